@@ -1,0 +1,249 @@
+"""Data sets of the course, all of one type: two builders, for training and for test, and a description.
+
+>>> training_set = datasets["signed_xor"][0]()  # or .train(), with samples=, noise=, seed=
+>>> test_set = datasets["signed_xor"].test(samples=500, noise=0.1, seed=7)
+>>> training_set.X.shape, test_set.Y.shape
+(torch.Size([1000, 2]), torch.Size([500, 1]))
+>>> ", ".join(datasets)
+'signed_xor, gaussian, normal, rings, spirals, checkerboard, moons, digits'
+
+A new data set is a function ``(rng, samples=1000) -> (X, Y)`` under a line ``@data_set("what is to be learned")``.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import numbers
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor, as_tensor
+from torch.utils.data import TensorDataset
+
+Floats = NDArray[np.float64]
+Drawn = tuple[Floats, Floats]
+Entry = TypeVar("Entry")
+
+
+class Points(TensorDataset):
+    """Inputs ``X`` of shape (n, d) and targets ``Y`` of shape (n, k), float32, as a torch ``Dataset``."""
+
+    def __init__(self, X: Tensor, Y: Tensor) -> None:
+        super().__init__(X, Y)
+        self.X, self.Y = X, Y
+
+
+class DataSet(NamedTuple):
+    """An entry of the registry: ``train(...)`` and ``test(...)`` build `Points`; ``description`` is LaTeX."""
+
+    train: Callable[..., Points]
+    test: Callable[..., Points]
+    description: str
+
+
+class Registry(dict[str, Entry]):
+    """A dict whose missing key is answered with the names there are."""
+
+    def __missing__(self, name: str) -> Entry:
+        raise KeyError(f"no data set is called {name!r}; choose one of: {', '.join(self)}")
+
+
+datasets: Registry[DataSet] = Registry()
+descriptions: Registry[str] = Registry()
+
+
+def data_set(description: str, **test_options: Any) -> Callable[[Callable[..., Drawn]], Callable[..., Drawn]]:
+    """Register a function ``(rng, samples=1000, **options) -> (X, Y)`` as the data set of its own name.
+
+    Parameters
+    ----------
+    description : str
+        What is to be learned, in LaTeX.
+    **test_options
+        Options that the test builder passes to the function and the training builder does not.
+    """
+
+    def register(draw: Callable[..., Drawn]) -> Callable[..., Drawn]:
+        train = functools.partial(build, draw, 0)
+        test = functools.partial(build, draw, 1, **test_options)
+        datasets[draw.__name__] = DataSet(train, test, description)
+        descriptions[draw.__name__] = description
+        return draw
+
+    return register
+
+
+def build(
+    draw: Callable[..., Drawn],
+    split: int,
+    *,
+    samples: int | None = None,
+    noise: float = 0.0,
+    seed: int | None = 0,
+    **options: Any,
+) -> Points:
+    """Draw one split of a data set: what ``datasets[name].train`` and ``.test`` call.
+
+    Parameters
+    ----------
+    draw : callable
+        The function of the data set.
+    split : {0, 1}
+        Training or test: with equal seeds these are different draws.
+    samples : int, optional
+        Number of points, 1 or more. By default 1000 (of the digits all: 1000 for training, 797 for test).
+    noise : float
+        Standard deviation of the Gaussian noise added to X after labelling, in units of X; 0 or more.
+    seed : int or None
+        0 or more; equal seeds give equal points. None draws new points each time.
+    **options
+        What the function of the data set offers beyond these.
+
+    Returns
+    -------
+    Points
+        ``.X`` of shape (samples, d) and ``.Y`` of shape (samples, k), float32.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong kind or out of its range; the message names it.
+    """
+    if samples is not None:
+        options["samples"] = whole_number("samples", samples, 1)
+    if seed is not None:
+        whole_number("seed", seed, 0)
+    if isinstance(noise, bool) or not isinstance(noise, numbers.Real):
+        raise TypeError(f"noise must be a number, 0 or more, got {noise!r}")
+    if not 0 <= noise < math.inf:
+        raise ValueError(f"noise must be finite and 0 or more, got {noise!r}")
+    rng = np.random.default_rng(None if seed is None else [seed, split])
+    X, Y = draw(rng, **options)
+    if noise:
+        X = X + noise * rng.standard_normal(X.shape)
+    return Points(as_tensor(X.astype(np.float32)), as_tensor(Y.astype(np.float32)))
+
+
+def whole_number(name: str, value: Any, least: int) -> int:
+    """Return ``value`` as an int of ``least`` or more, or raise an error that names the argument."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name} must be a whole number, {least} or more, got {value!r}")
+    if value < least:
+        raise ValueError(f"{name} must be {least} or more, got {value!r}")
+    return int(value)
+
+
+def one_hot(labels: NDArray[np.intp], classes: int) -> Floats:
+    """Targets of shape (n, 1) for two classes, one-hot of shape (n, classes) for more."""
+    return labels[:, None].astype(float) if classes == 2 else np.eye(classes)[labels]
+
+
+@data_set(r"Given a point $\vec{x} \in [-1, 1]^2$: class 1 if $x_0 x_1 \geq 0$, class 0 otherwise.")
+def signed_xor(rng: Generator, samples: int = 1000, width: float = 2.0) -> Drawn:
+    """Uniform points in a square of side ``width``; class 1 where both coordinates have one sign."""
+    X = (rng.random((samples, 2)) - 0.5) * width
+    return X, (X[:, :1] * X[:, 1:] >= 0).astype(float)
+
+
+@data_set(
+    r"Given a point $\vec{x} \in \mathbb{R}^d$ drawn from one of $k$ Gaussian clouds $N(\mu_c, \Sigma_c)$: name $c$."
+)
+def gaussian(
+    rng: Generator,
+    samples: int = 1000,
+    means: ArrayLike = ((-0.5, -0.5), (0.5, 0.5)),
+    covariances: ArrayLike = 0.06,
+) -> Drawn:
+    """Two or more Gaussian clouds of equal size.
+
+    ``means`` has shape (k, d). ``covariances`` is one number (a variance), one (d, d) matrix for all the clouds, or
+    one for each, (k, d, d). Targets are (n, 1) for two clouds, one-hot (n, k) for more.
+    """
+    centres, spread = np.asarray(means, float), np.asarray(covariances, float)
+    if centres.ndim != 2 or len(centres) < 2 or not np.isfinite(centres).all():
+        raise ValueError(f"means must be finite, of shape (clouds, dimension), two clouds or more, got {means!r}")
+    k, d = centres.shape
+    if spread.shape not in [(), (d, d), (k, d, d)]:
+        raise ValueError(f"covariances must be a number or of shape {(d, d)} or {(k, d, d)}, got {spread.shape}")
+    matrices = np.broadcast_to(spread * np.eye(d) if spread.ndim == 0 else spread, (k, d, d))
+    if not np.allclose(matrices, matrices.swapaxes(1, 2)) or np.linalg.eigvalsh(matrices).min() < -1e-12:
+        raise ValueError(f"covariances must be symmetric and positive semi-definite, got {covariances!r}")
+    labels = rng.permutation(np.arange(samples) % k)
+    clouds = np.stack([rng.multivariate_normal(m, c, samples, "ignore") for m, c in zip(centres, matrices)])
+    return clouds[labels, np.arange(samples)], one_hot(labels, k)
+
+
+@data_set(r"Given $\vec{x} \sim N(0, I)$ in $\mathbb{R}^d$: give back $\vec{x}$ ($Y = X$, for idempotent nets).")
+def normal(rng: Generator, samples: int = 1000, dimension: int = 5) -> Drawn:
+    """Standard normal samples of any dimension; the target is the input."""
+    X = rng.standard_normal((samples, whole_number("dimension", dimension, 1)))
+    return X, X
+
+
+@data_set(
+    r"Given a point $\vec{x} \in \mathbb{R}^2$: class 1 on the outer ring ($r \approx 0.9$), "
+    r"class 0 on the inner one ($r \approx 0.4$)."
+)
+def rings(rng: Generator, samples: int = 1000) -> Drawn:
+    """Two rings around the origin, 0.2 thick."""
+    labels = rng.permutation(np.arange(samples) % 2)
+    radius = 0.4 + 0.5 * labels + rng.uniform(-0.1, 0.1, samples)
+    angle = rng.uniform(0, 2 * np.pi, samples)
+    return radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1), one_hot(labels, 2)
+
+
+@data_set(
+    r"Given a point $\vec{x} \in \mathbb{R}^2$ on one of two spirals that wind around each other: name the spiral."
+)
+def spirals(rng: Generator, samples: int = 1000, turns: float = 1.5) -> Drawn:
+    """Two Archimedean spirals of that many turns, half a turn apart."""
+    labels = rng.permutation(np.arange(samples) % 2)
+    radius = np.sqrt(rng.uniform(0.01, 1, samples))
+    angle = 2 * np.pi * turns * radius + np.pi * labels
+    return radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1), one_hot(labels, 2)
+
+
+@data_set(
+    r"Given a point $\vec{x} \in [-1, 1]^2$ on a board of $4 \times 4$ squares: class 1 on the light squares, "
+    r"class 0 on the dark."
+)
+def checkerboard(rng: Generator, samples: int = 1000, squares: int = 4) -> Drawn:
+    """Uniform points on a checkerboard of ``squares`` by ``squares``; the corner at (-1, -1) is dark."""
+    X = rng.uniform(-1, 1, (samples, 2))
+    cells = np.floor((X + 1) * whole_number("squares", squares, 1) / 2).astype(int)
+    return X, one_hot(cells.sum(axis=1) % 2, 2)
+
+
+@data_set(r"Given a point $\vec{x} \in \mathbb{R}^2$ on one of two interleaved half circles: name the half circle.")
+def moons(rng: Generator, samples: int = 1000) -> Drawn:
+    """Two interleaved half circles, scaled to about [-1, 1]^2."""
+    labels = rng.permutation(np.arange(samples) % 2)
+    angle = rng.uniform(0, np.pi, samples)
+    upper = np.stack([np.cos(angle) - 0.5, np.sin(angle) - 0.25], axis=1)
+    return np.where(labels[:, None] == 0, upper, -upper) / 1.5, one_hot(labels, 2)
+
+
+@data_set(
+    r"Given the $8 \times 8$ grey values $\vec{x} \in [0, 1]^{64}$ of a handwritten digit: name the digit "
+    r"(ten classes, one-hot).",
+    held_out=True,
+)
+def digits(rng: Generator, samples: int | None = None, held_out: bool = False) -> Drawn:
+    """Handwritten digits that scikit-learn bundles (UCI, E. Alpaydin and C. Kaynak, 1998): 1000 to train, 797 held out.
+
+    The two pools never share an image, whatever the seeds; the seed picks ``samples`` images and their order.
+    """
+    from sklearn.datasets import load_digits  # a second to import, and no other data set needs it
+    from sklearn.model_selection import train_test_split
+
+    images, labels = load_digits(return_X_y=True)
+    pools = train_test_split(np.arange(len(labels)), train_size=1000, stratify=labels, random_state=0)
+    pool = pools[int(held_out)]
+    if samples is not None and samples > len(pool):
+        raise ValueError(f"samples must be {len(pool)} or less for this split of the digits, got {samples}")
+    chosen = rng.permutation(pool)[:samples]
+    return images[chosen] / 16, one_hot(labels[chosen], 10)

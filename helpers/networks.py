@@ -1,0 +1,78 @@
+"""The nets of the course: a Sequential of blocks, each a Sequential of its own, so that a rule can cut between them.
+
+>>> len(mertens_net())  # three hidden blocks and the output block
+4
+>>> layered_net([64, 32, 10], seed=0)[0][0]
+Linear(in_features=64, out_features=32, bias=True)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from helpers.datasets import whole_number
+
+
+class Normalize(nn.Module):
+    """Scale each row to length 1 (rows shorter than 1e-12 are divided by 1e-12): (n, d) -> (n, d)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.normalize(x, dim=1)
+
+
+@contextlib.contextmanager
+def seeded(seed: int | None) -> Iterator[None]:
+    """Let torch draw from ``seed`` inside the block, and put its global state back afterwards; None changes nothing."""
+    if seed is None:
+        yield
+        return
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(whole_number("seed", seed, 0))
+        yield
+
+
+def layered_net(
+    widths: Sequence[int],
+    *,
+    activation: Callable[[], nn.Module] = nn.Mish,
+    normalize: bool = True,
+    output: Callable[[], nn.Module] = nn.Sigmoid,
+    seed: int | None = None,
+) -> nn.Sequential:
+    """Build a nested Sequential: hidden blocks (linear, activation, normalisation), then the output block.
+
+    Parameters
+    ----------
+    widths : sequence of int
+        Inputs, hidden widths, outputs: at least two numbers, each 1 or more.
+    activation, output : callable
+        Make the activation of each hidden block and of the output block.
+    normalize : bool
+        Whether a hidden block scales each row of its output to length 1.
+    seed : int or None
+        Seed of the initial weights; None draws from torch's global state.
+
+    Returns
+    -------
+    nn.Sequential
+        ``len(widths) - 1`` blocks, each an ``nn.Sequential``.
+    """
+    if len(widths) < 2:
+        raise ValueError(f"widths must name inputs and outputs at least, got {list(widths)}")
+    sizes = [whole_number("widths", width, 1) for width in widths]
+    with seeded(seed):
+        hidden = [
+            nn.Sequential(nn.Linear(a, b), activation(), *([Normalize()] if normalize else []))
+            for a, b in itertools.pairwise(sizes[:-1])
+        ]
+        return nn.Sequential(*hidden, nn.Sequential(nn.Linear(sizes[-2], sizes[-1]), output()))
+
+
+def mertens_net(inputs: int = 2, outputs: int = 1, *, seed: int | None = None) -> nn.Sequential:
+    """Build the net of the local-propagation document: inputs-100-100-10-outputs, Mish, unit rows, sigmoid output."""
+    return layered_net([inputs, 100, 100, 10, outputs], seed=seed)

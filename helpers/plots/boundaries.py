@@ -1,0 +1,228 @@
+"""Decision boundaries: a field over the plane, the line where the decision turns, the points on top.
+
+A field is drawn once and then updated in place, so that the static figure and the live one are the same code.
+Scores are in [0, 1] for one column (class 1 from 0.5 on); of several columns the largest wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from contourpy import contour_generator
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection, PathCollection
+from matplotlib.colors import to_rgb
+from numpy.typing import ArrayLike, NDArray
+
+from helpers.plots.pictures import BLUE_ORANGE, COLOURS, MARKERS, TEXT, Picture, label, new_axes
+
+Array = NDArray[np.floating]
+Predict = Callable[[Array], ArrayLike]
+
+
+class Grid:
+    """A square grid of ``size`` by ``size`` points over a part of the plane.
+
+    Attributes
+    ----------
+    points : ndarray, shape (size * size, 2), float32
+        The grid points, the first coordinate running fastest.
+    extent : tuple of float
+        Left, right, bottom, top.
+    """
+
+    def __init__(self, X: ArrayLike, size: int = 64) -> None:
+        corners = np.asarray(X, dtype=np.float32)
+        if corners.ndim != 2 or corners.shape[1] != 2 or not len(corners):
+            raise ValueError(f"X must have shape (n, 2): only the plane can be drawn, got {corners.shape}")
+        if size < 2:
+            raise ValueError(f"size must be 2 or more, got {size}")
+        reach = 1.1 * float(np.abs(corners).max())
+        self.size, self.extent = size, (-reach, reach, -reach, reach)
+        self.ticks = np.linspace(-reach, reach, size, dtype=np.float32)
+        self.points = np.stack(np.meshgrid(self.ticks, self.ticks), axis=-1).reshape(-1, 2)
+
+    def boundaries(self, margin: Array) -> list[Array]:
+        """Return the lines, each (m, 2), along which ``margin`` (size, size) is zero."""
+        lines = contour_generator(self.ticks, self.ticks, margin, name="serial").lines(0.0)
+        return [np.asarray(line) for line in lines]
+
+
+class DecisionField(Picture):
+    """The decision of one layer over the plane: colour for the score, a black line where the decision turns."""
+
+    def __init__(self, grid: Grid, ax: Axes, title: str = "") -> None:
+        super().__init__(
+            ax.figure,  # type: ignore[arg-type]
+            "the black line, where the decision turns; the paler the colour, the closer the call.",
+        )
+        self.grid, self.ax, self.share = grid, ax, float("nan")
+        empty = np.zeros((grid.size, grid.size))
+        self.image = ax.imshow(
+            empty, cmap=BLUE_ORANGE, vmin=-1, vmax=1, extent=grid.extent, origin="lower", interpolation="bilinear"
+        )
+        self.lines = LineCollection([], colors="black", linewidths=1.5)
+        ax.add_collection(self.lines, autolim=False)
+        label(ax, title, "$x_0$", "$x_1$")
+        ax.set_aspect("equal")
+        ax.locator_params(nbins=4)
+        self.changing = [self.image, self.lines]
+
+    def update(self, scores: ArrayLike) -> None:
+        """Show new scores.
+
+        Parameters
+        ----------
+        scores : array_like, shape (size * size, k) or (size * size,)
+            At the grid's points: in [0, 1] for one column, any numbers for several.
+
+        Raises
+        ------
+        ValueError
+            If the shape does not fit the grid, or a score is NaN or infinite. The picture then stays as it was.
+        """
+        s = np.asarray(scores, dtype=float)
+        s = s[:, None] if s.ndim == 1 else s
+        if s.ndim != 2 or len(s) != len(self.grid.points):
+            raise ValueError(f"scores must have shape ({len(self.grid.points)}, k), got {s.shape}")
+        if not np.isfinite(s).all():
+            raise ValueError("scores must be finite; the net has diverged")
+        square = s.reshape(self.grid.size, self.grid.size, -1)
+        if s.shape[1] == 1:
+            signed = 2 * square[..., 0] - 1
+            self.image.set_data(signed)
+            segments = self.grid.boundaries(signed)
+            self.share = float((s >= 0.5).mean())
+        else:
+            self.image.set_data(_class_colours(square))
+            segments = [line for c in range(s.shape[1]) for line in self.grid.boundaries(_lead(square, c))]
+            self.share = float((s.argmax(1) == 1).mean())
+        self.lines.set_segments(segments)
+
+    @property
+    def description(self) -> str:
+        """The share of the plane that the layer gives to class 1."""
+        return f"{self.ax.get_title() or 'Decision field'}: {self.share:.0%} of the square is given to class 1."
+
+
+def decision_boundary(
+    predict: Predict,
+    X: ArrayLike,
+    Y: ArrayLike | None = None,
+    *,
+    ax: Axes | None = None,
+    title: str = "",
+    size: int = 64,
+) -> DecisionField:
+    """Draw the decision of ``predict`` over the square around the points.
+
+    Parameters
+    ----------
+    predict : callable
+        ``points (m, 2) float32 -> scores (m, k)``; of a torch net, ``helpers.training.predictor(net)``.
+    X : array_like, shape (n, 2)
+        Points that the square is to hold.
+    Y : array_like, shape (n, k), optional
+        Their targets; with them the points are drawn too.
+    ax : Axes, optional
+        Where to draw; a new figure unless told.
+    title : str
+        Title of the axes.
+    size : int
+        Grid points a side.
+
+    Returns
+    -------
+    DecisionField
+        Shows itself in a notebook; ``.update(scores)`` draws new scores in place.
+    """
+    ax = new_axes() if ax is None else ax
+    field = DecisionField(Grid(X, size), ax, title)
+    field.update(predict(field.grid.points))
+    if Y is not None:
+        draw_points(X, Y, ax)
+    return field
+
+
+class Scatter(Picture):
+    """The points of a data set, a colour and a marker a class."""
+
+    def __init__(self, ax: Axes, marks: list[PathCollection], counts: list[int]) -> None:
+        super().__init__(ax.figure, "which classes a straight line could part, and which it could not.")  # type: ignore[arg-type]
+        self.ax, self.marks, self.counts = ax, marks, counts
+
+    @property
+    def description(self) -> str:
+        """How many points of each class."""
+        classes = ", ".join(f"{n} of class {c} ({MARKERS[c % 10]})" for c, n in enumerate(self.counts))
+        return f"{self.ax.get_title() or 'Points'} in the plane: {classes}."
+
+
+def plot_dataset(X: ArrayLike, Y: ArrayLike, *, ax: Axes | None = None, title: str = "", limit: int = 400) -> Scatter:
+    """Draw the points of a data set in the plane.
+
+    Parameters
+    ----------
+    X : array_like, shape (n, 2)
+        The points.
+    Y : array_like, shape (n, k)
+        Targets: one column in {0, 1}, or one-hot.
+    ax : Axes, optional
+        Where to draw; a new figure unless told.
+    title : str
+        Title of the axes.
+    limit : int
+        At most this many points are drawn, the first ones.
+
+    Returns
+    -------
+    Scatter
+        Shows itself in a notebook.
+    """
+    ax = new_axes(5.6, 4.5) if ax is None else ax
+    left, right, bottom, top = Grid(X).extent
+    marks = draw_points(X, Y, ax, limit)
+    label(ax, title, "$x_0$", "$x_1$")
+    ax.set(xlim=(left, right), ylim=(bottom, top), aspect="equal")
+    ax.legend(fontsize=TEXT, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
+    return Scatter(ax, marks, [int(n) for n in np.bincount(class_of(Y))])
+
+
+def draw_points(X: ArrayLike, Y: ArrayLike, ax: Axes, limit: int = 150) -> list[PathCollection]:
+    """Put the first ``limit`` points on the axes and return the artists, one a class."""
+    x, classes = np.asarray(X, dtype=float)[:limit], class_of(Y)[:limit]
+    marks = []
+    for c in np.unique(classes):
+        at = x[classes == c]
+        marks.append(
+            ax.scatter(
+                at[:, 0], at[:, 1], s=28, marker=MARKERS[c % 10], color=COLOURS[c % 7], edgecolors="white",
+                linewidths=0.7, label=f"class {c}", zorder=3,
+            )
+        )  # fmt: skip
+    return marks
+
+
+def class_of(Y: ArrayLike) -> NDArray[np.intp]:
+    """Return the class of each row of targets, (n, k) -> (n,): a column is cut at 0.5, of several the largest wins."""
+    y = np.asarray(Y, dtype=float)
+    if y.ndim != 2 or not y.shape[1]:
+        raise ValueError(f"Y must have shape (n, k), got {y.shape}")
+    return (y[:, 0] >= 0.5).astype(np.intp) if y.shape[1] == 1 else y.argmax(axis=1)
+
+
+def _lead(square: Array, c: int) -> Array:
+    """Return by how much class c beats the best of the others: zero on its boundary."""
+    others: Array = np.delete(square, c, axis=-1).max(axis=-1)
+    lead: Array = square[..., c] - others
+    return lead
+
+
+def _class_colours(square: Array) -> Array:
+    """Mix each point's colour from white and its class: the clearer the lead, the stronger."""
+    palette = np.array([to_rgb(COLOURS[c % 7]) for c in range(square.shape[-1])])
+    ranked = np.sort(square, axis=-1)
+    lead = np.clip(ranked[..., -1:] - ranked[..., -2:-1], 0, 1)
+    mixed: Array = 1 - (0.15 + 0.7 * lead) * (1 - palette[square.argmax(axis=-1)])
+    return mixed

@@ -1,0 +1,178 @@
+"""Every data set obeys one type, labels as its description says, and refuses what it cannot draw."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.utils.data import DataLoader
+
+from helpers.datasets import data_set, datasets, descriptions
+
+NAMES = ["signed_xor", "gaussian", "normal", "rings", "spirals", "checkerboard", "moons", "digits"]
+
+
+def test_the_registry_holds_the_names_of_the_course():
+    assert list(datasets) == NAMES == list(descriptions)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_entry_obeys_the_type(name):
+    entry = datasets[name]
+    train, test = entry[0](), entry[1]()
+    for split in (train, test):
+        assert split.X.dtype == split.Y.dtype == torch.float32
+        assert split.X.ndim == split.Y.ndim == 2
+        assert len(split) == len(split.X) == len(split.Y)
+    assert len(train) == 1000
+    assert len(test) == (797 if name == "digits" else 1000)
+    assert entry.description == descriptions[name]
+    assert "$" in entry.description
+    x, y = next(iter(DataLoader(train, batch_size=10)))
+    assert x.shape == (10, train.X.shape[1])
+    assert y.shape == (10, train.Y.shape[1])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_seeds_splits_and_noise(name):
+    train, test, _ = datasets[name]
+    a, b = train(samples=50, seed=5), train(samples=50, seed=5)
+    assert torch.equal(a.X, b.X)
+    assert torch.equal(a.Y, b.Y)
+    assert not torch.equal(a.X, train(samples=50, seed=6).X)
+    assert not torch.equal(a.X, test(samples=50, seed=5).X)
+    noisy = train(samples=50, seed=5, noise=0.1)
+    assert torch.equal(a.Y, noisy.Y)
+    assert 0.05 < (noisy.X - a.X).std() < 0.2
+    assert not torch.equal(train(samples=50, seed=None).X, train(samples=50, seed=None).X)
+
+
+def test_drawing_leaves_the_global_random_state_alone():
+    torch.manual_seed(1)
+    np.random.seed(1)  # noqa: NPY002  the legacy state is what must not change
+    before = torch.rand(1), np.random.rand()  # noqa: NPY002
+    torch.manual_seed(1)
+    np.random.seed(1)  # noqa: NPY002
+    for name in NAMES:
+        datasets[name].train(samples=10)
+    assert before == (torch.rand(1), np.random.rand())  # noqa: NPY002
+
+
+def test_signed_xor_is_that_of_the_document():
+    points = datasets["signed_xor"].train()
+    assert points.X.shape == (1000, 2)
+    assert points.Y.shape == (1000, 1)
+    assert points.X.abs().max() <= 1
+    assert points.X.min() < -0.98
+    assert points.X.max() > 0.98
+    assert torch.equal(points.Y[:, 0] == 1, points.X[:, 0] * points.X[:, 1] >= 0)
+
+
+@given(st.integers(0, 2**31), st.floats(0.1, 3))
+def test_signed_xor_labels_before_the_noise(seed, noise):
+    clean = datasets["signed_xor"].train(samples=20, seed=seed)
+    assert torch.equal(clean.Y, datasets["signed_xor"].train(samples=20, seed=seed, noise=noise).Y)
+
+
+def test_normal_gives_back_its_input_in_any_dimension():
+    points = datasets["normal"].train(dimension=7, samples=4000)
+    assert torch.equal(points.X, points.Y)
+    assert points.X.shape == (4000, 7)
+    assert torch.allclose(points.X.T.cov(), torch.eye(7), atol=0.15)
+
+
+def test_gaussian_clouds_have_the_chosen_means_and_covariances():
+    means, covariance = [[0, 0], [5, 0], [0, 9]], [[1.0, 0.6], [0.6, 2.0]]
+    points = datasets["gaussian"].train(samples=9000, means=means, covariances=covariance)
+    assert points.Y.shape == (9000, 3)
+    assert torch.equal(points.Y.sum(0), torch.full((3,), 3000.0))
+    for c, mean in enumerate(means):
+        cloud = points.X[points.Y[:, c] == 1]
+        assert torch.allclose(cloud.mean(0), torch.tensor(mean, dtype=torch.float32), atol=0.15)
+        assert torch.allclose(cloud.T.cov(), torch.tensor(covariance), atol=0.15)
+    assert datasets["gaussian"].train().Y.shape == (1000, 1)
+
+
+def test_the_shapes_are_those_of_their_descriptions():
+    rings = datasets["rings"].train()
+    assert torch.equal(rings.X.norm(dim=1) > 0.65, rings.Y[:, 0] == 1)
+    board = datasets["checkerboard"].train()
+    cells = ((board.X + 1) * 2).floor().sum(1) % 2
+    assert torch.equal(cells, board.Y[:, 0])
+    spirals = datasets["spirals"].train()
+    radius = spirals.X.norm(dim=1)
+    arm = (torch.atan2(spirals.X[:, 1], spirals.X[:, 0]) - 3 * torch.pi * radius) / torch.pi
+    assert torch.equal((arm.round() % 2), spirals.Y[:, 0])
+    moons = datasets["moons"].train()
+    assert moons.Y.mean() == 0.5
+
+
+def test_digits_are_real_and_the_splits_share_no_image():
+    train, test = datasets["digits"].train(seed=1), datasets["digits"].test(seed=2)
+    assert train.X.min() == 0
+    assert train.X.max() == 1
+    assert train.Y.shape == (1000, 10)
+    assert torch.equal(train.Y.sum(1), torch.ones(1000))
+    assert train.Y.sum(0).min() > 80
+    shared = set(map(bytes, train.X.numpy())) & set(map(bytes, test.X.numpy()))
+    assert not shared
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"samples": 0}, ValueError, "samples must be 1 or more, got 0"),
+        ({"samples": 2.5}, TypeError, "samples must be a whole number"),
+        ({"samples": True}, TypeError, "samples"),
+        ({"noise": -0.1}, ValueError, "noise must be finite and 0 or more, got -0.1"),
+        ({"noise": float("nan")}, ValueError, "noise"),
+        ({"noise": "loud"}, TypeError, "noise must be a number"),
+        ({"seed": "7"}, TypeError, "seed must be a whole number, 0 or more, got '7'"),
+        ({"seed": -1}, ValueError, "seed"),
+        ({"colour": 1}, TypeError, "colour"),
+    ],
+)
+@pytest.mark.parametrize("name", NAMES)
+def test_bad_arguments_are_refused_by_name(name, options, error, words):
+    with pytest.raises(error, match=words):
+        datasets[name].train(**options)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"means": [[0, 0]]}, "means"),
+        ({"means": [[0, float("inf")], [0, 0]]}, "means"),
+        ({"covariances": [[1, 2], [3, 4]]}, "symmetric"),
+        ({"covariances": -1.0}, "positive semi-definite"),
+        ({"covariances": [1, 2, 3]}, "covariances"),
+    ],
+)
+def test_bad_clouds_are_refused(options, words):
+    with pytest.raises(ValueError, match=words):
+        datasets["gaussian"].train(**options)
+
+
+def test_too_many_digits_are_refused():
+    with pytest.raises(ValueError, match="samples must be 797 or less"):
+        datasets["digits"].test(samples=798)
+
+
+@pytest.mark.parametrize("registry", [datasets, descriptions])
+def test_a_wrong_name_is_answered_with_the_names(registry):
+    with pytest.raises(KeyError, match="'xor'.*signed_xor.*digits"):
+        registry["xor"]
+
+
+def test_adding_a_data_set_is_a_function_and_a_line():
+    @data_set("Given $x$: its sign.")
+    def signs(rng, samples=1000):
+        X = rng.standard_normal((samples, 1))
+        return X, (X >= 0).astype(float)
+
+    try:
+        assert datasets["signs"].test(samples=5, noise=0.1, seed=2).Y.shape == (5, 1)
+    finally:
+        del datasets["signs"], descriptions["signs"]

@@ -1,0 +1,246 @@
+"""The three rules against loops written by hand, number for number."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import binary_cross_entropy as bce
+from torch.nn.functional import mse_loss
+from torch.optim import SGD, Adam, Rprop
+from torch.utils.data import DataLoader
+
+from helpers.datasets import datasets
+from helpers.networks import layered_net
+from helpers.training import (
+    RULES,
+    accuracy,
+    average_loss,
+    backprop_optimize,
+    locally_optimize,
+    locally_optimize_parallel,
+    make_decoders,
+    predictor,
+)
+
+WIDTHS = [2, 8, 6, 1]
+sgd = partial(SGD, lr=0.1)
+
+
+def net(seed=1, **options):
+    return layered_net(WIDTHS, seed=seed, **options)
+
+
+def parameters(model):
+    return [p.detach().clone() for p in model.parameters()]
+
+
+def same(a, b, tolerance=0.0):
+    return all(torch.allclose(p, q, rtol=0, atol=tolerance) for p, q in zip(a, b, strict=True))
+
+
+@pytest.mark.parametrize("step", ["epoch", "batch"])
+@pytest.mark.parametrize("optimizer", [Rprop, partial(Adam, lr=1e-2)])
+def test_backpropagation_is_the_loop_that_one_writes_by_hand(batches, step, optimizer):
+    expected, by_hand = net(), []
+    opt = optimizer(expected.parameters())
+    for _ in range(4):
+        opt.zero_grad()
+        total = 0.0
+        for X, Y in batches:
+            loss = bce(expected(X), Y)
+            loss.backward()
+            total += loss.item()
+            if step == "batch":
+                opt.step()
+                opt.zero_grad()
+        if step == "epoch":
+            opt.step()
+        by_hand.append(total / len(batches))
+    model = net()
+    steps = list(backprop_optimize(model, optimizer, bce, 4, batches, step=step))
+    assert [s.epoch for s in steps] == [1, 2, 3, 4]
+    assert [s.loss for s in steps] == pytest.approx(by_hand, rel=1e-12)
+    assert same(parameters(model), parameters(expected))
+
+
+@pytest.mark.parametrize("step", ["epoch", "batch"])
+@pytest.mark.parametrize("train_decoders", [True, False])
+def test_parallel_updates_all_blocks_from_the_inputs_before_the_update(batches, step, train_decoders):
+    expected = net()
+    decoders = make_decoders(expected, batches[0][0], seed=9)
+    start = [p.detach().clone() for d in decoders for p in d.parameters()]
+    groups = [batches] if step == "epoch" else [[b] for b in batches]
+    for group in groups * 3 if step == "epoch" else [[b] for _ in range(3) for b in batches]:
+        frozen = [nn.Sequential(*list(expected)[:i]) for i in range(len(expected))]
+        gradients = []
+        for i, (block, decoder) in enumerate(zip(expected, decoders)):
+            learned = [*block.parameters(), *(decoder.parameters() if train_decoders else [])]
+            criterion = bce if i == len(expected) - 1 else mse_loss
+            total = sum(criterion(decoder(block(frozen[i](X).detach())), Y) for X, Y in group)
+            gradients.append((learned, torch.autograd.grad(total, learned)))
+        with torch.no_grad():
+            for learned, slopes in gradients:
+                for p, g in zip(learned, slopes):
+                    p -= 0.1 * g
+    model = net()
+    *_, last = locally_optimize_parallel(
+        model, sgd, mse_loss, bce, 3, batches, step=step, train_decoders=train_decoders, seed=9
+    )
+    assert same(parameters(model), parameters(expected), 1e-6)  # float32, summed in another order
+    found = [p.detach() for d in last.decoders for p in d.parameters()]
+    assert same(found, [p.detach() for d in decoders for p in d.parameters()], 1e-6)
+    assert same(found, start) is not train_decoders
+
+
+@pytest.mark.parametrize("train_decoders", [True, False])
+def test_sequential_trains_one_block_at_a_time_on_frozen_features(xor, train_decoders):
+    one = [(xor.X, xor.Y)]
+    expected = net()
+    decoders = make_decoders(expected, xor.X, seed=9)
+    by_hand, H = [], xor.X
+    for i, (block, decoder) in enumerate(zip(expected, decoders)):
+        criterion = bce if i == len(expected) - 1 else mse_loss
+        opt = sgd([*block.parameters(), *(decoder.parameters() if train_decoders else [])])
+        for _ in range(5):
+            opt.zero_grad()
+            loss = criterion(decoder(block(H)), xor.Y)
+            loss.backward()
+            opt.step()
+            by_hand.append((i, loss.item()))
+        H = block(H).detach()
+    model = net()
+    steps = list(locally_optimize(model, sgd, mse_loss, bce, 5, one, train_decoders=train_decoders, seed=9))
+    assert [(s.idx, s.epoch) for s in steps] == [(i, e) for i in range(3) for e in range(1, 6)]
+    assert [s.loss for s in steps] == pytest.approx([loss for _, loss in by_hand], rel=1e-12)
+    assert same(parameters(model), parameters(expected))
+
+
+def test_sequential_encodes_each_feature_once_and_shuffles_with_the_seed(batches):
+    seen = []
+
+    class Watch(nn.Module):
+        def forward(self, x):
+            seen.append(x[:, 0].clone())
+            return x
+
+    def run(seed):
+        seen.clear()
+        model = net()
+        model[1].insert(0, Watch())
+        list(locally_optimize(model, sgd, mse_loss, bce, 2, batches, step="batch", seed=seed))
+        return [s for s in seen if len(s) > 1], parameters(model)  # without the probe's single sample
+
+    one, two, other = run(1), run(1), run(2)
+    epochs = [torch.cat(one[0][:3]), torch.cat(one[0][3:6])]
+    assert len(one[0]) == 2 * 3 + 3  # two epochs of three batches, then the features of the block above: nothing else
+    assert not torch.equal(*epochs)
+    assert torch.equal(epochs[0].sort().values, epochs[1].sort().values)
+    assert same(one[1], two[1])
+    assert not same(one[1], other[1])
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_equal_seeds_give_equal_numbers_and_nothing_draws_from_the_global_state(name, batches):
+    def run():
+        model = net()
+        steps = list(RULES[name](model, Rprop, mse_loss, bce, 3, batches, step="batch", seed=5))
+        return [s.loss for s in steps], parameters(model)
+
+    torch.manual_seed(0)
+    expected = torch.rand(1)
+    torch.manual_seed(0)
+    first = run()
+    assert torch.rand(1) == expected
+    second = run()
+    assert first[0] == second[0]
+    assert same(first[1], second[1])
+
+
+@pytest.mark.parametrize("name", ["back-propagation", "local, parallel"])
+def test_the_yielded_loss_is_that_before_the_update(name, batches):
+    model = net()
+    before = average_loss(lambda X, Y: bce(model(X), Y), batches)
+    steps = RULES[name](model, Rprop, mse_loss, bce, 2, batches, seed=0)
+    assert next(steps).loss == pytest.approx(before, rel=1e-6)
+    before = average_loss(lambda X, Y: bce(model(X), Y), batches)
+    assert next(steps).loss == pytest.approx(before, rel=1e-6)
+    assert average_loss(lambda X, Y: bce(model(X), Y), batches) < before
+
+
+def test_uneven_batches_count_by_their_samples(xor):
+    uneven = [(xor.X[:50], xor.Y[:50]), (xor.X[50:], xor.Y[50:])]
+    whole = average_loss(lambda X, Y: bce(net()(X), Y), [(xor.X, xor.Y)])
+    assert average_loss(lambda X, Y: bce(net()(X), Y), uneven) == pytest.approx(whole, rel=1e-6)
+    assert next(backprop_optimize(net(), sgd, bce, 1, uneven)).loss == pytest.approx(whole, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_what_is_yielded_unpacks_reads_by_name_and_keeps_no_graph(name, batches):
+    steps = list(RULES[name](net(), Rprop, mse_loss, bce, 2, batches, seed=0))
+    step = steps[-1]
+    assert tuple(getattr(step, field) for field in step._fields) == tuple(step)
+    assert isinstance(step.loss, float)
+    if name == "back-propagation":
+        return
+    *_, encoders, decoders = step
+    h = encoders[-1](batches[0][0])
+    assert h.grad_fn is None
+    assert not h.requires_grad
+    assert all(p.grad is None for d in decoders for p in d.parameters())
+    assert not list(encoders[-1].parameters())
+    assert [d.bias for d in decoders[:-1]] == [None, None]
+
+
+def test_the_layers_answer_through_their_decoders(xor, batches):
+    model = net()
+    *_, step = locally_optimize_parallel(model, Rprop, mse_loss, bce, 2, batches, seed=0)
+    scores = step.predict(xor.X)
+    for i, found in enumerate(scores):
+        by_hand = step.decoders[i](model[i](step.encoders[i](xor.X))).detach()
+        assert torch.allclose(torch.as_tensor(found), by_hand)
+    assert (scores[-1] == predictor(model)(xor.X)).all()
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_loaders_many_outputs_and_other_losses(name):
+    digits = datasets["digits"].train(samples=80)
+    loader = DataLoader(digits, batch_size=32, shuffle=True, generator=torch.Generator().manual_seed(0))
+    model = layered_net([64, 16, 10], output=nn.Identity, seed=0)
+    rule = RULES[name](model, partial(Adam, lr=1e-2), mse_loss, nn.CrossEntropyLoss(), 15, loader, step="batch", seed=0)
+    losses = [s.loss for s in rule]
+    assert losses[-1] < losses[-15]
+    assert accuracy(predictor(model)(digits.X), digits.Y) > 0.5
+
+
+def test_class_indices_are_targets_too(xor):
+    labels = xor.Y[:, 0].long()
+    model = layered_net([2, 8, 2], output=nn.Identity, seed=0)
+    loss = nn.functional.cross_entropy
+    losses = [s.loss for s in locally_optimize_parallel(model, Rprop, loss, loss, 20, [(xor.X, labels)], seed=0)]
+    assert losses[-1] < losses[0]
+
+
+def test_images_and_double_precision_pass_through():
+    X, Y = torch.rand(12, 1, 6, 6, dtype=torch.float64), torch.rand(12, 3, dtype=torch.float64)
+    model = nn.Sequential(
+        nn.Sequential(nn.Conv2d(1, 2, 3), nn.Tanh()), nn.Sequential(nn.Flatten(), nn.Linear(32, 3))
+    ).double()
+    *_, step = locally_optimize_parallel(model, sgd, mse_loss, mse_loss, 3, [(X, Y)], seed=0)
+    assert [s.shape for s in step.predict(X)] == [(12, 3), (12, 3)]
+    assert step.predict(X)[0].dtype == "float64"
+
+
+@pytest.mark.parametrize(
+    ("name", "epochs"), [("back-propagation", 100), ("local, parallel", 200), ("local, sequential", 50)]
+)
+def test_signed_xor_is_learned(name, epochs):
+    """The short version of the benchmark over ten seeds, whose medians are 0.99 and more."""
+    train, test, _ = datasets["signed_xor"]
+    data, held_out = train(), test()
+    model = layered_net([2, 32, 32, 1], activation=nn.Tanh, normalize=False, seed=0)
+    for _ in RULES[name](model, Rprop, mse_loss, bce, epochs, [(data.X, data.Y)], seed=0):
+        pass
+    assert accuracy(predictor(model)(held_out.X), held_out.Y) > 0.95
