@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import html
 import sys
+from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from packaging.requirements import Requirement
 
-from helpers.checks.verdict import MARKS
+from helpers.checks.verdict import MARKS, check, judge
 from helpers.datasets import datasets
 from helpers.networks import layered_net
 from helpers.plots import decision_boundary
@@ -74,3 +75,11 @@ def check_training() -> Report:
     expected = torch.cos(x) * x + torch.sin(x)
     text = f"gradients: d(x sin x)/dx at 0.5 is {gradient:.6f} by torch, {expected:.6f} by the product rule"
     return Report([(bool(torch.isclose(gradient, expected)), text)])
+
+
+@check
+def check_double(double: Callable[[float], Any]) -> Iterator[str | None]:
+    """Check ``double(x)``, the exercise that shows what checks do."""
+    for x in (2, 0, -1.5):
+        got = double(x)
+        yield judge(got == 2 * x, f"x = {x}", 2 * x, got, "x + x would do")

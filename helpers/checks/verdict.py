@@ -48,6 +48,6 @@ def check(cases: Callable[..., Iterator[str | None]]) -> Callable[..., Verdict]:
     return run
 
 
-def differ(case: str, expected: object, got: object, hint: str) -> str:
-    """Word a mismatch: the case, what was expected, what came, and a hint."""
-    return f"for {case} expected {expected}, got {got}. Hint: {hint}"
+def judge(agrees: bool, case: str, expected: object, got: object, hint: str) -> str | None:
+    """Return None if the case agrees, else the mismatch in words: case, what was expected, what came, a hint."""
+    return None if agrees else f"for {case} expected {expected}, got {got}. Hint: {hint}"

@@ -68,7 +68,9 @@ class LayerProgress(Picture):
                 draw_points(X, Y, field.ax, limit=80)
                 self.fields.append(field)
         curves_row = below[rows].subgridspec(1, 2)
-        self.error = Curves(self.figure.add_subplot(curves_row[0]), self.names, [f"{n}, train" for n in self.names], log=True)
+        self.error = Curves(
+            self.figure.add_subplot(curves_row[0]), self.names, [f"{n}, train" for n in self.names], log=True
+        )
         self.right = Curves(self.figure.add_subplot(curves_row[1]), self.names, [f"{n}, train" for n in self.names])
         for curves, what in ((self.error, "mean squared error"), (self.right, "accuracy")):
             label(curves.ax, "thick: test, thin: training", x_label, what)

@@ -176,8 +176,9 @@ def _block_by_block(
         batches = _Shuffled(features, targets, generator)
         for epoch, losses in epoch_loop([learner], batches, epochs, step):
             yield SequentialStep(idx, epoch, losses[0], encoders, decoders)
-        with torch.no_grad(), mode(False, learner.block):
-            features = [learner.block(h) for h in features]
+        if idx + 1 < len(learners):
+            with torch.no_grad(), mode(False, learner.block):
+                features = [learner.block(h) for h in features]
 
 
 class _Shuffled:

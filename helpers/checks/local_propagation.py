@@ -1,0 +1,120 @@
+"""Self-checks of lecture 07, and the loop whose bug its readers look for.
+
+>>> def local_step(block, decoder, criterion, h, Y):
+...     raise NotImplementedError("Student exercise: cut the net")
+>>> check_local_step(local_step)
+○ not attempted: replace the `raise` by your answer, then run this cell again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy, mse_loss
+from torch.optim import Optimizer
+
+from helpers.checks.verdict import check, judge
+from helpers.networks import layered_net
+from helpers.training import make_decoders
+
+Layers = Sequence[nn.Module]
+
+
+def one_optimizer_epoch(
+    model: nn.Sequential, decoders: Layers, optimizer: Optimizer, X: Tensor, Y: Tensor, set_to_none: bool
+) -> None:
+    """Update all blocks once, as in the document: ONE optimiser for all blocks, zeroed and stepped once a block."""
+    for i, (block, decoder) in enumerate(zip(model, decoders)):
+        optimizer.zero_grad(set_to_none=set_to_none)
+        with torch.no_grad():
+            h = model[:i](X)
+        criterion = mse_loss if i + 1 < len(model) else binary_cross_entropy
+        criterion(decoder(block(h)), Y).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+
+
+@check
+def check_local_step(local_step: Callable[..., tuple[Tensor, Tensor]]) -> Iterator[str | None]:
+    """Check ``local_step(block, decoder, criterion, h, Y) -> (loss, output for the next block)``."""
+    model = layered_net([2, 5, 4, 1], seed=3)
+    first, second = model[0], model[1]
+    X = torch.linspace(-1, 1, 12).reshape(6, 2)
+    Y = (X[:, :1] > 0).float()
+    decoders = make_decoders(model, X, seed=4)
+    expected = mse_loss(decoders[0](first(X)), Y)
+    slopes = torch.autograd.grad(expected, list(first.parameters()))
+    loss, h = local_step(first, decoders[0], mse_loss, X, Y)
+    shape, value = tuple(h.shape), torch.as_tensor(loss).detach()
+    yield judge(
+        shape == (6, 5), "5 units and 6 points", "an output (6, 5)", shape, "hand on block(h), not the decoder's"
+    )
+    same = bool(torch.isclose(value, expected))
+    yield judge(same, "the loss", f"{expected:.4f}", f"{value:.4f}", "criterion(decoder(block(h)), Y)")
+    yield judge(not h.requires_grad, "the output", "no graph", "requires_grad=True", "cut it off with .detach()")
+    yield judge(torch.equal(h, first(X)), "the output", "the values of block(h)", "others", "change no parameter here")
+    learned = [None if p.grad is None else p.grad.clone() for p in first.parameters()]
+    agree = all(g is not None and torch.allclose(g, slope) for g, slope in zip(learned, slopes))
+    yield judge(agree, "the gradient of block 0", "that of its own loss", "another or none", "loss.backward(), once")
+    local_step(second, decoders[1], mse_loss, h, Y)
+    crossed = any(
+        not torch.equal(g, p.grad) for p, g in zip(first.parameters(), learned) if p.grad is not None and g is not None
+    )
+    yield judge(not crossed, "block 0 while block 1 learns", "an unchanged gradient", "a changed one", "cut the graph")
+
+
+@check
+def check_optimizers(make_optimizers: Callable[[Layers, Layers], list[Optimizer]]) -> Iterator[str | None]:
+    """Check ``make_optimizers(blocks, decoders) -> [Optimizer, ...]``, a cure of the shared-optimiser trap."""
+    model = layered_net([2, 5, 4, 1], seed=3)
+    decoders = make_decoders(model, torch.zeros(1, 2), seed=4)
+    optimizers = list(make_optimizers(list(model), decoders))
+    different = len({id(o) for o in optimizers})
+    yield judge(len(optimizers) == 3, "3 blocks", "3 optimisers", len(optimizers), "one each")
+    yield judge(
+        different == 3, "3 blocks", "3 different optimisers", different, "make a new one in each turn of the loop"
+    )
+    for i, (optimizer, block, decoder) in enumerate(zip(optimizers, model, decoders)):
+        held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+        own, read_out = ({id(p) for p in part.parameters()} for part in (block, decoder))
+        yield judge(own <= held, f"block {i}", "its parameters", "not all of them", "block.parameters()")
+        yield judge(
+            read_out <= held, f"block {i}", "its decoder's too", "none of them", "a decoder learns with its block"
+        )
+        yield judge(held == own | read_out, f"block {i}", "its own alone", "others' too", "that is the trap again")
+
+
+@check
+def check_block_passes(block_passes: Callable[[str, int, int], Any]) -> Iterator[str | None]:
+    """Check ``block_passes(rule, blocks, epochs)``, the forward passes of a single block over the data."""
+    for blocks, epochs in ((4, 100), (1, 7), (16, 3)):
+        once, below = blocks * epochs, epochs * blocks * (blocks + 1) // 2
+        for rule, count, hint in (
+            ("back-propagation", once, "every epoch runs through every block once"),
+            ("parallel", once, "one sweep an epoch: a block's output is the next one's input"),
+            ("document's parallel", below, "block i is reached through the blocks below it: 1 + 2 + ... + L an epoch"),
+            ("sequential", once + blocks - 1, "`epochs` for each block, and once more to feed the block above"),
+        ):
+            got = block_passes(rule, blocks, epochs)
+            yield judge(got == count, f"{rule!r}, {blocks} blocks, {epochs} epochs", count, got, hint)
+
+
+@check
+def check_displacement(displacement: Callable[[Tensor, Tensor], Any]) -> Iterator[str | None]:
+    """Check ``displacement(before, after)``, mean length of the moves over mean length of the points before."""
+    before = torch.tensor([[3.0, 4.0], [0.0, 1.0]])
+    for after, expected, case, hint in (
+        (before.clone(), 0.0, "points that stay", "no move, no displacement"),
+        (
+            -before,
+            2.0,
+            "points that change sign",
+            "each moves by twice its own length: take after - before, row by row",
+        ),
+        (before + torch.tensor([0.0, 3.0]), 1.0, "points that all move up by 3", "mean length 3 over mean length 3"),
+        (before * torch.tensor([[1.0], [4.0]]), 0.5, "a point that stays, one that moves by 3", "1.5 over 3"),
+    ):
+        got = float(displacement(before, after))
+        yield judge(abs(got - expected) < 1e-5, case, expected, round(got, 4), hint)
