@@ -44,8 +44,16 @@ class Picture:
         """What the figure shows at present, in plain words, for a reader who does not see it."""
         raise NotImplementedError
 
+    def settle(self) -> None:
+        """Lay the figure out, then keep that layout: an update moves nothing that it does not change."""
+        if self.figure.get_layout_engine():
+            for _ in range(2):  # constrained layout settles at its second run
+                self.figure.canvas.draw()
+            self.figure.set_layout_engine("none")
+
     def png(self) -> bytes:
         """Return the figure as a PNG image."""
+        self.settle()
         buffer = io.BytesIO()
         self.figure.savefig(buffer, format="png")
         return buffer.getvalue()
@@ -62,7 +70,7 @@ class Picture:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Make a figure of that many inches at 100 dots an inch, laid out once, with a canvas of its own."""
+    """Make a figure of that many inches at 100 dots an inch, with a canvas of its own."""
     figure = Figure(figsize=(width, height), dpi=100, layout="constrained")
     FigureCanvasAgg(figure)
     return figure

@@ -1,0 +1,129 @@
+"""A real JupyterLab in private folders, and a real Chromium that looks at it."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent.parent
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
+FLAGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+SECONDS = 180
+
+RUN_ALL = """async () => {
+  const book = window.jupyterapp.shell.currentWidget;
+  await window.jupyterapp.commands.execute('notebook:run-all-cells');
+  return book.content.widgets.filter(c => c.model.type === 'code').map(c => c.model.sharedModel.getOutputs());
+}"""
+
+
+class Server:
+    """A JupyterLab of our own: a free port, a token, folders that nothing else uses."""
+
+    def __init__(self, folder: Path, subshells: bool) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.token = secrets.token_hex(8)
+        self.log = folder / "server.log"
+        write_setting(folder, "notification", {"fetchNews": "false", "checkForUpdates": False})
+        write_setting(folder, "kernels-settings", {"commsOverSubshells": "perCommTarget" if subshells else "disabled"})
+        places = {
+            "JUPYTER_CONFIG_DIR": "config",
+            "JUPYTER_DATA_DIR": "data",
+            "JUPYTER_RUNTIME_DIR": "runtime",
+            "IPYTHONDIR": "ipython",
+            "JUPYTERLAB_SETTINGS_DIR": "settings",
+            "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
+        }
+        command = [
+            sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1",
+            f"--ServerApp.port={self.port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={self.token}",
+            f"--ServerApp.root_dir={ROOT}", "--LabApp.expose_app_in_browser=True", "--LabApp.news_url=",
+            "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        ]  # fmt: skip
+        with self.log.open("wb") as log:
+            environment = os.environ | {name: str(folder / place) for name, place in places.items()}
+            self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        self.wait()
+
+    def wait(self) -> None:
+        """Wait until the server answers."""
+        address = f"http://127.0.0.1:{self.port}/api/status?token={self.token}"
+        end = time.monotonic() + SECONDS
+        while time.monotonic() < end:
+            if self.process.poll() is not None:
+                raise RuntimeError(self.log.read_text()[-2000:])
+            try:
+                urllib.request.urlopen(address, timeout=2).read()
+                return
+            except (urllib.error.URLError, TimeoutError, ConnectionError):
+                time.sleep(0.1)
+        raise TimeoutError(f"JupyterLab does not answer: {self.log.read_text()[-2000:]}")
+
+    def stop(self) -> None:
+        """End the server and its kernels."""
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+
+
+def write_setting(folder: Path, name: str, setting: dict[str, Any]) -> None:
+    """Write a user setting of JupyterLab's extension for applications."""
+    place = folder / "settings" / "@jupyterlab" / "apputils-extension"
+    place.mkdir(parents=True, exist_ok=True)
+    (place / f"{name}.jupyterlab-settings").write_text(json.dumps(setting))
+
+
+class Book:
+    """A copy of a notebook under a fresh name, open in JupyterLab, with all that went wrong in the page."""
+
+    def __init__(self, page: Any) -> None:
+        self.page, self.errors = page, []
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
+
+    def run_all(self) -> list[list[dict[str, Any]]]:
+        """Run all cells and return the outputs of the code cells."""
+        outputs: list[list[dict[str, Any]]] = self.page.evaluate(RUN_ALL)
+        return outputs
+
+
+@contextmanager
+def opened(server: Server, browser: Any, notebook: str) -> Iterator[Book]:
+    """Open a fresh copy of a notebook and close it again; reopening a path would find the old kernel."""
+    source = ROOT / "notebooks" / notebook
+    copy = source.with_name(f"zz_{secrets.token_hex(3)}_{source.name}")
+    shutil.copy(source, copy)
+    context = browser.new_context(viewport={"width": 1400, "height": 1000})
+    try:
+        book = Book(context.new_page())
+        book.page.set_default_timeout(SECONDS * 1000)
+        path = copy.relative_to(ROOT).as_posix()
+        book.page.goto(
+            f"http://127.0.0.1:{server.port}/lab/workspaces/{secrets.token_hex(3)}/tree/{path}?reset&token={server.token}"
+        )
+        book.page.wait_for_function(
+            "() => window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
+        )
+        yield book
+    finally:
+        context.close()
+        copy.unlink(missing_ok=True)

@@ -1,0 +1,209 @@
+"""Pictures show what they were given, are updated in place, describe themselves, and refuse what they cannot draw."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from matplotlib.text import Text
+
+from helpers.datasets import datasets
+from helpers.networks import layered_net
+from helpers.plots import (
+    decision_boundary,
+    plot_backprop_progress,
+    plot_curves,
+    plot_dataset,
+    plot_local_progress,
+    plot_spread,
+)
+from helpers.plots.boundaries import Grid, class_of
+from helpers.training import locally_optimize, locally_optimize_parallel, predictor
+
+SQUARE = np.array([[-1.0, -1.0], [1.0, 1.0]])
+
+
+def half_plane(points):
+    return (points[:, :1] > 0.3).astype(float)
+
+
+def product(points):
+    return 0.5 + 0.5 * points[:, :1] * points[:, 1:]
+
+
+def smallest_text(figure):
+    figure.canvas.draw()
+    return min(t.get_fontsize() for t in figure.findobj(Text) if t.get_text().strip() and t.get_visible())
+
+
+def test_the_grid_runs_over_the_square_around_the_points():
+    grid = Grid(SQUARE, 5)
+    assert grid.points.shape == (25, 2)
+    assert grid.points.dtype == np.float32
+    assert grid.extent == pytest.approx((-1.1, 1.1, -1.1, 1.1))
+    assert grid.points[0] == pytest.approx([-1.1, -1.1])
+    assert grid.points[1] == pytest.approx([-0.55, -1.1])
+
+
+def test_the_boundary_lies_where_the_decision_turns():
+    field = decision_boundary(product, SQUARE, size=41)
+    points = np.concatenate(field.lines.get_segments())
+    assert np.abs(points.prod(axis=1)).max() < 1e-3  # on one of the axes, whose union is the boundary of x0 x1
+    assert field.image.get_array()[30, 35] > 0
+    assert field.image.get_array()[10, 35] < 0
+
+
+def test_a_field_is_updated_in_place_and_describes_itself():
+    field = decision_boundary(half_plane, SQUARE, title="layer 1", size=21)
+    image, lines = field.image, field.lines
+    first = field.png()
+    assert "layer 1: 38% of the square" in field.description
+    field.update(1 - half_plane(field.grid.points))
+    assert field.image is image
+    assert field.lines is lines
+    assert field.png() != first
+    assert "62%" in field.description
+    assert image.get_clim() == (-1, 1)
+
+
+def test_a_field_refuses_bad_scores_and_stays_as_it_was():
+    field = decision_boundary(half_plane, SQUARE, size=9)
+    before = field.png()
+    for scores, words in ((np.full((81, 1), np.nan), "diverged"), (np.zeros((80, 1)), "shape"), (np.inf, "shape")):
+        with pytest.raises(ValueError, match=words):
+            field.update(scores)
+    assert field.png() == before
+
+
+def test_several_classes_get_their_colours():
+    def three(points):
+        x, y = points.T
+        return np.stack([-x, x, y], axis=1)
+
+    field = decision_boundary(three, SQUARE, size=41)
+    colours = field.image.get_array()
+    assert colours.shape == (41, 41, 3)
+    assert colours[20, 2].argmax() == 2  # blue at the left
+    assert colours[20, 38].argmax() == 0  # vermilion at the right
+    assert np.concatenate(field.lines.get_segments()).shape[1] == 2
+
+
+@pytest.mark.parametrize(
+    ("X", "words"), [(np.zeros((4, 3)), "only the plane"), (np.zeros((0, 2)), "shape"), ([1], "shape")]
+)
+def test_only_the_plane_can_be_drawn(X, words):
+    with pytest.raises(ValueError, match=words):
+        decision_boundary(half_plane, X)
+
+
+def test_classes_differ_by_colour_and_marker():
+    data = datasets["gaussian"].train(samples=60, means=((0, 0), (1, 0), (0, 1)))
+    scatter = plot_dataset(data.X, data.Y, title="clouds")
+    shapes = {tuple(map(tuple, m.get_paths()[0].vertices.round(3).tolist())) for m in scatter.marks}
+    colours = {tuple(m.get_facecolor()[0]) for m in scatter.marks}
+    assert len(shapes) == len(colours) == 3
+    assert "20 of class 0" in scatter.description
+    assert class_of(data.Y).tolist() == data.Y.argmax(1).tolist()
+
+
+def test_curves_only_stretch():
+    curves = plot_curves([1, 2], {"a": [1.0, 0.1]}, x_label="epoch", y_label="loss", log_y=True)
+    top = curves.ax.get_ylim()
+    assert not curves.update([1, 2], {"a": [0.5, 0.2]})
+    assert curves.ax.get_ylim() == top
+    assert curves.update([1, 2, 3], {"a": [0.5, 0.2, 0.01]})
+    assert curves.ax.get_ylim()[0] < 0.01
+    assert not curves.update([1, 2], {"a": [0.0, float("nan")]})  # what a logarithm cannot show changes no limit
+    assert curves.description.startswith("loss over epoch: a from")
+
+
+def test_curves_differ_by_colour_and_dash():
+    curves = plot_curves([1, 2], {n: [1, 2] for n in "abcd"}, x_label="x", y_label="y")
+    assert len({(line.get_color(), line.get_linestyle()) for line in curves.lines.values()}) == 4
+    assert len({line.get_linestyle() for line in curves.lines.values()}) == 4
+
+
+def test_the_spread_shows_every_run_and_counts_failures():
+    spread = plot_spread({"a": [0.9, 0.8, 0.7], "b": [0.5, float("nan")]}, x_label="accuracy", look_for="the worst")
+    assert "a: median 0.800 (0.700 to 0.900, 3 runs)" in spread.description
+    assert "1 failed" in spread.description
+    assert [t.get_text() for t in spread.ax.get_yticklabels()] == ["a", "b (1 failed)"]
+    for groups in ({}, {"a": []}, {"a": [[1]]}):
+        with pytest.raises(ValueError, match="groups"):
+            plot_spread(groups, x_label="accuracy")
+
+
+def sets(name="signed_xor", samples=40):
+    return datasets[name].train(samples=samples), datasets[name].test(samples=samples)
+
+
+def run(rule, train, test, epochs=4, **options):
+    from torch.nn.functional import binary_cross_entropy, mse_loss
+    from torch.optim import Rprop
+
+    model = layered_net([train.X.shape[1], 8, 6, train.Y.shape[1]], seed=0)
+    steps = rule(model, Rprop, mse_loss, binary_cross_entropy, epochs, [(train.X, train.Y)], seed=0)
+    return plot_local_progress(steps, train, test, size=8, **options)
+
+
+def test_local_progress_measures_every_layer():
+    train, test = sets()
+    view = run(locally_optimize_parallel, train, test, every=3)
+    assert view.x == [1, 3, 4]
+    assert np.shape(view.history) == (3, 2, 3, 2)
+    assert len(view.fields) == 3
+    assert [f.ax.get_title().split(":")[0] for f in view.fields] == ["layer 1", "layer 2", "output"]
+    assert "layer 2: test accuracy" in view.description
+    assert smallest_text(view.figure) >= 10
+    assert len(view.changing) == 3 * 2 + 12 + 3
+
+
+def test_the_measured_accuracy_is_that_of_the_model():
+    from helpers.training import accuracy
+
+    train, test = sets()
+    kept = []
+
+    def rule(model, *arguments, **options):
+        kept.append(model)
+        return locally_optimize_parallel(model, *arguments, **options)
+
+    view = run(rule, train, test)
+    assert view.history[-1][1, -1, 1] == pytest.approx(accuracy(predictor(kept[0])(test.X), test.Y))
+
+
+def test_sequential_progress_counts_on_over_the_blocks():
+    view = run(locally_optimize, *sets(), epochs=3)
+    assert view.x == list(range(1, 10))
+    assert "one block after the other" in view.error.ax.get_xlabel()
+
+
+def test_many_inputs_have_curves_alone():
+    view = run(locally_optimize_parallel, *sets("digits"), epochs=2)
+    assert view.fields == []
+    assert "The plane cannot hold these inputs" in view.description
+    assert view.png().startswith(b"\x89PNG")
+
+
+def test_backprop_progress_takes_one_answer_or_one_a_layer():
+    train, test = sets()
+    steps = [(1, 0.7), (2, 0.6)]
+    one = plot_backprop_progress(iter(steps), product, train, test, size=8)
+    assert len(one.fields) == 1
+    three = plot_backprop_progress(iter(steps), lambda X: [product(np.asarray(X))] * 3, train, test, size=8)
+    assert len(three.fields) == 3
+    with pytest.raises(ValueError, match="steps is empty"):
+        plot_backprop_progress(iter([]), product, train, test)
+
+
+def test_a_picture_carries_its_words_and_escapes_them():
+    field = decision_boundary(half_plane, SQUARE, title='<b>"x"</b>', size=9)
+    page = field._repr_mimebundle_()["text/html"]
+    assert 'alt="' in page
+    assert "<b>&quot;" not in page
+    assert "&lt;b&gt;" in page
+    assert "What to look for:" in page
+
+
+def test_equal_numbers_give_equal_pictures():
+    a, b = (run(locally_optimize_parallel, *sets()).png() for _ in range(2))
+    assert a == b
