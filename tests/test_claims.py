@@ -66,15 +66,14 @@ def test_the_shared_optimiser_explains_most_of_getting_stuck():
     assert statistics.median(zeroed) > 2 * statistics.median(each)
 
 
-@pytest.mark.parametrize("data", ["spirals", "rings", "checkerboard"])
-def test_sequential_is_not_clearly_ahead_at_equal_passes(data):
-    """Not clearly: its median lies below the best run of the parallel rule, and its worst below the parallel median."""
-    parallel, sequential = (
-        pick(question="budgets", data=data, rule=f"local, {which}", budget="passes")
-        for which in ("parallel", "sequential")
-    )
-    assert statistics.median(sequential) <= max(parallel)
-    assert min(sequential) <= statistics.median(parallel)
+@pytest.mark.parametrize("data", ["spirals", "checkerboard"])
+def test_which_local_rule_leads_depends_on_the_budget(data):
+    def median(which, budget):
+        return statistics.median(pick(question="budgets", data=data, rule=f"local, {which}", budget=budget))
+
+    assert median("parallel", "passes") > median("sequential", "passes")
+    assert median("parallel", "passes") < median("sequential", "updates")  # a parallel epoch is a pass and an update
+    assert median("parallel", "seconds") < median("sequential", "seconds")
 
 
 def test_a_high_accuracy_can_go_with_a_high_cross_entropy():

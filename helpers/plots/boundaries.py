@@ -185,6 +185,7 @@ def plot_dataset(X: ArrayLike, Y: ArrayLike, *, ax: Axes | None = None, title: s
     marks = draw_points(X, Y, ax, limit)
     label(ax, title, "$x_0$", "$x_1$")
     ax.set(xlim=(left, right), ylim=(bottom, top), aspect="equal")
+    ax.locator_params(nbins=5)
     ax.legend(fontsize=TEXT, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
     return Scatter(ax, marks, [int(n) for n in np.bincount(class_of(Y))])
 

@@ -33,7 +33,7 @@ class Drawing(NamedTuple):
         if self.svg is None:
             return {"text/html": f"<pre>{html.escape(text)}</pre>", "text/plain": text}
         return {
-            "text/html": f'<div role="img" aria-label="{html.escape(self.drawn)}">{self.svg}</div>',
+            "text/html": f'<div role="img" aria-label="graph, {html.escape(self.drawn)}">{self.svg}</div>',
             "text/plain": text,
         }
 
@@ -66,7 +66,7 @@ def draw(source: str) -> Drawing:
             continue
         svg = done.stdout.decode(errors="replace")
         if done.returncode == 0 and "<svg" in svg:
-            return Drawing(svg[svg.index("<svg") :], clean, f"graph drawn by {name}")
+            return Drawing(svg[svg.index("<svg") :], clean, f"drawn by {name}")
         words = done.stderr.decode(errors="replace").strip().splitlines()
         problem = f"{name} did not draw it: {words[-1] if words else f'exit status {done.returncode}'}"
     return Drawing(None, clean, problem)

@@ -18,14 +18,15 @@ Scores = NDArray[np.floating]
 @contextlib.contextmanager
 def mode(training: bool, *modules: nn.Module) -> Iterator[None]:
     """Put modules in training or evaluation mode, and every submodule back as it was afterwards."""
-    before = [(part, part.training) for module in modules for part in module.modules()]
-    for module in modules:
-        module.train(training)
+    differ = [part for module in modules for part in module.modules() if part.training is not training]
+    if differ:
+        for module in modules:
+            module.train(training)
     try:
         yield
     finally:
-        for part, flag in before:
-            part.training = flag
+        for part in differ:
+            part.training = not training
 
 
 def average_loss(comparator: Comparator, batches: Batches) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
+import torch
 from torch import Tensor, nn
 
 from helpers.training.arguments import Criterion, OptimizerFactory, StepMode, make_optimizer
@@ -122,11 +123,12 @@ def sweep(learners: Sequence[Learner], batches: Batches, step: StepMode, kept: L
     except BaseException as error:
         for learner in learners:
             learner.forget_gradient()
-        if not isinstance(error, Exception):
-            raise
-        kept.restore()
-        where = f"epoch {epoch}, batch {number}"
-        raise TrainingError(f"batches: {where}: {error} (the last finite parameters are restored)") from error
+        if isinstance(error, Exception):
+            kept.restore()
+        if isinstance(error, (ValueError, RuntimeError, TypeError, IndexError)):  # what torch says of unfit data
+            where = f"batches, epoch {epoch}, batch {number}"
+            raise TrainingError(f"{where}: {error} (the last finite parameters are restored)") from error
+        raise
 
 
 class LastFinite:
@@ -144,8 +146,9 @@ class LastFinite:
             learner.update()
 
     def finite(self) -> bool:
-        """Return whether all parameters are finite now."""
-        return all(bool(live.isfinite().all()) for live in self.live)
+        """Return whether all parameters and buffers are finite now."""
+        floats = (live for live in self.live if live.is_floating_point())
+        return all(math.isfinite(torch.linalg.vector_norm(live, math.inf)) for live in floats if live.numel())
 
     def restore(self) -> None:
         """Put the copy back into the modules."""

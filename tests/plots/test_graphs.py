@@ -24,7 +24,7 @@ def test_it_draws_with_what_is_here():
 def test_without_dot_the_package_draws(monkeypatch):
     monkeypatch.setattr(graphs.shutil, "which", lambda name: None)
     drawing = graphs.draw('digraph { a [label="\\nempty first line"]; a -> b }')
-    assert drawing.drawn == "graph drawn by pygraphviz"
+    assert drawing.drawn == "drawn by pygraphviz"
     assert "empty first line" in drawing.svg
     assert 'label="\\n' not in drawing.source
 

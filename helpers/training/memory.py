@@ -1,0 +1,78 @@
+"""What a training step has to remember: the bytes that autograd keeps until the backward pass.
+
+>>> net = nn.Sequential(nn.Linear(2, 100), nn.Tanh(), nn.Linear(100, 1))
+>>> X = torch.zeros(1000, 2)
+>>> saved_for_backward(lambda: net(X).sum().backward(), net)  # X, and the output of tanh, which two operations share
+408000
+>>> 4 * 1000 * (2 + 100)
+408000
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
+
+
+class _Tally:
+    """The storages that graphs hold now: how often each, the bytes of all of them, and the most that there were."""
+
+    def __init__(self, ignore: nn.Module) -> None:
+        self.ignored = {t.untyped_storage().data_ptr() for t in (*ignore.parameters(), *ignore.buffers())}
+        self.holders: Counter[int] = Counter()
+        self.live = self.peak = 0
+
+    def count(self, storage: torch.UntypedStorage, change: int) -> None:
+        """Note one holder more (+1) or fewer (-1); only the first and the last of a storage change the bytes."""
+        key = storage.data_ptr()
+        if key in self.ignored:
+            return
+        before, now = self.holders[key], self.holders[key] + change
+        self.holders[key] = now
+        self.live += (bool(now) - bool(before)) * storage.nbytes()
+        self.peak = max(self.peak, self.live)
+
+
+class _Held:
+    """What the graph keeps in place of a tensor: it counts from now until the graph lets go of it."""
+
+    def __init__(self, tensor: Tensor, tally: _Tally) -> None:
+        # detached: an operation's result refers to its operation, and the two would keep each other for ever
+        self.tensor, self.storage, self.tally = tensor.detach(), tensor.untyped_storage(), tally
+        tally.count(self.storage, +1)
+
+    def __del__(self) -> None:
+        self.tally.count(self.storage, -1)
+
+
+def saved_for_backward(run: Callable[[], object], ignore: nn.Module) -> int:
+    """Run something and return the most bytes that were kept for the backward pass at one time.
+
+    Parameters
+    ----------
+    run : callable
+        Takes nothing, for example ``lambda: criterion(model(X), Y).backward()``; what it returns is dropped.
+    ignore : nn.Module
+        Its parameters and buffers are not counted: a model's weights are in memory anyway.
+
+    Returns
+    -------
+    int
+        Bytes, 0 if nothing records a graph.
+
+    Notes
+    -----
+    Counted are the tensors that operations save for their derivatives, data such as X and Y among them: each storage
+    once however many operations share it, a view with the whole storage that it looks into, from the moment it is saved
+    until the backward pass, or the end of the graph, frees it. Not counted are gradients, the optimiser's state, copies
+    that a rule makes itself, and what a hand-written ``autograd.Function`` leaves on its ``ctx`` without
+    ``save_for_backward``. The numbers do not depend on the machine.
+    """
+    tally = _Tally(ignore)
+    with saved_tensors_hooks(lambda tensor: _Held(tensor, tally), lambda held: held.tensor):
+        run()
+    return tally.peak
