@@ -87,7 +87,7 @@ def plain_backprop(model: nn.Sequential, batches: Batches) -> Iterator[float]:
         losses = []
         for X, Y in batches:
             loss = binary_cross_entropy(model(X), Y)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             losses.append(loss.item())
         optimizer.step()
         yield statistics.fmean(losses)
@@ -111,7 +111,7 @@ def document_parallel(model: nn.Sequential, batches: Batches) -> Iterator[float]
                 with torch.no_grad():
                     h = encoder(X)
                 loss, count = loss + criterion(decoder(block(h)), Y), count + 1
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimizer.step()
         yield loss.item() / count
 

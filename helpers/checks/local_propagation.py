@@ -32,7 +32,7 @@ def one_optimizer_epoch(
         with torch.no_grad():
             h = model[:i](X)
         criterion = mse_loss if i + 1 < len(model) else binary_cross_entropy
-        criterion(decoder(block(h)), Y).backward()  # type: ignore[no-untyped-call]
+        criterion(decoder(block(h)), Y).backward()
         optimizer.step()
 
 

@@ -25,11 +25,15 @@ class Curves(Picture):
         Further lines, thin and pale in the colours of the first ones (train beside test, say).
     log : bool
         Whether the values are on a logarithmic axis; values of 0 or less are then left out.
+    floor : float
+        A logarithmic axis never stretches below this; lines that go deeper leave it at the bottom.
     """
 
-    def __init__(self, ax: Axes, names: Sequence[str], faint: Sequence[str] = (), *, log: bool = False) -> None:
+    def __init__(
+        self, ax: Axes, names: Sequence[str], faint: Sequence[str] = (), *, log: bool = False, floor: float = 0.0
+    ) -> None:
         super().__init__(ax.figure)  # type: ignore[arg-type]
-        self.ax, self.log = ax, log
+        self.ax, self.log, self.floor = ax, log, floor
         self.lines: dict[str, Line2D] = {}
         for group, width, alpha in ((names, 2.2, 1.0), (faint, 1.0, 0.55)):
             for i, name in enumerate(group):
@@ -59,7 +63,7 @@ class Curves(Picture):
         for name, y in values.items():
             ys = np.asarray(y, dtype=float)
             self.lines[name].set_data(xs, ys)
-            shown = np.isfinite(ys) & (ys > 0) if self.log else np.isfinite(ys)
+            shown = np.isfinite(ys) & (ys > self.floor) if self.log else np.isfinite(ys)
             if shown.any():
                 stretched |= self.stretch(xs[shown], ys[shown])
         return stretched

@@ -68,10 +68,10 @@ class LayerProgress(Picture):
                 draw_points(X, Y, field.ax, limit=80)
                 self.fields.append(field)
         curves_row = below[rows].subgridspec(1, 2)
-        self.error = Curves(
-            self.figure.add_subplot(curves_row[0]), self.names, [f"{n}, train" for n in self.names], log=True
-        )
-        self.right = Curves(self.figure.add_subplot(curves_row[1]), self.names, [f"{n}, train" for n in self.names])
+        left, right = (self.figure.add_subplot(curves_row[i]) for i in range(2))
+        faint = [f"{name}, train" for name in self.names]
+        self.error = Curves(left, self.names, faint, log=True, floor=1e-5)
+        self.right = Curves(right, self.names, faint)
         for curves, what in ((self.error, "mean squared error"), (self.right, "accuracy")):
             label(curves.ax, "thick: test, thin: training", x_label, what)
             curves.ax.grid(alpha=0.3)

@@ -60,7 +60,7 @@ class Learner:
         if not math.isfinite(value):
             raise ValueError(f"the loss is {value}; try a smaller learning rate, and look for NaN in the data")
         if loss.requires_grad:
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
         self.total += value * len(Y)
         self.count += len(Y)
         detached: Tensor = output.detach()
