@@ -58,7 +58,7 @@ def test_training_the_decoders_lifts_the_worst_run(rule):
     assert max(trained) - max(fixed) < 0.01
 
 
-def test_the_shared_optimiser_explains_most_of_getting_stuck():
+def test_zeroing_a_shared_optimiser_alone_makes_the_rule_look_stuck():
     zeroed, none = (pick("loss", rule=f"one optimiser, {how}") for how in ("zeroed", "set to None"))
     each = pick("loss", question="decoders", rule="local, parallel", decoders="fixed")
     assert len(zeroed) == len(none) == len(each) == 10

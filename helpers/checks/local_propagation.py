@@ -36,6 +36,11 @@ def one_optimizer_epoch(
         optimizer.step()
 
 
+def lopsided(scores: Tensor, targets: Tensor) -> Tensor:
+    """Return a loss that is not the same with its arguments exchanged."""
+    return ((scores - targets) ** 2 + 0.5 * scores).mean()
+
+
 @check
 def check_local_step(local_step: Callable[..., tuple[Tensor, Tensor]]) -> Iterator[str | None]:
     """Check ``local_step(block, decoder, criterion, h, Y) -> (loss, output for the next block)``."""
@@ -44,24 +49,29 @@ def check_local_step(local_step: Callable[..., tuple[Tensor, Tensor]]) -> Iterat
     X = torch.linspace(-1, 1, 12).reshape(6, 2)
     Y = (X[:, :1] > 0).float()
     decoders = make_decoders(model, X, seed=4)
-    expected = mse_loss(decoders[0](first(X)), Y)
-    slopes = torch.autograd.grad(expected, list(first.parameters()))
-    loss, h = local_step(first, decoders[0], mse_loss, X, Y)
+    learners = [*first.parameters(), *decoders[0].parameters()]
+    expected = lopsided(decoders[0](first(X)), Y)
+    slopes = torch.autograd.grad(expected, learners)
+    loss, h = local_step(first, decoders[0], lopsided, X, Y)
     shape, value = tuple(h.shape), torch.as_tensor(loss).detach()
     yield judge(
         shape == (6, 5), "5 units and 6 points", "an output (6, 5)", shape, "hand on block(h), not the decoder's"
     )
     same = bool(torch.isclose(value, expected))
-    yield judge(same, "the loss", f"{expected:.4f}", f"{value:.4f}", "criterion(decoder(block(h)), Y)")
+    yield judge(same, "the loss", f"{expected:.4f}", f"{value:.4f}", "criterion(decoder(block(h)), Y), in this order")
     yield judge(not h.requires_grad, "the output", "no graph", "requires_grad=True", "cut it off with .detach()")
     yield judge(torch.equal(h, first(X)), "the output", "the values of block(h)", "others", "change no parameter here")
-    learned = [None if p.grad is None else p.grad.clone() for p in first.parameters()]
+    learned = [None if p.grad is None else p.grad.clone() for p in learners]
     agree = all(g is not None and torch.allclose(g, slope) for g, slope in zip(learned, slopes))
-    yield judge(agree, "the gradient of block 0", "that of its own loss", "another or none", "loss.backward(), once")
-    local_step(second, decoders[1], mse_loss, h, Y)
-    crossed = any(
-        not torch.equal(g, p.grad) for p, g in zip(first.parameters(), learned) if p.grad is not None and g is not None
+    yield judge(
+        agree,
+        "the gradients of block 0 and its decoder",
+        "those of its own loss",
+        "others or none",
+        "call loss.backward() once, and cut only what you hand on",
     )
+    local_step(second, decoders[1], lopsided, h, Y)
+    crossed = any(not torch.equal(g, p.grad) for p, g in zip(learners, learned) if p.grad is not None and g is not None)
     yield judge(not crossed, "block 0 while block 1 learns", "an unchanged gradient", "a changed one", "cut the graph")
 
 
@@ -92,10 +102,10 @@ def check_block_passes(block_passes: Callable[[str, int, int], Any]) -> Iterator
     for blocks, epochs in ((4, 100), (1, 7), (16, 3)):
         once, below = blocks * epochs, epochs * blocks * (blocks + 1) // 2
         for rule, count, hint in (
-            ("back-propagation", once, "every epoch runs through every block once"),
+            ("back-propagation", once, "count block passes: every epoch has one for every block"),
             ("parallel", once, "one sweep an epoch: a block's output is the next one's input"),
             ("document's parallel", below, "block i is reached through the blocks below it: 1 + 2 + ... + L an epoch"),
-            ("sequential", once + blocks - 1, "`epochs` for each block, and once more to feed the block above"),
+            ("sequential", once + blocks - 1, "once more for each block that feeds another; the last feeds none"),
         ):
             got = block_passes(rule, blocks, epochs)
             yield judge(got == count, f"{rule!r}, {blocks} blocks, {epochs} epochs", count, got, hint)
@@ -113,7 +123,12 @@ def check_displacement(displacement: Callable[[Tensor, Tensor], Any]) -> Iterato
             "points that change sign",
             "each moves by twice its own length: take after - before, row by row",
         ),
-        (before + torch.tensor([0.0, 3.0]), 1.0, "points that all move up by 3", "mean length 3 over mean length 3"),
+        (
+            before + torch.tensor([0.0, 3.0]),
+            1.0,
+            "points that all move up by 3",
+            "average the row lengths first, then divide: no mean of ratios, no norm of the whole tensor",
+        ),
         (before * torch.tensor([[1.0], [4.0]]), 0.5, "a point that stays, one that moves by 3", "1.5 over 3"),
     ):
         got = float(displacement(before, after))

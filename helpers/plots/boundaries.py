@@ -11,14 +11,19 @@ from collections.abc import Callable
 import numpy as np
 from contourpy import contour_generator
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection, PathCollection
+from matplotlib.backend_bases import RendererBase
+from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.colors import to_rgb
+from matplotlib.image import AxesImage
+from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike, NDArray
+from PIL import Image
 
 from helpers.plots.pictures import BLUE_ORANGE, COLOURS, MARKERS, TEXT, Picture, label, new_axes
 
 Array = NDArray[np.floating]
 Predict = Callable[[Array], ArrayLike]
+SHADES = BLUE_ORANGE(np.arange(256), bytes=True)  # the colour of each score, 0 to 1 in 256 steps
 
 
 class Grid:
@@ -49,6 +54,30 @@ class Grid:
         return [np.asarray(line) for line in lines]
 
 
+class FieldImage(AxesImage):
+    """An image of a field, scaled up bilinearly from few points to many pixels.
+
+    Onto pixels it is scaled by Pillow, several times as fast as by matplotlib; other formats get matplotlib's own.
+    """
+
+    def show(self, colours: NDArray[np.uint8]) -> None:
+        """Show colours (rows, columns, RGBA), the lowest row first."""
+        self.set_data(colours)
+        self.colours = Image.fromarray(np.ascontiguousarray(colours[::-1]))
+
+    def draw(self, renderer: RendererBase) -> None:
+        if not isinstance(renderer, RendererAgg):
+            super().draw(renderer)
+            return
+        box = self.axes.bbox
+        left, bottom, right, top = (round(edge) for edge in box.extents)
+        pixels = self.colours.resize((right - left, top - bottom), Image.Resampling.BILINEAR)
+        context = renderer.new_gc()
+        renderer.draw_image(context, left, bottom, np.asarray(pixels)[::-1])
+        context.restore()
+        self.stale = False
+
+
 class DecisionField(Picture):
     """The decision of one layer over the plane: colour for the score, a black line where the decision turns."""
 
@@ -58,16 +87,15 @@ class DecisionField(Picture):
             "the black line, where the decision turns; the paler the colour, the closer the call.",
         )
         self.grid, self.ax, self.share = grid, ax, float("nan")
-        empty = np.zeros((grid.size, grid.size))
-        self.image = ax.imshow(
-            empty, cmap=BLUE_ORANGE, vmin=-1, vmax=1, extent=grid.extent, origin="lower", interpolation="bilinear"
-        )
-        self.lines = LineCollection([], colors="black", linewidths=1.5)
-        ax.add_collection(self.lines, autolim=False)
+        self.image = FieldImage(ax, extent=grid.extent, origin="lower", interpolation="bilinear", zorder=0)
+        self.image.show(np.full((grid.size, grid.size, 4), 255, dtype=np.uint8))
+        ax.add_image(self.image)
+        left, right, bottom, top = grid.extent
+        ax.set(xlim=(left, right), ylim=(bottom, top), aspect="equal")
+        (self.line,) = ax.plot([], [], color="black", linewidth=1.5, zorder=2, scalex=False, scaley=False)
         label(ax, title, "$x_0$", "$x_1$")
-        ax.set_aspect("equal")
         ax.locator_params(nbins=4)
-        self.changing = [self.image, self.lines]
+        self.changing = [self.image, self.line]
 
     def update(self, scores: ArrayLike) -> None:
         """Show new scores.
@@ -91,14 +119,16 @@ class DecisionField(Picture):
         square = s.reshape(self.grid.size, self.grid.size, -1)
         if s.shape[1] == 1:
             signed = 2 * square[..., 0] - 1
-            self.image.set_data(signed)
+            self.image.show(SHADES[np.rint(127.5 * (signed.clip(-1, 1) + 1)).astype(np.uint8)])
             segments = self.grid.boundaries(signed)
             self.share = float((s >= 0.5).mean())
         else:
-            self.image.set_data(_class_colours(square))
+            self.image.show(_class_colours(square))
             segments = [line for c in range(s.shape[1]) for line in self.grid.boundaries(_lead(square, c))]
             self.share = float((s.argmax(1) == 1).mean())
-        self.lines.set_segments(segments)
+        gap = np.full((1, 2), np.nan)  # lifts the pen between two pieces of the boundary
+        points = np.concatenate([part for segment in segments for part in (segment, gap)] or [gap])
+        self.line.set_data(*points.T)
 
     @property
     def description(self) -> str:
@@ -148,8 +178,8 @@ def decision_boundary(
 class Scatter(Picture):
     """The points of a data set, a colour and a marker a class."""
 
-    def __init__(self, ax: Axes, marks: list[PathCollection], counts: list[int]) -> None:
-        super().__init__(ax.figure, "which classes a straight line could part, and which it could not.")  # type: ignore[arg-type]
+    def __init__(self, ax: Axes, marks: list[Line2D], counts: list[int]) -> None:
+        super().__init__(ax.figure, "which classes a straight line could separate, and which it could not.")  # type: ignore[arg-type]
         self.ax, self.marks, self.counts = ax, marks, counts
 
     @property
@@ -190,18 +220,17 @@ def plot_dataset(X: ArrayLike, Y: ArrayLike, *, ax: Axes | None = None, title: s
     return Scatter(ax, marks, [int(n) for n in np.bincount(class_of(Y))])
 
 
-def draw_points(X: ArrayLike, Y: ArrayLike, ax: Axes, limit: int = 150) -> list[PathCollection]:
+def draw_points(X: ArrayLike, Y: ArrayLike, ax: Axes, limit: int = 150) -> list[Line2D]:
     """Put the first ``limit`` points on the axes and return the artists, one a class."""
     x, classes = np.asarray(X, dtype=float)[:limit], class_of(Y)[:limit]
     marks = []
     for c in np.unique(classes):
         at = x[classes == c]
-        marks.append(
-            ax.scatter(
-                at[:, 0], at[:, 1], s=28, marker=MARKERS[c % 10], color=COLOURS[c % 7], edgecolors="white",
-                linewidths=0.7, label=f"class {c}", zorder=3,
-            )
+        (mark,) = ax.plot(
+            at[:, 0], at[:, 1], linestyle="", marker=MARKERS[c % 10], color=COLOURS[c % 7], markersize=5.5,
+            markeredgecolor="white", markeredgewidth=0.7, label=f"class {c}", zorder=3,
         )  # fmt: skip
+        marks.append(mark)
     return marks
 
 
@@ -220,10 +249,12 @@ def _lead(square: Array, c: int) -> Array:
     return lead
 
 
-def _class_colours(square: Array) -> Array:
+def _class_colours(square: Array) -> NDArray[np.uint8]:
     """Mix each point's colour from white and its class: the clearer the lead, the stronger."""
     palette = np.array([to_rgb(COLOURS[c % 7]) for c in range(square.shape[-1])])
     ranked = np.sort(square, axis=-1)
     lead = np.clip(ranked[..., -1:] - ranked[..., -2:-1], 0, 1)
-    mixed: Array = 1 - (0.15 + 0.7 * lead) * (1 - palette[square.argmax(axis=-1)])
-    return mixed
+    mixed = 1 - (0.15 + 0.7 * lead) * (1 - palette[square.argmax(axis=-1)])
+    opaque = np.ones((*square.shape[:2], 1))
+    colours: NDArray[np.uint8] = np.rint(255 * np.concatenate([mixed, opaque], axis=-1)).astype(np.uint8)
+    return colours

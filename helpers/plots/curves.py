@@ -59,29 +59,37 @@ class Curves(Picture):
         bool
             Whether the limits had to stretch, so that a kept background is out of date.
         """
-        xs, stretched = np.asarray(x, dtype=float), False
+        xs = np.asarray(x, dtype=float)
+        seen = [np.empty(0)]
         for name, y in values.items():
             ys = np.asarray(y, dtype=float)
             self.lines[name].set_data(xs, ys)
-            shown = np.isfinite(ys) & (ys > self.floor) if self.log else np.isfinite(ys)
-            if shown.any():
-                stretched |= self.stretch(xs[shown], ys[shown])
-        return stretched
+            seen.append(ys[ys > self.floor] if self.log else ys)
+        return self.stretch(xs, np.concatenate(seen))
 
-    def stretch(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> bool:
-        """Widen the limits until they hold all the points; return whether that changed them."""
-        low, high = np.array([x.min(), y.min()]), np.array([x.max(), y.max()])
-        if (low >= self.low).all() and (high <= self.high).all():
+    def clear(self, x: ArrayLike, y: ArrayLike) -> None:
+        """Empty the lines, and set limits that hold these values."""
+        self.low, self.high = np.full(2, np.inf), np.full(2, -np.inf)
+        for line in self.lines.values():
+            line.set_data([], [])
+        self.stretch(x, y)
+
+    def stretch(self, x: ArrayLike, y: ArrayLike) -> bool:
+        """Widen the limits until they hold all the finite values, in steps; return whether that changed them."""
+        before, wider = (self.ax.get_xlim(), self.ax.get_ylim()), False
+        for k, values in enumerate((np.asarray(x, dtype=float), np.asarray(y, dtype=float))):
+            values = values[np.isfinite(values)]
+            if len(values) and (values.min() < self.low[k] or values.max() > self.high[k]):
+                self.low[k], self.high[k] = min(self.low[k], values.min()), max(self.high[k], values.max())
+                wider = True
+        if not wider:
             return False
-        self.low, self.high = np.minimum(low, self.low), np.maximum(high, self.high)
         (left, bottom), (right, top) = self.low, self.high
-        if self.log:
-            self.ax.set_ylim(bottom / 1.3, top * 1.3)
-        else:
-            room = 0.05 * (top - bottom) or 0.05
-            self.ax.set_ylim(bottom - room, top + room)
-        self.ax.set_xlim(left, right if right > left else left + 1)
-        return True
+        if np.isfinite([left, right]).all():
+            self.ax.set_xlim(left, right if right > left else left + 1)
+        if np.isfinite([bottom, top]).all():
+            self.ax.set_ylim(*_round_out(bottom, top, self.log))
+        return before != (self.ax.get_xlim(), self.ax.get_ylim())
 
     @property
     def description(self) -> str:
@@ -92,6 +100,14 @@ class Curves(Picture):
             if len(y):
                 parts.append(f"{name} from {y[0]:.3g} to {y[-1]:.3g}")
         return f"{self.ax.get_ylabel()} over {self.ax.get_xlabel()}: {'; '.join(parts)}."
+
+
+def _round_out(low: float, high: float, log: bool) -> tuple[float, float]:
+    """Widen limits to round numbers, so that a curve that grows stretches its axis seldom."""
+    if log:  # to a third of a decade
+        return 10 ** (np.floor(3 * np.log10(low)) / 3), 10 ** (np.ceil(3 * np.log10(high)) / 3 + 0.02)
+    unit = 10 ** np.floor(np.log10(high - low or abs(high) or 1)) / 5
+    return unit * np.floor(low / unit) - 0.1 * unit, unit * np.ceil(high / unit) + 0.1 * unit
 
 
 def plot_curves(
@@ -130,6 +146,7 @@ def plot_curves(
     curves = Curves(ax, list(values), log=log_y)
     if log_x:
         ax.set_xscale("log", base=2)
+        ax.set_xticks(np.asarray(x), [f"{value:g}" for value in np.asarray(x)])
     curves.update(x, values)
     if len(np.asarray(x)) < 12:
         for i, line in enumerate(curves.lines.values()):

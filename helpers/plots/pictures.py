@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
-from typing import Any
+from typing import Any, Literal
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -30,7 +30,11 @@ class Picture:
     figure : Figure
         Has an Agg canvas of its own; pyplot is not involved.
     changing : list of Artist
-        The artists that ``update`` changes; all else stays as it was first drawn.
+        The artists that an update changes; all else stays as it was first drawn.
+    covering : list of Artist
+        Artists that never change, but lie on top of the changing ones.
+    slow : list of Artist
+        Further artists that change, but need not be right in every frame of a live picture: texts, curves.
     look_for : str
         One sentence: what to look for.
     """
@@ -38,6 +42,8 @@ class Picture:
     def __init__(self, figure: Figure, look_for: str = "") -> None:
         self.figure, self.look_for = figure, look_for
         self.changing: list[Artist] = []
+        self.covering: list[Artist] = []
+        self.slow: list[Artist] = []
 
     @property
     def description(self) -> str:
@@ -69,9 +75,9 @@ class Picture:
         }
 
 
-def new_figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float, layout: Literal["constrained"] | None = "constrained") -> Figure:
     """Make a figure of that many inches at 100 dots an inch, with a canvas of its own."""
-    figure = Figure(figsize=(width, height), dpi=100, layout="constrained")
+    figure = Figure(figsize=(width, height), dpi=100, layout=layout)
     FigureCanvasAgg(figure)
     return figure
 

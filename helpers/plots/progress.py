@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
+from matplotlib.axes import Axes
 from numpy.typing import ArrayLike, NDArray
 
 from helpers.plots.boundaries import DecisionField, Grid, class_of, draw_points
@@ -20,6 +21,11 @@ Scores = Sequence[ArrayLike]
 PredictLayers = Callable[[Any], Scores]
 Predict = Callable[[Any], Any]
 
+LOOK_AT_FIELDS = (
+    "the boundary (black) of each layer; in the curves, which one gets there first, and the gap of thin to thick."
+)
+LOOK_AT_CURVES = "which curve reaches its final accuracy first, and the gap between the thin lines and the thick ones."
+
 
 class Samples(Protocol):
     """Anything with inputs ``X`` (n, d) and targets ``Y`` (n, k), such as the data sets of the course."""
@@ -29,87 +35,140 @@ class Samples(Protocol):
 
 
 class LayerProgress(Picture):
-    """The layers of a net while it learns: built once, ``record`` and ``draw`` as often as one likes.
+    """The layers of a net while it learns, or of several nets under several rules: built once, updated in place.
 
     Parameters
     ----------
     training_set, test_set : Samples
         With two inputs the boundaries are drawn; with more only the curves, as no plane holds the points.
     layers : int
-        How many answers ``predict`` gives: the hidden layers and the output.
+        How many answers a net gives: the hidden layers and the output.
+    rules : sequence of str
+        One rule: a curve for each layer. Several, a row of fields each: a curve for the output of each.
     x_label : str
         What a step of the curves is.
+    total : int, optional
+        The last step, if it is known: the curves' axis then never stretches.
     size : int
         Grid points a side of each field.
+    measured : int, optional
+        Error and accuracy are measured on the first so many points of each set; on all unless told.
     """
 
     def __init__(
-        self, training_set: Samples, test_set: Samples, layers: int, *, x_label: str = "epoch", size: int = 64
+        self,
+        training_set: Samples,
+        test_set: Samples,
+        layers: int,
+        *,
+        rules: Sequence[str] = ("",),
+        x_label: str = "epoch",
+        total: int | None = None,
+        size: int = 64,
+        measured: int | None = None,
     ) -> None:
-        self.sets = [(np.asarray(s.X), np.asarray(s.Y)) for s in (training_set, test_set)]
-        self.names = [*(f"layer {i + 1}" for i in range(layers - 1)), "output"]
-        X, Y = self.sets[1]
+        self.sets = [(np.asarray(s.X)[:measured], np.asarray(s.Y)[:measured]) for s in (training_set, test_set)]
+        X, Y = np.asarray(test_set.X), np.asarray(test_set.Y)
         self.grid = Grid(X, size) if X.shape[1] == 2 else None
-        columns = min(layers, 4)
-        rows = -(-layers // columns) if self.grid else 0
-        super().__init__(
-            new_figure(10.5, 2.9 * rows + 3.3),
-            "in which layer, and how early, the black line takes the shape of the classes, and whether it stays.",
-        )
-        below = self.figure.add_gridspec(rows + 1, 1, height_ratios=[2.9] * rows + [3.3])
-        self.fields = []
+        self.total = total
+        self.layers = [*(f"layer {i + 1}" for i in range(layers - 1)), "output"]
+        names, rows, columns = self.layers, -(-layers // 4), min(layers, 4)
+        self.watched = list(range(layers))  # the answers that have a curve
+        if len(rules) > 1:
+            names, rows, columns = list(rules), len(rules), layers
+            self.watched = [layers * (r + 1) - 1 for r in range(len(rules))]
+        height = 2.6 * rows * bool(self.grid)
+        super().__init__(new_figure(9.6, height + 3.3, layout=None), LOOK_AT_FIELDS if self.grid else LOOK_AT_CURVES)
+        inch = 1 / (height + 3.3)
+        self.fields: list[DecisionField] = []
         if self.grid:
-            above = below[:rows].subgridspec(rows, columns)
-            for i, name in enumerate(self.names):
-                field = DecisionField(self.grid, self.figure.add_subplot(above[i // columns, i % columns]), name)
-                if i % columns:
-                    field.ax.set_ylabel("")
-                    field.ax.tick_params(labelleft=False)
-                draw_points(X, Y, field.ax, limit=80)
-                self.fields.append(field)
-        curves_row = below[rows].subgridspec(1, 2)
-        left, right = (self.figure.add_subplot(curves_row[i]) for i in range(2))
-        faint = [f"{name}, train" for name in self.names]
-        self.error = Curves(left, self.names, faint, log=True, floor=1e-5)
-        self.right = Curves(right, self.names, faint)
-        for curves, what in ((self.error, "mean squared error"), (self.right, "accuracy")):
+            above = self.figure.add_gridspec(
+                rows, columns, left=0.09, right=0.985, top=1 - 0.3 * inch, bottom=3.55 * inch, wspace=0.08, hspace=0.24
+            )
+            for i in range(layers * len(rules)):
+                self._add_field(
+                    self.figure.add_subplot(above[i // columns, i % columns]), i, columns, rows, rules, X, Y
+                )
+        below = self.figure.add_gridspec(1, 2, left=0.09, right=0.985, top=2.8 * inch, bottom=0.55 * inch, wspace=0.2)
+        faint = [f"{name}, train" for name in names]
+        self.error = Curves(self.figure.add_subplot(below[0]), names, faint, log=True, floor=1e-5)
+        self.right = Curves(self.figure.add_subplot(below[1]), names, faint)
+        of = "" if len(rules) == 1 else " of the output"
+        for curves, what in ((self.error, f"mean squared error{of}"), (self.right, f"accuracy{of}")):
             label(curves.ax, "thick: test, thin: training", x_label, what)
             curves.ax.grid(alpha=0.3)
-        self.right.ax.legend(handles=[self.right.lines[n] for n in self.names], fontsize=TEXT - 1, loc="lower right")
-        self.changing = [a for part in (*self.fields, self.error, self.right) for a in part.changing]
-        self.changing += [field.ax.title for field in self.fields]
+        self.right.ax.legend(handles=[self.right.lines[n] for n in names], fontsize=TEXT - 1, loc="lower right")
+        self.names = names
+        self.changing = [artist for field in self.fields for artist in field.changing]
+        self.slow = [*self.error.changing, *self.right.changing, *(field.ax.title for field in self.fields)]
+        self.clear()
+
+    def _add_field(
+        self, ax: Axes, i: int, columns: int, rows: int, rules: Sequence[str], X: NDArray[Any], Y: NDArray[Any]
+    ) -> None:
+        assert self.grid is not None
+        field = DecisionField(self.grid, ax, self.layers[i % len(self.layers)])
+        marks = draw_points(X, Y, ax, limit=80)
+        if i % columns:
+            ax.set_ylabel("")
+            ax.tick_params(labelleft=False)
+        elif len(rules) > 1:
+            ax.set_ylabel(rules[i // columns], fontsize=TEXT)
+        if len(rules) > 1 or i // columns < rows - 1:
+            ax.set_xlabel("")
+        ax.tick_params(labelbottom=i // columns == rows - 1)
+        self.covering += marks
+        self.fields.append(field)
+
+    def clear(self) -> None:
+        """Forget what has been recorded; the curves get back the limits that they began with."""
         self.x: list[int] = []
         self.history: list[NDArray[np.float64]] = []
+        steps = [0, self.total] if self.total else []
+        self.error.clear(steps, [1e-3, 0.4] if self.total else [0.03, 0.4])  # a live axis has room from the start
+        self.right.clear(steps, [0.4, 1])
 
     def record(self, x: int, predict: PredictLayers) -> None:
-        """Measure error and accuracy of every layer on both sets, at step ``x``; nothing is drawn."""
-        measured = [[_measure(s, Y) for s in predict(X)] for X, Y in self.sets]
-        self.x.append(x)
-        self.history.append(np.array(measured))
+        """Measure error and accuracy on both sets, at step ``x``; nothing is drawn."""
+        self._note(x, [predict(X) for X, _ in self.sets])
 
     def draw(self, predict: PredictLayers) -> bool:
         """Bring fields and curves up to date; return whether limits stretched, so that a kept background is stale."""
+        self.glance(predict)
+        return self._trace()
+
+    def glance(self, predict: PredictLayers) -> None:
+        """Bring the fields alone up to date, the cheaper half of a live frame."""
         if self.grid:
-            for field, scores in zip(self.fields, predict(self.grid.points), strict=True):
-                field.update(scores)
-        if not self.history:
-            return False
-        past = np.array(self.history)  # (steps, train or test, layer, error or accuracy)
-        for field, name, rate in zip(self.fields, self.names, past[-1, 1, :, 1]):
-            field.ax.set_title(f"{name}: {rate:.1%} right")
+            self._fill(predict(self.grid.points))
+
+    def _note(self, x: int, answers: Sequence[Scores]) -> None:
+        measured = [[_measure(s, Y) for s in scores] for scores, (_, Y) in zip(answers, self.sets)]
+        self.x.append(x)
+        self.history.append(np.array(measured))
+
+    def _fill(self, answers: Scores) -> None:
+        for field, scores in zip(self.fields, answers, strict=True):
+            field.update(scores)
+
+    def _trace(self) -> bool:
+        past = np.array(self.history).reshape(-1, 2, max(len(self.fields), len(self.watched)), 2)
+        for i, field in enumerate(self.fields):
+            rate = f": {past[-1, 1, i, 1]:.1%} right" if len(past) else ""
+            field.ax.title.set_text(self.layers[i % len(self.layers)] + rate)
         stretched = False
         for kind, curves in enumerate((self.error, self.right)):
-            test = {name: past[:, 1, i, kind] for i, name in enumerate(self.names)}
-            train = {f"{name}, train": past[:, 0, i, kind] for i, name in enumerate(self.names)}
+            test = {name: past[:, 1, i, kind] for name, i in zip(self.names, self.watched)}
+            train = {f"{name}, train": past[:, 0, i, kind] for name, i in zip(self.names, self.watched)}
             stretched |= curves.update(self.x, test | train)
         return stretched
 
     @property
     def description(self) -> str:
-        """The last error and accuracy of every layer."""
+        """The last error and accuracy of every layer, or of every rule."""
         if not self.history:
             return "Nothing has been recorded yet."
-        train, test = self.history[-1]
+        train, test = self.history[-1][:, self.watched]
         rows = [
             f"{name}: test accuracy {t[1]:.3f}, test error {t[0]:.3g}, training error {r[0]:.3g}"
             for name, r, t in zip(self.names, train, test)

@@ -6,14 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
-
-from torch import nn
-
-from helpers.training.arguments import Criterion, OptimizerFactory
 from helpers.training.backprop import BackpropStep, backprop_optimize
-from helpers.training.evaluation import Batches, accuracy, average_loss, layer_scores, predictor
+from helpers.training.evaluation import accuracy, average_loss, layer_scores, predictor
 from helpers.training.layers import fit_decoders, make_decoders, make_encoders
 from helpers.training.local import (
     ParallelStep,
@@ -22,6 +16,7 @@ from helpers.training.local import (
     locally_optimize_parallel,
 )
 from helpers.training.loop import TrainingError
+from helpers.training.rules import RULES
 
 __all__ = [
     "RULES",
@@ -40,22 +35,3 @@ __all__ = [
     "make_encoders",
     "predictor",
 ]
-
-
-def _backprop_rule(
-    model: nn.Sequential,
-    optimizer: OptimizerFactory,
-    hidden_criterion: Criterion,
-    criterion: Criterion,
-    epochs: int,
-    batches: Batches,
-    **options: Any,
-) -> Iterator[BackpropStep]:
-    return backprop_optimize(model, optimizer, criterion, epochs, batches, **options)
-
-
-RULES: dict[str, Callable[..., Iterator[Any]]] = {
-    "back-propagation": _backprop_rule,
-    "local, parallel": locally_optimize_parallel,
-    "local, sequential": locally_optimize,
-}

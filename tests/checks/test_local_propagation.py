@@ -80,11 +80,27 @@ def hands_on_the_decoded(block, decoder, criterion, h, Y):
     return loss, scores.detach()
 
 
+def exchanged(block, decoder, criterion, h, Y):
+    out = block(h)
+    loss = criterion(Y, decoder(out))
+    loss.backward()
+    return loss, out.detach()
+
+
+def frozen_decoder(block, decoder, criterion, h, Y):
+    out = block(h)
+    loss = criterion(torch.nn.functional.linear(out, decoder.weight.detach()), Y)
+    loss.backward()
+    return loss, out.detach()
+
+
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
         (no_cut, "detach"),
-        (cut_before_the_decoder, "gradient of block 0"),
+        (cut_before_the_decoder, "gradients of block 0"),
+        (exchanged, "the loss"),
+        (frozen_decoder, "gradients of block 0 and its decoder"),
         (hands_on_the_decoded, r"\(6, 5\)"),
         (step(times=2), "once"),
         (step(judge=lambda block, decoder, h: 1.001 * decoder(block(h))), "the loss"),

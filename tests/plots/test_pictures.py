@@ -30,6 +30,11 @@ def product(points):
     return 0.5 + 0.5 * points[:, :1] * points[:, 1:]
 
 
+def boundary(field):
+    points = field.line.get_xydata()
+    return points[np.isfinite(points).all(axis=1)]
+
+
 def smallest_text(figure):
     figure.canvas.draw()
     return min(t.get_fontsize() for t in figure.findobj(Text) if t.get_text().strip() and t.get_visible())
@@ -46,23 +51,23 @@ def test_the_grid_runs_over_the_square_around_the_points():
 
 def test_the_boundary_lies_where_the_decision_turns():
     field = decision_boundary(product, SQUARE, size=41)
-    points = np.concatenate(field.lines.get_segments())
+    points = boundary(field)
     assert np.abs(points.prod(axis=1)).max() < 1e-3  # on one of the axes, whose union is the boundary of x0 x1
-    assert field.image.get_array()[30, 35] > 0
-    assert field.image.get_array()[10, 35] < 0
+    red, blue = field.image.get_array()[..., 0].astype(int), field.image.get_array()[..., 2].astype(int)
+    assert red[30, 35] > blue[30, 35]
+    assert red[10, 35] < blue[10, 35]
 
 
 def test_a_field_is_updated_in_place_and_describes_itself():
     field = decision_boundary(half_plane, SQUARE, title="layer 1", size=21)
-    image, lines = field.image, field.lines
+    image, line = field.image, field.line
     first = field.png()
     assert "layer 1: 38% of the square" in field.description
     field.update(1 - half_plane(field.grid.points))
     assert field.image is image
-    assert field.lines is lines
+    assert field.line is line
     assert field.png() != first
     assert "62%" in field.description
-    assert image.get_clim() == (-1, 1)
 
 
 def test_a_field_refuses_bad_scores_and_stays_as_it_was():
@@ -81,10 +86,10 @@ def test_several_classes_get_their_colours():
 
     field = decision_boundary(three, SQUARE, size=41)
     colours = field.image.get_array()
-    assert colours.shape == (41, 41, 3)
-    assert colours[20, 2].argmax() == 2  # blue at the left
-    assert colours[20, 38].argmax() == 0  # vermilion at the right
-    assert np.concatenate(field.lines.get_segments()).shape[1] == 2
+    assert colours.shape == (41, 41, 4)
+    assert colours[20, 2, :3].argmax() == 2  # blue at the left
+    assert colours[20, 38, :3].argmax() == 0  # vermilion at the right
+    assert boundary(field).shape[1] == 2
 
 
 @pytest.mark.parametrize(
@@ -98,8 +103,8 @@ def test_only_the_plane_can_be_drawn(X, words):
 def test_classes_differ_by_colour_and_marker():
     data = datasets["gaussian"].train(samples=60, means=((0, 0), (1, 0), (0, 1)))
     scatter = plot_dataset(data.X, data.Y, title="clouds")
-    shapes = {tuple(map(tuple, m.get_paths()[0].vertices.round(3).tolist())) for m in scatter.marks}
-    colours = {tuple(m.get_facecolor()[0]) for m in scatter.marks}
+    shapes = {mark.get_marker() for mark in scatter.marks}
+    colours = {mark.get_color() for mark in scatter.marks}
     assert len(shapes) == len(colours) == 3
     assert "20 of class 0" in scatter.description
     assert class_of(data.Y).tolist() == data.Y.argmax(1).tolist()
@@ -111,7 +116,7 @@ def test_curves_only_stretch():
     assert not curves.update([1, 2], {"a": [0.5, 0.2]})
     assert curves.ax.get_ylim() == top
     assert curves.update([1, 2, 3], {"a": [0.5, 0.2, 0.01]})
-    assert curves.ax.get_ylim()[0] < 0.01
+    assert curves.ax.get_ylim()[0] <= 0.01
     assert not curves.update([1, 2], {"a": [0.0, float("nan")]})  # what a logarithm cannot show changes no limit
     assert curves.description.startswith("loss over epoch: a from")
 
@@ -154,7 +159,9 @@ def test_local_progress_measures_every_layer():
     assert [f.ax.get_title().split(":")[0] for f in view.fields] == ["layer 1", "layer 2", "output"]
     assert "layer 2: test accuracy" in view.description
     assert smallest_text(view.figure) >= 10
-    assert len(view.changing) == 3 * 2 + 12 + 3
+    assert len(view.changing) == 3 * 2
+    assert len(view.covering) == 3 * 2
+    assert len(view.slow) == 12 + 3
 
 
 def test_the_measured_accuracy_is_that_of_the_model():

@@ -1,0 +1,241 @@
+"""Panels: settings, buttons and a live picture around a training run.
+
+>>> panel = TrainingPanel(epochs=4, data="moons", net="16-16 tanh")
+>>> picture = panel.run()  # without hands; in a notebook, show the panel and press Start
+>>> panel.runner.count, panel.error
+(4, None)
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+from weakref import WeakValueDictionary
+
+from IPython import get_ipython
+from ipywidgets import BoundedIntText, Dropdown, FloatLogSlider, FloatSlider, HBox, Layout, VBox
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from helpers.datasets import datasets
+from helpers.plots import LayerProgress, Picture
+from helpers.training import RULES
+from helpers.training.evaluation import Scores
+from helpers.training.session import NETS, OPTIMIZERS, Session, Setting
+from helpers.widgets.live import LiveImage
+from helpers.widgets.runner import Runner
+
+MEASURE_EVERY = 1.0  # seconds between two points of the live curves
+MEASURED = 300  # points of each set on which the live curves are measured
+LABELLED = [name for name in datasets if name != "normal"]  # whose targets are classes
+
+
+class TrainingPanel:
+    """Watch the boundary of every layer move while a net trains.
+
+    Parameters
+    ----------
+    rule : str or sequence of str
+        One rule, which the reader can then change, or several, which train side by side from the same start.
+    size : int
+        Grid points a side of each field, 64 or, slower and finer, 100.
+    share : float
+        The share of the time that drawing may take, between 0.1 and 0.9.
+    **setting
+        The fields of `Setting`: data, net, optimizer, rate, seed, epochs.
+
+    Attributes
+    ----------
+    runner : Runner
+        Start, Pause, Step, Reset; the count of epochs.
+    sessions : list of Session
+        The runs as they stand, one a rule: models, data.
+
+    Raises
+    ------
+    KeyError, ValueError
+        If a name is not known or a number is out of its range; the message names it.
+    """
+
+    def __init__(
+        self, rule: str | Sequence[str] = "local, parallel", *, size: int = 64, share: float = 0.5, **setting: Any
+    ):
+        self.rules = [rule] if isinstance(rule, str) else list(rule)
+        if not self.rules:
+            raise ValueError(f"rule must name at least one of {', '.join(RULES)}")
+        start = next(iter([Setting(rule=name, **setting) for name in self.rules]))
+        self._make_controls(start, size, share)
+        self.key: tuple[object, ...] = ()
+        self.measure_next = 0.0
+        self.live: LiveImage | None = None
+        self.sessions: list[Session] = []
+        self.place = VBox()
+        self.runner = Runner(self._begin, self._show, share)
+        self.box = VBox([*self.settings, self.runner.controls, self.place])
+        self.box.add_class("panel")
+        for control in self.controls.values():
+            control.observe(lambda _: self.runner.reset(), "value")
+        self.share.observe(lambda change: setattr(self.runner, "share", change["new"]), "value")
+        _replace_panel_of_this_cell(self)
+
+    def _make_controls(self, start: Setting, size: int, share: float) -> None:
+        wide = {"style": {"description_width": "initial"}}
+        narrow = Layout(width="230px")
+        choose = {
+            "data": ("Data", LABELLED),
+            "rule": ("Rule", list(RULES)),
+            "net": ("Net", list(NETS)),
+            "optimizer": ("Optimiser", list(OPTIMIZERS)),
+        }
+        self.controls: dict[str, Any] = {
+            name: Dropdown(options=options, value=getattr(start, name), description=text, layout=narrow, **wide)
+            for name, (text, options) in choose.items()
+        }
+        if len(self.rules) > 1:
+            del self.controls["rule"]
+        self.controls["rate"] = FloatLogSlider(
+            start.rate, min=-4, max=1, step=0.1, description="Learning rate η", readout_format=".2g",
+            continuous_update=False, layout=Layout(width="330px"), **wide,
+        )  # fmt: skip
+        for name, text, most in (("seed", "Seed", 10**6), ("epochs", "Epochs", 10**5)):
+            self.controls[name] = BoundedIntText(
+                getattr(start, name),
+                min=int(name == "epochs"),
+                max=most,
+                description=text,
+                layout=Layout(width="150px"),
+                **wide,
+            )
+        self.controls["size"] = Dropdown(
+            options=[("64 × 64", 64), ("100 × 100", 100)],
+            value=size,
+            description="Grid",
+            layout=Layout(width="150px"),
+            **wide,
+        )
+        self.share = FloatSlider(
+            share, min=0.1, max=0.9, step=0.1, description="Drawing's share of the time", readout_format=".0%",
+            layout=Layout(width="330px"), **wide,
+        )  # fmt: skip
+        names = [n for n in ("data", "rule", "net", "optimizer") if n in self.controls]
+        row = Layout(flex_flow="row wrap")
+        self.settings = [
+            HBox([self.controls[name] for name in names], layout=row),
+            HBox([self.controls[name] for name in ("rate", "seed", "epochs", "size")] + [self.share], layout=row),
+        ]
+
+    @property
+    def setting(self) -> Setting:
+        """What the controls say now (with several rules, of the first)."""
+        values = {name: control.value for name, control in self.controls.items() if name != "size"}
+        return Setting(**{"rule": self.rules[0]} | values)
+
+    @property
+    def error(self) -> Exception | None:
+        """What stopped the training, until the next Reset."""
+        return self.runner.error
+
+    def run(self, epochs: int | None = None) -> Picture:
+        """Train without hands, from a fresh start: ``epochs`` epochs or all, then one figure.
+
+        Returns
+        -------
+        Picture
+            The figure, which shows itself in a page without a kernel too.
+
+        Raises
+        ------
+        Exception
+            Whatever went wrong in the training.
+        """
+        self.runner.run(epochs)
+        assert self.live is not None
+        return self.live.picture
+
+    def _begin(self) -> tuple[Iterator[Any], int]:
+        """Build the runs that the controls describe, and the picture if it no longer fits them."""
+        base = self.setting
+        rules = self.rules if len(self.rules) > 1 else [base.rule]
+        self.sessions = [Session(replace(base, rule=rule)) for rule in rules]
+        first, size = self.sessions[0], self.controls["size"].value
+        total = max(session.total for session in self.sessions)
+        key = (base.data, base.net, base.seed, size, tuple(rules), total)
+        if self.live is None or key != self.key:
+            picture = LayerProgress(
+                first.training_set,
+                first.test_set,
+                len(first.model),
+                rules=rules,
+                total=total,
+                size=size,
+                measured=MEASURED,
+                x_label="epoch (sequential: block after block)" if "local, sequential" in rules else "epoch",
+            )
+            if self.live is None:
+                self.live = LiveImage(picture)
+                self.place.children = [self.live.box]
+            else:
+                self.live.use(picture)
+            self.key = key
+        self._picture.clear()
+        self.live.rewind()
+        return self._together(), total
+
+    @property
+    def _picture(self) -> LayerProgress:
+        assert self.live is not None
+        assert isinstance(self.live.picture, LayerProgress)
+        return self.live.picture
+
+    def _together(self) -> Iterator[Any]:
+        """Yield once an epoch, of every run that has one left."""
+        left = list(self.sessions)
+        while left:
+            for session in list(left):
+                if next(session, None) is None:
+                    left.remove(session)
+            if left:
+                yield left
+
+    def predict(self, X: ArrayLike | Tensor) -> list[Scores]:
+        """Return the answers (n, k) of every layer of every run, in one list."""
+        return [scores for session in self.sessions for scores in session.predict(X)]
+
+    def _show(self, count: int) -> None:
+        """Draw the fields; less often, and whenever training stands still, measure and draw curves and words too."""
+        assert self.live is not None
+        still, now = self.runner.state != "running", time.perf_counter()
+        if still or now > self.measure_next:
+            self._picture.record(count, self.predict)
+            if self._picture.draw(self.predict):
+                self.live.refresh()
+            else:
+                self.live.write()
+            self.measure_next = now + MEASURE_EVERY
+        else:
+            self._picture.glance(self.predict)
+        self.live.show()
+        if still:
+            self.live.describe()
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        return self.box._repr_mimebundle_(**options)
+
+
+_panels: WeakValueDictionary[str, TrainingPanel] = WeakValueDictionary()
+
+
+def _replace_panel_of_this_cell(panel: TrainingPanel) -> None:
+    """Pause the panel that an earlier run of the same cell made: nobody sees it, but it would go on training."""
+    shell = get_ipython()
+    parent = getattr(shell, "parent_header", None) or (shell.get_parent() if hasattr(shell, "get_parent") else {})
+    cell = (parent or {}).get("metadata", {}).get("cellId")
+    if cell is None:
+        return
+    message = parent.get("header", {}).get("msg_id")
+    for key, old in list(_panels.items()):
+        if key.startswith(f"{cell} ") and not key.startswith(f"{cell} {message} "):
+            old.runner.pause()
+    _panels[f"{cell} {message} {id(panel)}"] = panel

@@ -1,0 +1,236 @@
+"""Train while the buttons stay alive: a generator, pulled a slice of time at a turn on the kernel's own loop.
+
+A button's callback may run on any thread (JupyterLab sends widget messages over subshells), so that it only posts a
+command to the loop on which the runner was made. There, commands and slices of training take turns: nothing is locked,
+and a command finds the training between two steps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ipywidgets import HTML, Button, FloatLogSlider, HBox, IntProgress, Layout, VBox
+
+SLICE = 0.012  # seconds of training before the loop gets a turn
+BREATH = 0.001  # seconds that it gets; 0 would not let messages in
+FPS = 30  # more frames than the page can paint only make the buttons slow
+FASTEST = 1000.0  # epochs a second on the speed slider, where it means: as fast as it goes
+
+
+class Runner:
+    """Start, Pause, Step and Reset for any generator of steps.
+
+    Parameters
+    ----------
+    begin : callable
+        ``() -> (steps, total)``: an iterator that trains one epoch a step, and how many there will be.
+    show : callable
+        ``(count) -> None``: draws the state after ``count`` steps; called at most 30 times a second, and at every stop.
+    share : float
+        The share of the time that drawing may take, more than 0, less than 1.
+
+    Attributes
+    ----------
+    state : str
+        "ready", "running", "paused", "finished" or "failed".
+    count, total : int
+        Steps taken, steps in all.
+    error : Exception or None
+        What stopped the training, until the next reset.
+    controls : VBox
+        The buttons, the speed, the bar and the status line.
+    """
+
+    def __init__(self, begin: Callable[[], tuple[Iterator[Any], int]], show: Callable[[int], None], share: float = 0.5):
+        if not 0 < share < 1:
+            raise ValueError(f"share must be more than 0 and less than 1, got {share!r}")
+        self.begin, self.show, self.share = begin, show, share
+        try:
+            self.loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
+        except RuntimeError:
+            self.loop = None
+        self.task: asyncio.Task[None] | None = None
+        self.error: Exception | None = None
+        self.state, self.count, self.total, self.frames = "ready", 0, 1, 0
+        self.steps: Iterator[Any] = iter(())
+        self.drawn, self.rate = -1, 0.0
+        self.next_frame, self.debt = 0.0, 0.0  # when the page can paint again; seconds drawn beyond the share
+        self._build()
+        self._reset()
+
+    def _build(self) -> None:
+        self.buttons = {}
+        for name, icon, tip, command in (
+            ("Start", "play", "Train until the last epoch", self.start),
+            ("Pause", "pause", "Stop training, keep everything", self.pause),
+            ("Step", "step-forward", "Train exactly one epoch", self.step),
+            ("Reset", "undo", "Back to epoch 0 with the settings as they are", self.reset),
+        ):
+            button = Button(description=name, icon=icon, tooltip=tip, layout=Layout(width="90px"))
+            button.on_click(lambda _, command=command: command())
+            self.buttons[name] = button
+        self.speed = FloatLogSlider(
+            FASTEST, min=0, max=3, step=0.1, description="Speed (epochs/s)", readout_format=".0f",
+            style={"description_width": "initial"}, layout=Layout(width="330px"),
+        )  # fmt: skip
+        self.bar = IntProgress(0, min=0, max=1, layout=Layout(width="260px"))
+        self.status = HTML()
+        self.controls = VBox([HBox([*self.buttons.values(), self.speed]), HBox([self.bar, self.status])])
+
+    # Commands: from any thread, and as often as one likes.
+
+    def start(self) -> None:
+        """Train on, or from the beginning after an end or an error."""
+        self._post(self._start)
+
+    def pause(self) -> None:
+        """Stop after the step in progress."""
+        self._post(self._pause)
+
+    def step(self) -> None:
+        """Take exactly one step, and stand still."""
+        self._post(self._step)
+
+    def reset(self) -> None:
+        """Begin again with the settings as they are; a training that runs goes on from there."""
+        self._post(self._reset)
+
+    def _post(self, command: Callable[[], None]) -> None:
+        if self.loop is None:
+            command()
+        elif not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(command)
+
+    # What follows runs on the loop only (or, without one, where it is called).
+
+    def _start(self) -> None:
+        if self.loop is None:
+            self._say("No notebook runs this panel, so that nothing can move: call run(epochs).")
+            return
+        if self.state in ("finished", "failed"):
+            self._reset()
+        if self.state in ("ready", "paused"):
+            self.state, self.next_frame, self.debt = "running", 0.0, 0.0
+            if self.task is None or self.task.done():
+                self.task = self.loop.create_task(self._train())
+            self._say()
+
+    def _pause(self) -> None:
+        if self.state == "running":
+            self.state = "paused"
+            self._draw()
+
+    def _step(self) -> None:
+        if self.state in ("ready", "running", "paused"):
+            self.state = "paused"
+            self._advance()
+            self._draw()
+
+    def _reset(self) -> None:
+        running = self.state == "running"
+        self.error, self.count, self.drawn = None, 0, -1
+        try:
+            self._close()
+            self.steps, self.total = self.begin()
+            self.state = "running" if running else "ready"
+        except Exception as error:
+            self.fail(error)
+        self._draw()
+
+    def _close(self) -> None:
+        close = getattr(self.steps, "close", None)
+        if close:
+            close()
+
+    def _advance(self) -> None:
+        try:
+            next(self.steps)
+            self.count += 1
+            if self.count >= self.total:
+                self.state = "finished"
+        except StopIteration:
+            self.state = "finished"
+        except Exception as error:
+            self.fail(error)
+
+    def fail(self, error: Exception) -> None:
+        """Keep an error and say it in words."""
+        self.error, self.state = error, "failed"
+
+    async def _train(self) -> None:
+        """Slices of training, frames when they are due, and a breath for the loop in between."""
+        begun, turn = time.perf_counter(), time.perf_counter()
+        last = begun
+        pace = (self.count, begun)  # the rate is measured over the last half second or more
+        due = begun  # when the next step is due at the chosen speed
+        while self.state == "running":
+            now = time.perf_counter()
+            if now >= due:
+                self._advance()
+                wait = 0.0 if self.speed.value >= FASTEST else 1 / self.speed.value
+                due = max(due + wait, now - 0.1)
+            if now - pace[1] > 0.5:
+                self.rate, pace = max(0, self.count - pace[0]) / (now - pace[1]), (self.count, now)
+            self.debt = max(-SLICE, self.debt - self.share * (now - last))
+            last = now
+            if now >= self.next_frame and self.debt <= 0 and self.count != self.drawn:
+                self._draw()
+            if time.perf_counter() - turn >= SLICE or now < due:
+                await asyncio.sleep(min(0.02, max(BREATH, due - time.perf_counter())))
+                turn = time.perf_counter()
+        self._draw()
+
+    def _draw(self) -> None:
+        """Draw the present state; the next frame is due once the time since has paid for this one."""
+        begin = time.perf_counter()
+        if self.count != self.drawn and self.state != "failed":
+            try:
+                self.show(self.count)
+            except Exception as error:
+                self.fail(error)
+            self.drawn = self.count
+            self.frames += 1
+        self.bar.max, self.bar.value = max(self.total, 1), min(self.count, self.total)
+        self._say()
+        self.next_frame, self.debt = begin + 1 / FPS, self.debt + time.perf_counter() - begin
+
+    def _say(self, text: str = "") -> None:
+        where = f"epoch {self.count} of {self.total}"
+        rate = f", {self.rate:.0f} epochs a second" if self.state == "running" and self.rate else ""
+        if not text and self.error:
+            text = f"Stopped at {where}. {type(self.error).__name__}: {self.error} Press Start or Reset to begin again."
+        colour = "#a33b00" if self.error else "inherit"
+        words = html.escape(text or f"{self.state}: {where}{rate}")
+        value = f'<span role="status" style="color:{colour};font-size:1.1em">{words}</span>'
+        if value != self.status.value:
+            self.status.value = value
+
+    def run(self, epochs: int | None = None) -> int:
+        """Train without hands: from a fresh start, ``epochs`` steps or all of them, then draw once.
+
+        Returns
+        -------
+        int
+            The number of steps taken.
+
+        Raises
+        ------
+        Exception
+            Whatever went wrong, also kept in ``error``.
+        """
+        if epochs is not None and (isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 1):
+            raise ValueError(f"epochs must be a whole number, 1 or more, or None for all, got {epochs!r}")
+        self.state = "ready"
+        self._reset()
+        while self.state == "ready" and (epochs is None or self.count < epochs):
+            self._advance()
+        if self.state == "ready":
+            self.state = "paused"
+        self._draw()
+        if self.error:
+            raise self.error
+        return self.count
