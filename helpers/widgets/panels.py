@@ -72,7 +72,9 @@ class TrainingPanel:
         self.live: LiveImage | None = None
         self.sessions: list[Session] = []
         self.place = VBox()
-        self.runner = Runner(self._begin, self._show, share)
+        self.runner = Runner(
+            self._begin, self._show, share, note=lambda count: self._picture.record(count, self.predict)
+        )
         self.box = VBox([*self.settings, self.runner.controls, self.place])
         self.box.add_class("panel")
         for control in self.controls.values():
@@ -203,10 +205,10 @@ class TrainingPanel:
         """Return the answers (n, k) of every layer of every run, in one list."""
         return [scores for session in self.sessions for scores in session.predict(X)]
 
-    def _show(self, count: int) -> None:
+    def _show(self, count: int, still: bool) -> None:
         """Draw the fields; less often, and whenever training stands still, measure and draw curves and words too."""
         assert self.live is not None
-        still, now = self.runner.state != "running", time.perf_counter()
+        now = time.perf_counter()
         if still or now > self.measure_next:
             self._picture.record(count, self.predict)
             if self._picture.draw(self.predict):

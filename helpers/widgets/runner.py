@@ -29,9 +29,12 @@ class Runner:
     begin : callable
         ``() -> (steps, total)``: an iterator that trains one epoch a step, and how many there will be.
     show : callable
-        ``(count) -> None``: draws the state after ``count`` steps; called at most 30 times a second, and at every stop.
+        ``(count, still) -> None``: draws the state after ``count`` steps, at most 30 times a second, and at every stop
+        (``still``: no other frame follows soon).
     share : float
         The share of the time that drawing may take, more than 0, less than 1.
+    note : callable, optional
+        ``(count) -> None``: notes the state without drawing it, some forty times in a `run` without hands.
 
     Attributes
     ----------
@@ -45,10 +48,16 @@ class Runner:
         The buttons, the speed, the bar and the status line.
     """
 
-    def __init__(self, begin: Callable[[], tuple[Iterator[Any], int]], show: Callable[[int], None], share: float = 0.5):
+    def __init__(
+        self,
+        begin: Callable[[], tuple[Iterator[Any], int]],
+        show: Callable[[int, bool], None],
+        share: float = 0.5,
+        note: Callable[[int], None] | None = None,
+    ) -> None:
         if not 0 < share < 1:
             raise ValueError(f"share must be more than 0 and less than 1, got {share!r}")
-        self.begin, self.show, self.share = begin, show, share
+        self.begin, self.show, self.share, self.note = begin, show, share, note
         try:
             self.loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
         except RuntimeError:
@@ -189,7 +198,7 @@ class Runner:
         begin = time.perf_counter()
         if self.count != self.drawn and self.state != "failed":
             try:
-                self.show(self.count)
+                self.show(self.count, self.state != "running")
             except Exception as error:
                 self.fail(error)
             self.drawn = self.count
@@ -226,8 +235,11 @@ class Runner:
             raise ValueError(f"epochs must be a whole number, 1 or more, or None for all, got {epochs!r}")
         self.state = "ready"
         self._reset()
-        while self.state == "ready" and (epochs is None or self.count < epochs):
+        last = min(epochs or self.total, self.total)
+        while self.state == "ready" and self.count < last:
             self._advance()
+            if self.note and self.count % max(1, last // 40) == 0 and self.count < last:
+                self.note(self.count)
         if self.state == "ready":
             self.state = "paused"
         self._draw()

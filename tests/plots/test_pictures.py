@@ -16,7 +16,7 @@ from helpers.plots import (
     plot_local_progress,
     plot_spread,
 )
-from helpers.plots.boundaries import Grid, class_of
+from helpers.plots.boundaries import Grid, class_of, coloured
 from helpers.training import locally_optimize, locally_optimize_parallel, predictor
 
 SQUARE = np.array([[-1.0, -1.0], [1.0, 1.0]])
@@ -53,9 +53,10 @@ def test_the_boundary_lies_where_the_decision_turns():
     field = decision_boundary(product, SQUARE, size=41)
     points = boundary(field)
     assert np.abs(points.prod(axis=1)).max() < 1e-3  # on one of the axes, whose union is the boundary of x0 x1
-    red, blue = field.image.get_array()[..., 0].astype(int), field.image.get_array()[..., 2].astype(int)
-    assert red[30, 35] > blue[30, 35]
-    assert red[10, 35] < blue[10, 35]
+    assert field.image.levels[30, 35] > 128 > field.image.levels[10, 35]
+    reddish, bluish = (coloured(field.image.levels)[row, 35].astype(int) for row in (40, 0))
+    assert reddish[0] > reddish[2]
+    assert bluish[0] < bluish[2]
 
 
 def test_a_field_is_updated_in_place_and_describes_itself():
@@ -85,7 +86,7 @@ def test_several_classes_get_their_colours():
         return np.stack([-x, x, y], axis=1)
 
     field = decision_boundary(three, SQUARE, size=41)
-    colours = field.image.get_array()
+    colours = coloured(field.image.levels)
     assert colours.shape == (41, 41, 4)
     assert colours[20, 2, :3].argmax() == 2  # blue at the left
     assert colours[20, 38, :3].argmax() == 0  # vermilion at the right
@@ -214,3 +215,11 @@ def test_a_picture_carries_its_words_and_escapes_them():
 def test_equal_numbers_give_equal_pictures():
     a, b = (run(locally_optimize_parallel, *sets()).png() for _ in range(2))
     assert a == b
+
+
+def test_a_vector_format_shows_the_same_field(tmp_path):
+    field = decision_boundary(half_plane, SQUARE, size=9)
+    for name in ("field.svg", "field.pdf"):
+        field.figure.savefig(tmp_path / name)
+        assert (tmp_path / name).stat().st_size > 2000
+    assert field.image.get_array().shape == (9, 9, 4)

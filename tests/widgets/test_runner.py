@@ -35,7 +35,7 @@ class Counter:
         finally:
             self.closed += 1
 
-    def show(self, count):
+    def show(self, count, still):
         time.sleep(self.slow_draw)
         self.shown.append((count, time.perf_counter()))
 
@@ -213,7 +213,7 @@ def test_an_error_in_drawing_or_in_the_beginning_is_kept_too():
     async def scenario():
         training = Counter()
         runner = training.runner()
-        training.show = lambda count: 1 / 0
+        training.show = lambda count, still: 1 / 0
         runner.show = training.show
         runner.step()
         await until(lambda: runner.state == "failed")
