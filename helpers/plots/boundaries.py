@@ -11,20 +11,15 @@ from collections.abc import Callable
 import numpy as np
 from contourpy import contour_generator
 from matplotlib.axes import Axes
-from matplotlib.backend_bases import RendererBase
-from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.colors import to_rgb
-from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike, NDArray
-from PIL import Image
 
-from helpers.plots.pictures import BLUE_ORANGE, COLOURS, MARKERS, TEXT, Picture, label, new_axes
+from helpers.plots.fields import FieldImage
+from helpers.plots.pictures import COLOURS, MARKERS, TEXT, Picture, label, new_axes
 
 Array = NDArray[np.floating]
 Predict = Callable[[Array], ArrayLike]
-SHADES = BLUE_ORANGE(np.arange(256), bytes=True)  # the colour (RGBA) of each score, 0 to 1 in 256 steps
-WORDS = np.ascontiguousarray(SHADES).view(np.uint32).ravel()
 
 
 class Grid:
@@ -53,35 +48,6 @@ class Grid:
         """Return the lines, each (m, 2), along which ``margin`` (size, size) is zero."""
         lines = contour_generator(self.ticks, self.ticks, margin, name="serial").lines(0.0)
         return [np.asarray(line) for line in lines]
-
-
-class FieldImage(AxesImage):
-    """An image of a field, scaled up bilinearly from few points to many pixels.
-
-    Onto pixels Pillow scales it, several times as fast as matplotlib, which does it for all other formats.
-    """
-
-    def show(self, levels: NDArray[np.uint8]) -> None:
-        """Show levels (rows, columns) in the colours of `SHADES`, or RGBA (rows, columns, 4), the lowest row first."""
-        self.levels, self.small = levels, Image.fromarray(np.ascontiguousarray(levels[::-1]))
-        self.stale = True
-
-    def draw(self, renderer: RendererBase) -> None:
-        if not isinstance(renderer, RendererAgg):
-            self.set_data(coloured(self.levels))
-            super().draw(renderer)
-            return
-        left, bottom, right, top = (round(edge) for edge in self.axes.bbox.extents)
-        pixels = np.asarray(self.small.resize((right - left, top - bottom), Image.Resampling.BILINEAR))
-        renderer.draw_image(renderer.new_gc(), left, bottom, coloured(pixels[::-1]))
-        self.stale = False
-
-
-def coloured(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the colours, (rows, columns, RGBA), of levels; of colours themselves."""
-    if levels.ndim == 3:
-        return levels
-    return WORDS.take(levels).view(np.uint8).reshape(*levels.shape, 4)  # a word a pixel: several times as fast
 
 
 class DecisionField(Picture):

@@ -83,13 +83,13 @@ class LayerProgress(Picture):
         self.fields: list[DecisionField] = []
         if self.grid:
             above = self.figure.add_gridspec(
-                rows, columns, left=0.09, right=0.985, top=1 - 0.3 * inch, bottom=3.55 * inch, wspace=0.08, hspace=0.24
+                rows, columns, left=0.09, right=0.975, top=1 - 0.3 * inch, bottom=3.55 * inch, wspace=0.08, hspace=0.24
             )
             for i in range(layers * len(rules)):
                 self._add_field(
                     self.figure.add_subplot(above[i // columns, i % columns]), i, columns, rows, rules, X, Y
                 )
-        below = self.figure.add_gridspec(1, 2, left=0.09, right=0.985, top=2.8 * inch, bottom=0.55 * inch, wspace=0.2)
+        below = self.figure.add_gridspec(1, 2, left=0.09, right=0.975, top=2.8 * inch, bottom=0.55 * inch, wspace=0.2)
         faint = [f"{name}, train" for name in names]
         self.error = Curves(self.figure.add_subplot(below[0]), names, faint, log=True, floor=1e-5)
         self.right = Curves(self.figure.add_subplot(below[1]), names, faint)

@@ -26,7 +26,7 @@ from helpers.training.layers import fit_decoders, make_decoders
 from helpers.training.rules import RULES
 
 NETS: dict[str, Callable[..., nn.Sequential]] = {
-    "100-100-10 Mish (the document's)": lambda ins, outs, seed: layered_net([ins, 100, 100, 10, outs], seed=seed),
+    "100-100-10 Mish": lambda ins, outs, seed: layered_net([ins, 100, 100, 10, outs], seed=seed),
     "32-32-32 tanh": lambda ins, outs, seed: layered_net(
         [ins, 32, 32, 32, outs], activation=nn.Tanh, normalize=False, seed=seed
     ),

@@ -27,7 +27,8 @@ from helpers.training.session import NETS, OPTIMIZERS, Session, Setting
 from helpers.widgets.live import LiveImage
 from helpers.widgets.runner import Runner
 
-MEASURE_EVERY = 1.0  # seconds between two points of the live curves
+POINT_EVERY = 0.2  # seconds between two points of the live curves
+CURVES_EVERY = 1.0  # seconds between two drawings of the curves and titles, which take longer than the fields
 MEASURED = 300  # points of each set on which the live curves are measured
 LABELLED = [name for name in datasets if name != "normal"]  # whose targets are classes
 
@@ -68,7 +69,7 @@ class TrainingPanel:
         start = next(iter([Setting(rule=name, **setting) for name in self.rules]))
         self._make_controls(start, size, share)
         self.key: tuple[object, ...] = ()
-        self.measure_next = 0.0
+        self.next_point = self.next_curves = 0.0
         self.live: LiveImage | None = None
         self.sessions: list[Session] = []
         self.place = VBox()
@@ -206,16 +207,18 @@ class TrainingPanel:
         return [scores for session in self.sessions for scores in session.predict(X)]
 
     def _show(self, count: int, still: bool) -> None:
-        """Draw the fields; less often, and whenever training stands still, measure and draw curves and words too."""
+        """Draw the fields; now and then, and at every stop, measure, draw the curves and say it in words."""
         assert self.live is not None
         now = time.perf_counter()
-        if still or now > self.measure_next:
+        if still or now > self.next_point:
             self._picture.record(count, self.predict)
+            self.next_point = now + POINT_EVERY
+        if still or now > self.next_curves:
             if self._picture.draw(self.predict):
                 self.live.refresh()
             else:
                 self.live.write()
-            self.measure_next = now + MEASURE_EVERY
+            self.next_curves = now + CURVES_EVERY
         else:
             self._picture.glance(self.predict)
         self.live.show()

@@ -16,7 +16,8 @@ from helpers.plots import (
     plot_local_progress,
     plot_spread,
 )
-from helpers.plots.boundaries import Grid, class_of, coloured
+from helpers.plots.boundaries import Grid, class_of
+from helpers.plots.fields import coloured
 from helpers.training import locally_optimize, locally_optimize_parallel, predictor
 
 SQUARE = np.array([[-1.0, -1.0], [1.0, 1.0]])

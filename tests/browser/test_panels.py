@@ -1,0 +1,211 @@
+"""The training panel in JupyterLab: the buttons answer, frames come, errors are said, two panels train at once."""
+
+from __future__ import annotations
+
+import re
+
+import nbformat
+import pytest
+
+from tests.browser.lab import ROOT, opened
+
+pytestmark = pytest.mark.browser
+
+HEAD = "import torch\nfrom helpers.widgets import TrainingPanel\ntorch.set_num_threads(1)"
+EPOCH = re.compile(r"epoch (\d+) of (\d+)")
+
+
+@pytest.fixture
+def notebook(request):
+    """Write the cells of a test's mark into a notebook, and remove it afterwards."""
+    book = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(source) for source in (HEAD, *request.param)],
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+    )
+    path = ROOT / "notebooks" / f"zz_panel_{abs(hash(request.node.name)) % 10**8}.ipynb"
+    nbformat.write(book, path)
+    yield path.name
+    path.unlink()
+
+
+class Panel:
+    """A panel in the page, by what its reader sees."""
+
+    def __init__(self, book, index=0):
+        self.book, self.page = book, book.page
+        self.box = book.page.locator(".panel").nth(index)
+        self.box.wait_for()
+        self.box.scroll_into_view_if_needed()
+
+    def press(self, name):
+        self.box.get_by_role("button", name=re.compile(rf"{name}\s*$")).click(
+            timeout=20_000
+        )  # an icon stands before the name
+
+    def status(self):
+        return self.box.locator("[role=status]").first.inner_text()
+
+    def epoch(self):
+        return int(EPOCH.search(self.status())[1])
+
+    def frame(self):
+        return self.box.locator("img").first.get_attribute("src")
+
+    def until(self, words, seconds=30):
+        self.box.locator("[role=status]", has_text=re.compile(words)).first.wait_for(timeout=seconds * 1000)
+
+    def frames(self, milliseconds):
+        """Count how often the picture changes."""
+        return self.box.locator("img").first.evaluate(
+            """(image, wait) => new Promise(done => {
+                 let n = 0, last = image.src;
+                 const watch = new MutationObserver(() => { if (image.src !== last) { n += 1; last = image.src; } });
+                 watch.observe(image, {attributes: true, attributeFilter: ['src']});
+                 setTimeout(() => { watch.disconnect(); done(n); }, wait);
+               })""",
+            milliseconds,
+        )
+
+    def choose(self, label, option):
+        self.box.get_by_label(label, exact=True).select_option(option, timeout=20_000)
+
+
+def run(book):
+    outputs = book.run_all()
+    assert not [o for cell in outputs for o in cell if o["output_type"] == "error" or o.get("name") == "stderr"]
+
+
+def in_the_kernel(book, expression):
+    """Evaluate an expression in the notebook's kernel by a new last cell, and return its text."""
+    return book.page.evaluate(
+        """async source => {
+             const panel = window.jupyterapp.shell.currentWidget;
+             const future = panel.sessionContext.session.kernel.requestExecute({code: `print(${source})`});
+             let text = '';
+             future.onIOPub = m => { if (m.header.msg_type === 'stream') text += m.content.text;
+                                     if (m.header.msg_type === 'error') text += m.content.evalue; };
+             await future.done;
+             return text.trim();
+           }""",
+        expression,
+    )
+
+
+@pytest.mark.parametrize("notebook", [["panel = TrainingPanel(epochs=100000)\npanel"]], indirect=True, ids=[""])
+def test_start_pause_step_reset_and_changes_while_training(server, browser, notebook):
+    with opened(server, browser, notebook) as book:
+        run(book)
+        panel = Panel(book)
+        assert panel.status() == "ready: epoch 0 of 100000"
+        panel.press("Start")
+        panel.until("running: epoch")
+        assert panel.frames(2000) >= 6
+        panel.press("Pause")
+        panel.until("paused")
+        stands = panel.epoch()
+        assert stands > 10
+        book.page.wait_for_timeout(400)
+        assert panel.epoch() == stands
+        picture = panel.frame()
+        panel.press("Step")
+        panel.until(f"paused: epoch {stands + 1} ")
+        book.page.wait_for_timeout(300)
+        assert panel.epoch() == stands + 1
+        assert panel.frame() != picture
+        panel.press("Start")
+        panel.until("running")
+        panel.choose("Data", "moons")
+        panel.until("running")
+        panel.choose("Rule", "back-propagation")
+        panel.until("running")
+        assert panel.frames(2000) >= 3
+        panel.press("Pause")
+        panel.until("paused")
+        assert (
+            in_the_kernel(book, "panel.setting.data, panel.setting.rule, panel.error") == "moons back-propagation None"
+        )
+        panel.press("Reset")
+        panel.until("ready: epoch 0 ")
+        for name in ["Start", "Pause", "Step", "Reset"] * 12:
+            panel.press(name)
+        panel.until("ready: epoch 0 ")
+        assert in_the_kernel(book, "panel.error, panel.runner.count") == "None 0"
+        assert not book.errors
+
+
+NUMBERS = """panel = TrainingPanel("local, sequential", epochs=40, seed=2)
+panel"""
+COMPARE = """from torch.nn.functional import binary_cross_entropy, mse_loss
+from torch.optim import Rprop
+from helpers.datasets import datasets
+from helpers.networks import mertens_net
+from helpers.training import locally_optimize
+data, plain = datasets["signed_xor"].train(seed=2), mertens_net(seed=2)
+list(locally_optimize(plain, Rprop, mse_loss, binary_cross_entropy, 10, [(data.X, data.Y)], seed=2))"""
+SAME = "all(torch.equal(p, q) for p, q in zip(plain.parameters(), panel.sessions[0].model.parameters()))"
+
+
+@pytest.mark.parametrize("notebook", [[NUMBERS, COMPARE]], indirect=True, ids=[""])
+def test_the_numbers_are_those_of_the_plain_generator(server, browser, notebook):
+    with opened(server, browser, notebook) as book:
+        run(book)
+        panel = Panel(book)
+        panel.press("Start")
+        panel.until("finished: epoch 40 of 40")
+        assert in_the_kernel(book, SAME) == "True"
+        assert not book.errors
+
+
+TWO = ["a = TrainingPanel(epochs=100000)\na", "b = TrainingPanel('back-propagation', epochs=100000)\nb"]
+
+
+@pytest.mark.parametrize("notebook", [TWO], indirect=True, ids=[""])
+def test_two_panels_train_at_once_and_a_restart_in_the_middle_does_no_harm(server, browser, notebook):
+    with opened(server, browser, notebook) as book:
+        run(book)
+        panels = [Panel(book, index) for index in (0, 1)]
+        for panel in panels:
+            panel.box.scroll_into_view_if_needed()
+            panel.press("Start")
+        for panel in panels:
+            panel.until("running")
+        before = [int(n) for n in re.findall(r"\d+", in_the_kernel(book, "a.runner.count, b.runner.count"))]
+        book.page.wait_for_timeout(1500)
+        after = [int(n) for n in re.findall(r"\d+", in_the_kernel(book, "a.runner.count, b.runner.count"))]
+        assert all(y > x for x, y in zip(before, after))
+        book.page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+        run(book)
+        panel = Panel(book)
+        panel.until("ready: epoch 0")
+        panel.press("Start")
+        panel.until("running: epoch")
+        panel.press("Pause")
+        panel.until("paused")
+
+
+BROKEN = """panel = TrainingPanel(epochs=50)
+def fail(steps):
+    for i, step in enumerate(steps, 1):
+        if i == 3:
+            raise ValueError("the data of epoch 3 are bad")
+        yield step
+begin = panel.runner.begin
+panel.runner.begin = lambda: (fail(begin()[0]), 50)
+panel.runner.reset()
+panel"""
+
+
+@pytest.mark.parametrize("notebook", [[BROKEN]], indirect=True, ids=[""])
+def test_an_error_is_said_in_words_and_the_kernel_lives(server, browser, notebook):
+    with opened(server, browser, notebook) as book:
+        run(book)
+        panel = Panel(book)
+        panel.press("Start")
+        panel.until("Stopped at epoch 2 of 50. ValueError: the data of epoch 3 are bad")
+        assert in_the_kernel(book, "repr(panel.error)") == "ValueError('the data of epoch 3 are bad')"
+        in_the_kernel(book, "setattr(panel.runner, 'begin', begin)")
+        panel.press("Reset")
+        panel.until("ready: epoch 0")
+        panel.press("Start")
+        panel.until("finished: epoch 50 of 50")
+        assert not book.errors
