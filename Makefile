@@ -9,7 +9,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 ROOT := $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 
-.PHONY: help lab test check bench experiments picture clean
+.PHONY: help lab test check bench live experiments picture clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -29,11 +29,15 @@ check: .venv/dev.done ## Lint, format check and strict types
 bench: .venv/test.done ## Measure speed, memory and accuracy against the peers: one table
 	$(BIN)/python benchmarks/local_propagation.py
 
+live: .venv/test.done ## Measure the live panels in JupyterLab and a real browser: one table
+	$(BIN)/python benchmarks/live.py
+
 experiments: .venv/test.done ## Run again the experiments whose results the notebooks read (resumable)
 	$(BIN)/python experiments/local_propagation.py
 
-picture: .venv/course.done ## Draw the picture of the README again, from real training
+picture: .venv/course.done ## Draw the pictures of the README again, from real training
 	$(BIN)/python pictures/boundaries.py
+	$(BIN)/python pictures/training.py
 
 clean: ## Remove .venv and caches
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -96,7 +96,8 @@ class Book:
     """A copy of a notebook under a fresh name, open in JupyterLab, with all that went wrong in the page."""
 
     def __init__(self, page: Any) -> None:
-        self.page, self.errors = page, []
+        self.page = page
+        self.errors: list[str] = []
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
 

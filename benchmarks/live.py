@@ -1,0 +1,219 @@
+"""How live the panel is: frames, answers to the buttons, time and memory, measured in JupyterLab and a real browser.
+
+    python benchmarks/live.py                   # everything, some eight minutes
+    python benchmarks/live.py --quick           # shorter, a smoke test
+    python benchmarks/live.py --only buttons    # one measurement; --help names them
+
+Needs a Chromium on PATH and the extra ``test``. README.md, beside this file, says what each row means. A new
+measurement is a function ``Lab -> list of rows``, entered in ``MEASUREMENTS``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from playwright.sync_api import sync_playwright
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.local_propagation import Row, judged, table
+from tests.browser.lab import CHROMIUM, FLAGS, Server, opened
+
+NOTEBOOK = ROOT / "notebooks" / "zz_bench.ipynb"
+HEAD = "import torch\ntorch.set_num_threads(1)\nfrom helpers.widgets import TrainingPanel"
+PANEL = "panel = TrainingPanel('local, parallel', epochs={epochs}, size={size})\npanel"
+WEIGH = "import gc, psutil; gc.collect(); print(panel.runner.frames, psutil.Process().memory_info().rss)"
+PEER_EPOCHS, EPOCHS = 20, 200  # the peer is too slow for all of them
+
+# The loop of the document, drawing the way documents draw: a new figure after every epoch.
+PEER = """
+import sys; sys.path.insert(0, "../benchmarks")
+import matplotlib.pyplot as plt
+from IPython.display import clear_output, display
+from ipywidgets import Output
+from local_propagation import DataLoader, datasets, document_parallel, make_decoders, mertens_net
+net, losses, out, ticks = mertens_net(seed=0), [], Output(), torch.linspace(-1.1, 1.1, 64)
+decoders, points = make_decoders(net, torch.zeros(1, 2), seed=0), torch.cartesian_prod(ticks, ticks).flip(1)
+epochs = document_parallel(net, DataLoader(datasets["signed_xor"].train(), batch_size=100, shuffle=True))
+def watch(count):
+    for _ in range(count):
+        losses.append(next(epochs))
+        figure = plt.figure(figsize=(9.6, 5.9))
+        for i, (block, decoder) in enumerate(zip(net, decoders)):
+            with torch.no_grad(): scores = decoder(block(net[:i](points))).reshape(64, 64)
+            figure.add_subplot(2, 4, i + 1).imshow(scores, origin="lower", vmin=0, vmax=1)
+        figure.add_subplot(2, 1, 2).plot(losses)
+        with out: clear_output(wait=True); plt.show()
+display(out)
+"""
+OPENING = """const panel = document.querySelector('.panel'), begin = performance.now();
+  const status = () => panel.querySelector('[role=status]').innerText;
+  const epoch = () => Number(status().match(/epoch (\\d+)/)[1]), first = epoch();"""
+# Frames: animation frames of the page in which a new image had been decoded. Epochs: as the status line counts them.
+COUNT = f"""milliseconds => new Promise(done => {{ {OPENING} let frames = 0, dirty = false;
+  document.addEventListener('load', event => {{ if (event.target?.tagName === 'IMG') dirty = true; }}, true);
+  const tick = () => {{
+    [frames, dirty] = [frames + dirty, false];
+    const seconds = (performance.now() - begin) / 1000;
+    if (seconds * 1000 < milliseconds) requestAnimationFrame(tick);
+    else done([frames / seconds, (epoch() - first) / seconds]);
+  }};
+  requestAnimationFrame(tick);
+}})"""
+# Milliseconds from a click to the words in the status line; or, without words, to a smaller number of epochs there.
+PRESS = f"""([name, words]) => new Promise(done => {{ {OPENING}
+  const watch = new MutationObserver(() => {{
+    if (words ? status().includes(words) : epoch() < first) {{ done(performance.now() - begin); watch.disconnect(); }}
+  }});
+  watch.observe(panel, {{childList: true, subtree: true, characterData: true}});
+  [...panel.querySelectorAll('button')].find(one => one.textContent.trim() === name).click();
+}})"""
+# Milliseconds until the kernel has run a line of code, and what it printed.
+EXECUTE = """async code => {
+  const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel, begin = performance.now();
+  const future = kernel.requestExecute({code}), said = [];
+  future.onIOPub = message => said.push(message.content.text ?? message.content.evalue ?? '');
+  return future.done.then(() => [performance.now() - begin, said.join('')]);
+}"""
+
+
+class Lab(NamedTuple):
+    """Where is measured, and whether quickly."""
+
+    server: Server
+    browser: Any
+    quick: bool
+
+
+@contextmanager
+def shown(lab: Lab, *cells: str) -> Iterator[Any]:
+    """Run cells in a fresh notebook and hand out its page."""
+    cell: dict[str, Any] = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
+    cells_of_book = [cell | {"id": f"cell{i}", "source": source} for i, source in enumerate((HEAD, *cells))]
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    book = {"cells": cells_of_book, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
+    NOTEBOOK.write_text(json.dumps(book))
+    try:
+        with opened(lab.server, lab.browser, NOTEBOOK.name) as shown_book:
+            errors = [o for outputs in shown_book.run_all() for o in outputs if o["output_type"] == "error"]
+            if errors:
+                raise RuntimeError(f"a cell failed: {errors[0]['evalue']}")
+            yield shown_book.page
+    finally:
+        NOTEBOOK.unlink()
+
+
+@contextmanager
+def panel(lab: Lab, epochs: int = 5000, size: int = 64) -> Iterator[Any]:
+    """Show a panel, ready to start, and hand out its page."""
+    with shown(lab, PANEL.format(epochs=epochs, size=size)) as page:
+        page.locator(".panel img").scroll_into_view_if_needed()
+        yield page
+
+
+def frames(lab: Lab) -> list[Row]:
+    """Count the frames that the page paints while training goes on, at both sizes of the grid."""
+    rows = []
+    for size, least in ((64, 20.0), (100, None)):
+        with panel(lab, size=size) as page:
+            page.evaluate(PRESS, ["Start", "running"])
+            page.wait_for_timeout(2000)
+            painted, epochs = page.evaluate(COUNT, 3000 if lab.quick else 10000)
+        what = f"four fields of {size} x {size}: frames painted a second (epochs a second meanwhile)"
+        rows.append(judged(Row(what, f"{painted:.1f} ({epochs:.0f})"), painted, low=least))
+    return rows
+
+
+def buttons(lab: Lab) -> list[Row]:
+    """Time the answers to Reset and Pause, pressed at different phases of a frame."""
+    presses = (
+        ("Reset", "", "Reset, while training: until the count begins again"),
+        ("Pause", "paused", "Pause, while training: until 'paused' is read"),
+        ("Reset", "ready: epoch 0", "Reset, while paused: until 'ready: epoch 0' is read"),
+    )
+    times: list[list[float]] = [[] for _ in presses]
+    with panel(lab) as page:
+        for i in range(3 if lab.quick else 10):
+            page.evaluate(PRESS, ["Start", "running"])
+            for (button, words, _), record in zip(presses, times):
+                page.wait_for_timeout(900 + 37 * i)
+                record.append(page.evaluate(PRESS, [button, words]))
+    rows = []
+    for (*_, what), found in zip(presses, times):
+        median, what = statistics.median(found), f"{what}, {len(found)} presses: median (largest)"
+        rows.append(judged(Row(what, f"{median:.0f} ms ({max(found):.0f} ms)"), median, high=100))
+    return rows
+
+
+def watched(lab: Lab) -> list[Row]:
+    """Time 200 epochs of the parallel rule, watched live, against the document's loop drawing after every epoch."""
+    with panel(lab, EPOCHS) as page:
+        ours = page.evaluate(PRESS, ["Start", "finished"]) / 1000
+    count = 3 if lab.quick else PEER_EPOCHS
+    with shown(lab, PEER) as page:
+        page.evaluate(EXECUTE, "watch(1)")
+        milliseconds, said = page.evaluate(EXECUTE, f"watch({count})")
+        if page.locator(".jp-OutputArea-output img").count() != 1 or "rror" in said:
+            raise RuntimeError(f"the peer did not draw: {said}")
+    peer = milliseconds / 1000 * EPOCHS / count
+    what = f"{EPOCHS} parallel epochs watched live, same step from one batch (peer: {count} epochs, times "
+    row = Row(f"{what}{EPOCHS / count:.0f}): speed-up", f"{ours:.1f} s", f"{peer:.1f} s", f"{peer / ours:.1f}")
+    return [judged(row, peer / ours, low=20)]
+
+
+def memory(lab: Lab) -> list[Row]:
+    """Compare what kernel and page hold, while the panel is paused, after a few frames and after many."""
+    held: list[list[int]] = []
+    with panel(lab, 100_000) as page:
+        inspector = page.context.new_cdp_session(page)
+        for least in (50, 200) if lab.quick else (200, 2000):
+            page.evaluate(PRESS, ["Start", "running"])
+            while int(page.evaluate(EXECUTE, "print(panel.runner.frames)")[1]) < least:
+                page.wait_for_timeout(1000)
+            page.evaluate(PRESS, ["Pause", "paused"])
+            weighed = [int(number) for number in page.evaluate(EXECUTE, WEIGH)[1].split()]
+            inspector.send("HeapProfiler.collectGarbage")
+            held.append([*weighed, inspector.send("Runtime.getHeapUsage")["usedSize"]])
+    rows, ((first, *before), (last, *after)) = [], held
+    for who, low, high in zip(("kernel", "page, JavaScript heap"), before, after):
+        growth, ends = (high - low) / 2**20, f"{low / 2**20:.0f}, {high / 2**20:.0f}"
+        row = Row(f"{who}, {first} to {last} frames: growth (from, to)", f"{growth:.1f} MiB ({ends})")
+        rows.append(judged(row, growth, high=20))
+    return rows
+
+
+MEASUREMENTS: dict[str, Callable[[Lab], list[Row]]] = {f.__name__: f for f in (frames, buttons, watched, memory)}
+
+
+def main() -> None:
+    """Read the command line, measure, print the table."""
+    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="shorter, and memory over 200 frames: a smoke test")
+    parser.add_argument("--only", choices=MEASUREMENTS, help="one measurement instead of all")
+    options = parser.parse_args()
+    if CHROMIUM is None:
+        parser.error("no Chromium on PATH (Debian: apt install chromium)")
+    rows = []
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        server = Server(Path(folder), subshells=True)
+        try:
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+            for name in [options.only] if options.only else MEASUREMENTS:
+                print(f"measuring: {name}", file=sys.stderr, flush=True)
+                rows += MEASUREMENTS[name](Lab(server, browser, options.quick))
+            print(f"Chromium {browser.version}\n\n{table(rows)}")
+        finally:
+            server.stop()
+
+
+if __name__ == "__main__":
+    main()
