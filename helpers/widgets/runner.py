@@ -131,6 +131,7 @@ class Runner:
     def _pause(self) -> None:
         if self.state == "running":
             self.state = "paused"
+            self._say()  # the words at once, the picture as soon as it is drawn
             self._draw()
 
     def _step(self) -> None:
@@ -142,10 +143,11 @@ class Runner:
     def _reset(self) -> None:
         running = self.state == "running"
         self.error, self.count, self.drawn = None, 0, -1
+        self.state = "running" if running else "ready"
+        self._say()
         try:
             self._close()
             self.steps, self.total = self.begin()
-            self.state = "running" if running else "ready"
         except Exception as error:
             self.fail(error)
         self._draw()
