@@ -9,20 +9,14 @@ from torch import nn
 
 from helpers.training.arguments import Criterion, OptimizerFactory
 from helpers.training.backprop import BackpropStep, backprop_optimize
-from helpers.training.evaluation import Batches
 from helpers.training.local import locally_optimize, locally_optimize_parallel
 
 
 def _backprop_rule(
-    model: nn.Sequential,
-    optimizer: OptimizerFactory,
-    hidden_criterion: Criterion,
-    criterion: Criterion,
-    epochs: int,
-    batches: Batches,
-    **options: Any,
+    model: nn.Sequential, optimizer: OptimizerFactory, hidden_criterion: Criterion, *rest: Any, **options: Any
 ) -> Iterator[BackpropStep]:
-    return backprop_optimize(model, optimizer, criterion, epochs, batches, **options)
+    """Call back-propagation as the local rules are called; it has no use for ``hidden_criterion``."""
+    return backprop_optimize(model, optimizer, *rest, **options)
 
 
 RULES: dict[str, Callable[..., Iterator[Any]]] = {

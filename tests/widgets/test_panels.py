@@ -124,7 +124,7 @@ def test_an_error_is_said_and_the_panel_trains_again(monkeypatch):
     assert panel.runner.count == 2
 
 
-def test_a_real_divergence_is_caught():
+def test_a_wild_learning_rate_leaves_finite_parameters():
     panel = TrainingPanel("back-propagation", net="32-32-32 tanh", optimizer="SGD", rate=10.0, epochs=30)
     panel.run()
     assert all(torch.isfinite(p).all() for p in panel.sessions[0].model.parameters())
