@@ -156,7 +156,7 @@ def test_drawing_takes_its_share_and_no_step_is_dropped(share):
         await until(lambda: runner.state == "paused")
         assert training.steps == list(range(1, runner.count + 1))
         frames = len(training.shown)
-        assert 1 < frames <= 1.3 * share * 1.5 / 0.03 + 3
+        assert 3 < frames <= 1.3 * share * 1.5 / 0.03 + 3
 
     on_a_loop(scenario())
 
@@ -170,7 +170,7 @@ def test_no_more_than_thirty_frames_a_second():
         runner.pause()
         await until(lambda: runner.state == "paused")
         assert len(training.shown) <= 33
-        assert runner.count > 30
+        assert runner.count > 100
 
     on_a_loop(scenario())
 
@@ -184,7 +184,7 @@ def test_the_speed_is_kept():
         await asyncio.sleep(1)
         runner.pause()
         await until(lambda: runner.state == "paused")
-        assert 4 <= runner.count <= 24
+        assert 10 <= runner.count <= 24
 
     on_a_loop(scenario())
 
