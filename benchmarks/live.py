@@ -60,7 +60,8 @@ OPENING = """const panel = document.querySelector('.panel'), begin = performance
   const epoch = () => Number(status().match(/epoch (\\d+)/)[1]), first = epoch();"""
 # Frames: animation frames of the page in which a new image had been decoded. Epochs: as the status line counts them.
 COUNT = f"""milliseconds => new Promise(done => {{ {OPENING} let frames = 0, dirty = false;
-  document.addEventListener('load', event => {{ if (event.target?.tagName === 'IMG') dirty = true; }}, true);
+  const image = panel.querySelector('img');  // of the moving strip
+  image.addEventListener('load', () => {{ dirty = true; }});
   const tick = () => {{
     [frames, dirty] = [frames + dirty, false];
     const seconds = (performance.now() - begin) / 1000;
@@ -116,7 +117,7 @@ def shown(lab: Lab, *cells: str) -> Iterator[Any]:
 def panel(lab: Lab, epochs: int = 5000, size: int = 64) -> Iterator[Any]:
     """Show a panel, ready to start, and hand out its page."""
     with shown(lab, PANEL.format(epochs=epochs, size=size)) as page:
-        page.locator(".panel img").scroll_into_view_if_needed()
+        page.locator(".panel img").first.scroll_into_view_if_needed()
         yield page
 
 

@@ -104,8 +104,8 @@ class Curves(Picture):
 
 def _round_out(low: float, high: float, log: bool) -> tuple[float, float]:
     """Widen limits to round numbers, so that a curve that grows stretches its axis seldom."""
-    if log:  # to a third of a decade
-        return 10 ** (np.floor(3 * np.log10(low)) / 3), 10 ** (np.ceil(3 * np.log10(high)) / 3 + 0.02)
+    if log:  # to a decade below, where curves of errors go; to a third of one above
+        return 10 ** np.floor(np.log10(low)), 10 ** (np.ceil(3 * np.log10(high)) / 3 + 0.02)
     unit = 10 ** np.floor(np.log10(high - low or abs(high) or 1)) / 5
     return unit * np.floor(low / unit) - 0.1 * unit, unit * np.ceil(high / unit) + 0.1 * unit
 

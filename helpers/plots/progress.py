@@ -134,24 +134,21 @@ class LayerProgress(Picture):
 
     def draw(self, predict: PredictLayers) -> bool:
         """Bring fields and curves up to date; return whether limits stretched, so that a kept background is stale."""
-        self.glance(predict)
-        return self._trace()
+        self.fill(predict(self.grid.points) if self.grid else [])
+        return self.trace()
 
-    def glance(self, predict: PredictLayers) -> None:
-        """Bring the fields alone up to date, the cheaper half of a live frame."""
-        if self.grid:
-            self._fill(predict(self.grid.points))
+    def fill(self, answers: Scores) -> None:
+        """Bring the fields alone up to date, the cheaper half of a live frame: the answers at the grid's points."""
+        for field, scores in zip(self.fields, answers, strict=True):
+            field.update(scores)
 
     def _note(self, x: int, answers: Sequence[Scores]) -> None:
         measured = [[_measure(s, Y) for s in scores] for scores, (_, Y) in zip(answers, self.sets)]
         self.x.append(x)
         self.history.append(np.array(measured))
 
-    def _fill(self, answers: Scores) -> None:
-        for field, scores in zip(self.fields, answers, strict=True):
-            field.update(scores)
-
-    def _trace(self) -> bool:
+    def trace(self) -> bool:
+        """Bring titles and curves up to date with what has been recorded; return whether limits stretched."""
         past = np.array(self.history).reshape(-1, 2, max(len(self.fields), len(self.watched)), 2)
         for i, field in enumerate(self.fields):
             rate = f": {past[-1, 1, i, 1]:.1%} right" if len(past) else ""

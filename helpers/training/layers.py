@@ -5,6 +5,9 @@ The answer of layer i to X is ``decoders[i](model[i](encoders[i](X)))``.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
@@ -87,7 +90,9 @@ def fit_decoders(model: nn.Sequential, X: Tensor, Y: Tensor) -> list[nn.Module]:
     Alain & Bengio (2016), "Understanding intermediate layers using linear classifier probes" (with a bias and a
     logistic loss there; bias-free least squares here, as the decoders of local propagation are).
     """
-    decoders = make_decoders(model, X)
+    outputs = probe(model, X)
+    blank = partial(nn.utils.skip_init, nn.Linear)  # draws no random numbers, which a training may be drawing meanwhile
+    decoders = [*(_read_out(h, outputs[-1][0].numel(), blank) for h in outputs[:-1]), nn.Identity()]
     h = X
     with torch.no_grad(), mode(False, model):
         for block, decoder in zip(list(model)[:-1], decoders):
@@ -126,6 +131,6 @@ def check_nested(model: nn.Sequential) -> None:
             raise ValueError(f"model: block {i} is empty; give it a layer or leave it out")
 
 
-def _read_out(h: Tensor, width: int) -> nn.Module:
-    linear = nn.Linear(h[0].numel(), width, bias=False, device=h.device, dtype=h.dtype)
+def _read_out(h: Tensor, width: int, make: Callable[..., nn.Module] = nn.Linear) -> nn.Module:
+    linear = make(h[0].numel(), width, bias=False, device=h.device, dtype=h.dtype)
     return linear if h.dim() == 2 else nn.Sequential(nn.Flatten(), linear)

@@ -9,11 +9,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import copy
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy, mse_loss
@@ -96,7 +98,10 @@ class Session:
         sequential = setting.rule == "local, sequential"
         epochs = max(1, setting.epochs // len(self.model)) if sequential else setting.epochs
         self.total = epochs * len(self.model) if sequential else epochs
-        self.decoders = None if setting.rule == "back-propagation" else make_decoders(self.model, X, seed=setting.seed)
+        self._twin: tuple[nn.Sequential, Sequence[nn.Module] | None] | None = None
+        self.decoders: Sequence[nn.Module] | None = (
+            None if setting.rule == "back-propagation" else make_decoders(self.model, X, seed=setting.seed)
+        )
         optimizer = partial(OPTIMIZERS[setting.optimizer], lr=setting.rate)
         self.steps: Iterator[Any] = RULES[setting.rule](
             self.model, optimizer, mse_loss, binary_cross_entropy, epochs, [(X, Y)], seed=setting.seed
@@ -112,8 +117,30 @@ class Session:
 
     def predict(self, X: ArrayLike | Tensor) -> list[Scores]:
         """Return the answer (n, k) of every layer; under back-propagation through read-outs fitted on 200 points."""
-        decoders = self.decoders
+        return self._answers(self.model, self.decoders, X)
+
+    def snapshot(self) -> Callable[[ArrayLike | Tensor], list[Scores]]:
+        """Return `predict` as of now: the run may go on meanwhile, in another thread too.
+
+        The copy of the weights is kept and filled anew by the next snapshot, which ends the use of this one.
+        """
+        live = (self.model, self.decoders)
+        if self._twin is None or (self._twin[1] is None) != (self.decoders is None):
+            self._twin = copy.deepcopy(live)
+        with torch.no_grad():
+            for held, now in zip(_tensors(*self._twin), _tensors(*live), strict=True):
+                held.copy_(now)
+        return partial(self._answers, *self._twin)
+
+    def _answers(
+        self, model: nn.Sequential, decoders: Sequence[nn.Module] | None, X: ArrayLike | Tensor
+    ) -> list[Scores]:
         if decoders is None:
             few = slice(0, 200)
-            decoders = fit_decoders(self.model, self.training_set.X[few], self.training_set.Y[few])
-        return layer_scores(self.model, decoders, X)
+            decoders = fit_decoders(model, self.training_set.X[few], self.training_set.Y[few])
+        return layer_scores(model, decoders, X)
+
+
+def _tensors(model: nn.Module, decoders: Sequence[nn.Module] | None) -> list[Tensor]:
+    """All that a net and its decoders compute with."""
+    return [t for module in (model, *(decoders or ())) for t in (*module.parameters(), *module.buffers())]

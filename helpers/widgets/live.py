@@ -1,6 +1,8 @@
 """A picture of ``helpers.plots`` as a widget: only what changes is drawn again, and sent as a JPEG.
 
-The same plotter draws the static figure: ``live.picture`` shows itself in a page without a kernel.
+The picture is cut in two strips: the upper one, with all that moves, goes to the page with every frame, the lower one
+(curves, which take longer to draw and to read) now and then. The same plotter draws the static figure:
+``live.picture`` shows itself in a page without a kernel.
 """
 
 from __future__ import annotations
@@ -35,22 +37,26 @@ class LiveImage:
     Attributes
     ----------
     box : VBox
-        The image, and below it what to look for and, folded, the description in words.
+        The two strips, and below them what to look for and, folded, the description in words.
     """
 
     def __init__(self, picture: Picture) -> None:
         self.background: BufferRegion = None
-        self.image, self.words = Image(format="jpeg"), HTML()
-        self.box = VBox([self.image, self.words])
+        self.moving, self.still, self.words = Image(format="jpeg"), Image(format="jpeg"), HTML()
+        self.box = VBox([self.moving, self.still, self.words])
         self.use(picture)
 
     def use(self, picture: Picture) -> None:
         """Show another picture from now on."""
         self.picture = picture
         picture.settle()
-        width = picture.figure.get_figwidth() * picture.figure.dpi
-        # Without a size the page would stretch the image; with both it would not shrink on a narrow screen.
-        self.image.layout = Layout(width=f"{width:.0f}px", max_width="100%", height="auto")
+        width, height = self.canvas.get_width_height()
+        lowest = [artist.axes.bbox.y0 for artist in picture.changing if artist.axes]
+        self.cut = height - int(min(lowest, default=height))  # rows from the top down to where nothing moves
+        for image, rows in ((self.moving, self.cut), (self.still, height - self.cut)):
+            # Without a size the page would stretch an image; with both it would not shrink on a narrow screen.
+            shown = "block" if rows else "none"
+            image.layout = Layout(width=f"{width}px", max_width="100%", height="auto", margin="0", display=shown)
         self.layers = sorted(picture.changing, key=lambda artist: artist.get_zorder())
         for artist in (*self.layers, *picture.covering, *picture.slow):
             artist.set_animated(True)
@@ -88,22 +94,28 @@ class LiveImage:
         return pieces
 
     def write(self) -> None:
-        """Put the slow artists as they are now onto the background."""
+        """Put the slow artists as they are now onto the background, and send the strip that does not move."""
         self.canvas.restore_region(self.background)
         _draw(self.picture.slow)
         self.written = self.canvas.copy_from_bbox(self.picture.figure.bbox)
+        self._send(self.still, self.cut, self.canvas.get_width_height()[1])
 
     def show(self) -> None:
-        """Send the picture as it is now: a kept background, and over it what changes in every frame."""
+        """Send the strip that moves as it is now: a kept background, and over it what changes in every frame."""
         self.canvas.restore_region(self.written)
         _draw(self.layers)
         renderer = self.canvas.get_renderer()
         for left, bottom, pixels in self.cover:
             renderer.draw_image(renderer.new_gc(), left, bottom, pixels)
-        buffer, frame = io.BytesIO(), self.canvas.buffer_rgba()
-        size = self.canvas.get_width_height()
-        Pillow.frombuffer("RGBX", size, frame, "raw", "RGBX", 0, 1).save(buffer, "jpeg", quality=QUALITY)
-        self.image.value = buffer.getvalue()
+        self._send(self.moving, 0, self.cut)
+
+    def _send(self, image: Image, top: int, bottom: int) -> None:
+        """Send the rows of the canvas from ``top`` to ``bottom``."""
+        if bottom > top:
+            frame, buffer = np.asarray(self.canvas.buffer_rgba())[top:bottom], io.BytesIO()
+            size = (frame.shape[1], frame.shape[0])
+            Pillow.frombuffer("RGBX", size, frame, "raw", "RGBX", 0, 1).save(buffer, "jpeg", quality=QUALITY)
+            image.value = buffer.getvalue()
 
     def describe(self) -> None:
         """Bring the words under the image up to date."""

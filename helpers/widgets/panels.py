@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 from weakref import WeakValueDictionary
@@ -74,7 +74,7 @@ class TrainingPanel:
         self.sessions: list[Session] = []
         self.place = VBox()
         self.runner = Runner(
-            self._begin, self._show, share, note=lambda count: self._picture.record(count, self.predict)
+            self._begin, self._show, self._look, share, lambda count: self._picture.record(count, self.predict)
         )
         self.box = VBox([*self.settings, self.runner.controls, self.place])
         self.box.add_class("panel")
@@ -206,21 +206,25 @@ class TrainingPanel:
         """Return the answers (n, k) of every layer of every run, in one list."""
         return [scores for session in self.sessions for scores in session.predict(X)]
 
-    def _show(self, count: int, still: bool) -> None:
+    def _look(self) -> Callable[[], list[Scores]]:
+        """Copy the runs as they stand, and hand out the longer work: the answers at every point of the fields."""
+        views, grid = [session.snapshot() for session in self.sessions], self._picture.grid
+        return lambda: [scores for view in views for scores in view(grid.points)] if grid else []
+
+    def _show(self, count: int, seen: list[Scores] | None) -> None:
         """Draw the fields; now and then, and at every stop, measure, draw the curves and say it in words."""
         assert self.live is not None
-        now = time.perf_counter()
+        now, still = time.perf_counter(), seen is None
         if still or now > self.next_point:
             self._picture.record(count, self.predict)
             self.next_point = now + POINT_EVERY
+        self._picture.fill(self._look()() if seen is None else seen)
         if still or now > self.next_curves:
-            if self._picture.draw(self.predict):
+            if self._picture.trace():
                 self.live.refresh()
             else:
                 self.live.write()
             self.next_curves = now + CURVES_EVERY
-        else:
-            self._picture.glance(self.predict)
         self.live.show()
         if still:
             self.live.describe()

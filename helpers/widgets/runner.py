@@ -11,6 +11,7 @@ import asyncio
 import html
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from ipywidgets import HTML, Button, FloatLogSlider, HBox, IntProgress, Layout, VBox
@@ -29,10 +30,13 @@ class Runner:
     begin : callable
         ``() -> (steps, total)``: an iterator that trains one epoch a step, and how many there will be.
     show : callable
-        ``(count, still) -> None``: draws the state after ``count`` steps, at most 30 times a second, and at every stop
-        (``still``: no other frame follows soon).
+        ``(count, seen) -> None``: draws the state after ``count`` steps, at most 30 times a second. At every stop
+        ``seen`` is None: no other frame follows soon, and nothing has been prepared.
+    look : callable, optional
+        ``() -> (() -> seen)``: called between two steps, it copies what a frame needs; the function that it returns
+        works out the rest in another thread, while training goes on, and what it gives is passed to ``show``.
     share : float
-        The share of the time that drawing may take, more than 0, less than 1.
+        The share of the loop's time that drawing may take, more than 0, less than 1.
     note : callable, optional
         ``(count) -> None``: notes the state without drawing it, some forty times in a `run` without hands.
 
@@ -51,13 +55,14 @@ class Runner:
     def __init__(
         self,
         begin: Callable[[], tuple[Iterator[Any], int]],
-        show: Callable[[int, bool], None],
+        show: Callable[[int, Any], None],
+        look: Callable[[], Callable[[], Any]] = lambda: lambda: (),
         share: float = 0.5,
         note: Callable[[int], None] | None = None,
     ) -> None:
         if not 0 < share < 1:
             raise ValueError(f"share must be more than 0 and less than 1, got {share!r}")
-        self.begin, self.show, self.share, self.note = begin, show, share, note
+        self.begin, self.show, self.look, self.share, self.note = begin, show, look, share, note
         try:
             self.loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
         except RuntimeError:
@@ -66,8 +71,10 @@ class Runner:
         self.error: Exception | None = None
         self.state, self.count, self.total, self.frames = "ready", 0, 1, 0
         self.steps: Iterator[Any] = iter(())
-        self.drawn, self.rate = -1, 0.0
+        self.drawn, self.rate = (-1, True), 0.0  # the step in the picture, and whether it was drawn at a stop
         self.next_frame, self.debt = 0.0, 0.0  # when the page can paint again; seconds drawn beyond the share
+        self.worker = ThreadPoolExecutor(max_workers=1)
+        self.sight: tuple[int, Future[Any]] | None = None  # the frame in preparation: of which step, and what is seen
         self._build()
         self._reset()
 
@@ -142,7 +149,7 @@ class Runner:
 
     def _reset(self) -> None:
         running = self.state == "running"
-        self.error, self.count, self.drawn = None, 0, -1
+        self.error, self.count, self.drawn, self.sight = None, 0, (-1, True), None
         self.state = "running" if running else "ready"
         self._say()
         try:
@@ -174,40 +181,59 @@ class Runner:
 
     async def _train(self) -> None:
         """Slices of training, frames when they are due, and a breath for the loop in between."""
-        begun, turn = time.perf_counter(), time.perf_counter()
-        last = begun
-        pace = (self.count, begun)  # the rate is measured over the last half second or more
-        due = begun  # when the next step is due at the chosen speed
+        last = turn = due = time.perf_counter()  # due: when the next step is due at the chosen speed
+        pace = (self.count, last)  # the rate is measured over the last half second or more
         while self.state == "running":
-            now = time.perf_counter()
-            if now >= due:
+            if last >= due:
                 self._advance()
-                wait = 0.0 if self.speed.value >= FASTEST else 1 / self.speed.value
-                due = max(due + wait, now - 0.1)
+                due = max(due + (0.0 if self.speed.value >= FASTEST else 1 / self.speed.value), last - 0.1)
+            now = time.perf_counter()
             if now - pace[1] > 0.5:
                 self.rate, pace = max(0, self.count - pace[0]) / (now - pace[1]), (self.count, now)
             self.debt = max(-SLICE, self.debt - self.share * (now - last))
             last = now
-            if now >= self.next_frame and self.debt <= 0 and self.count != self.drawn:
-                self._draw()
+            self._film(now)
             if time.perf_counter() - turn >= SLICE or now < due:
                 await asyncio.sleep(min(0.02, max(BREATH, due - time.perf_counter())))
                 turn = time.perf_counter()
         self._draw()
 
-    def _draw(self) -> None:
-        """Draw the present state; the next frame is due once the time since has paid for this one."""
+    def _film(self, now: float) -> None:
+        """Draw the frame that the worker has prepared, and let it prepare the next, as the page and the share allow."""
+        sight = self.sight
+        ready = sight and sight[1].done() and self.debt <= SLICE
+        if (ready or not sight) and now >= self.next_frame and self.count != (sight or self.drawn)[0]:
+            self._look()  # first: the worker is on it while the loop draws
+        elif ready:
+            self.sight = None
+        if ready:
+            self._draw(sight)
+
+    def _look(self) -> None:
+        """Let the worker prepare a frame of the present state."""
         begin = time.perf_counter()
-        if self.count != self.drawn and self.state != "failed":
+        try:
+            self.sight = self.count, self.worker.submit(self.look())
+        except Exception as error:
+            self.fail(error)
+        self.next_frame, self.debt = begin + 1 / FPS, self.debt + time.perf_counter() - begin
+
+    def _draw(self, sight: tuple[int, Future[Any]] | None = None) -> None:
+        """Draw what has been prepared, or, at a stop, the present state; the time since has to pay for it."""
+        begin = time.perf_counter()
+        if sight is None:
+            self.sight = None  # what is being prepared comes too late
+        frame = (sight[0] if sight else self.count, sight is None)
+        if frame != self.drawn and self.state != "failed":
             try:
-                self.show(self.count, self.state != "running")
+                self.show(frame[0], sight[1].result() if sight else None)
             except Exception as error:
                 self.fail(error)
-            self.drawn = self.count
+            self.drawn = frame
             self.frames += 1
         self.bar.max, self.bar.value = max(self.total, 1), min(self.count, self.total)
         self._say()
-        self.next_frame, self.debt = begin + 1 / FPS, self.debt + time.perf_counter() - begin
+        self.debt += time.perf_counter() - begin
 
     def _say(self, text: str = "") -> None:
         where = f"epoch {self.count} of {self.total}"

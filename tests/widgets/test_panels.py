@@ -50,12 +50,12 @@ def test_a_panel_trains_to_the_numbers_of_the_plain_generator(rule):
 def test_reset_brings_the_first_picture_back():
     panel = TrainingPanel(**SMALL)
     assert panel.error is None
-    first = bytes(panel.live.image.value)
+    first = bytes(panel.live.moving.value)
     for _ in range(3):
         panel.runner.step()
-    assert bytes(panel.live.image.value) != first
+    assert bytes(panel.live.moving.value) != first
     panel.runner.reset()
-    assert bytes(panel.live.image.value) == first
+    assert bytes(panel.live.moving.value) == first
     assert panel.runner.count == 0
 
 
