@@ -15,7 +15,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from IPython import get_ipython
-from ipywidgets import BoundedIntText, Dropdown, FloatLogSlider, FloatSlider, HBox, Layout, VBox
+from ipywidgets import HBox, Layout, VBox
 from numpy.typing import ArrayLike
 from torch import Tensor
 
@@ -24,6 +24,7 @@ from helpers.plots import LayerProgress, Picture
 from helpers.training import RULES
 from helpers.training.evaluation import Scores
 from helpers.training.session import NETS, OPTIMIZERS, Session, Setting
+from helpers.widgets.controls import choice, log_slider, slider, whole
 from helpers.widgets.live import LiveImage
 from helpers.widgets.runner import Runner
 
@@ -84,50 +85,21 @@ class TrainingPanel:
         _replace_panel_of_this_cell(self)
 
     def _make_controls(self, start: Setting, size: int, share: float) -> None:
-        wide = {"style": {"description_width": "initial"}}
-        narrow = Layout(width="230px")
-        choose = {
-            "data": ("Data", LABELLED),
-            "rule": ("Rule", list(RULES)),
-            "net": ("Net", list(NETS)),
-            "optimizer": ("Optimiser", list(OPTIMIZERS)),
-        }
         self.controls: dict[str, Any] = {
-            name: Dropdown(options=options, value=getattr(start, name), description=text, layout=narrow, **wide)
-            for name, (text, options) in choose.items()
+            "data": choice("Data", LABELLED, start.data),
+            "rule": choice("Rule", list(RULES), start.rule),
+            "net": choice("Net", list(NETS), start.net),
+            "optimizer": choice("Optimiser", list(OPTIMIZERS), start.optimizer),
+            "rate": log_slider("Learning rate η", start.rate, -4, 1, live=False),
+            "seed": whole("Seed", start.seed, 0, 10**6),
+            "epochs": whole("Epochs", start.epochs, 1, 10**5),
+            "size": choice("Grid", [("64 × 64", 64), ("100 × 100", 100)], size, width="150px"),
         }
         if len(self.rules) > 1:
             del self.controls["rule"]
-        self.controls["rate"] = FloatLogSlider(
-            start.rate, min=-4, max=1, step=0.1, description="Learning rate η", readout_format=".2g",
-            continuous_update=False, layout=Layout(width="330px"), **wide,
-        )  # fmt: skip
-        for name, text, most in (("seed", "Seed", 10**6), ("epochs", "Epochs", 10**5)):
-            self.controls[name] = BoundedIntText(
-                getattr(start, name),
-                min=int(name == "epochs"),
-                max=most,
-                description=text,
-                layout=Layout(width="150px"),
-                **wide,
-            )
-        self.controls["size"] = Dropdown(
-            options=[("64 × 64", 64), ("100 × 100", 100)],
-            value=size,
-            description="Grid",
-            layout=Layout(width="150px"),
-            **wide,
-        )
-        self.share = FloatSlider(
-            share, min=0.1, max=0.9, step=0.1, description="Drawing's share of the time", readout_format=".0%",
-            layout=Layout(width="330px"), **wide,
-        )  # fmt: skip
-        names = [n for n in ("data", "rule", "net", "optimizer") if n in self.controls]
-        row = Layout(flex_flow="row wrap")
-        self.settings = [
-            HBox([self.controls[name] for name in names], layout=row),
-            HBox([self.controls[name] for name in ("rate", "seed", "epochs", "size")] + [self.share], layout=row),
-        ]
+        self.share = slider("Drawing's share of the time", share, 0.1, 0.9, 0.1, show=".0%")
+        chosen, row = list(self.controls.values()), Layout(flex_flow="row wrap")
+        self.settings = [HBox(chosen[:-4], layout=row), HBox([*chosen[-4:], self.share], layout=row)]
 
     @property
     def setting(self) -> Setting:

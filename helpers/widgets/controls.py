@@ -1,0 +1,59 @@
+"""The controls of all panels, made alike: a label in words with symbol and unit, room for it, and a name.
+
+Every control can be used by keyboard; a number box and a text box answer when the entry is finished.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ipywidgets import BoundedIntText, Dropdown, FloatLogSlider, FloatSlider, IntSlider, Layout, Text, Widget
+
+STYLE = {"description_width": "initial"}
+
+
+def choice(text: str, options: Sequence[Any], value: Any = None, width: str = "230px") -> Dropdown:
+    """Offer a few values; an option may be a pair (what is read, value). The first is chosen unless told."""
+    chosen = {} if value is None else {"value": value}
+    return Dropdown(options=options, description=text, style=STYLE, layout=Layout(width=width), **chosen)
+
+
+def whole(text: str, value: int, low: int, high: int, width: str = "150px") -> BoundedIntText:
+    """Offer a box for a whole number from ``low`` to ``high``."""
+    return BoundedIntText(value, min=low, max=high, description=text, style=STYLE, layout=Layout(width=width))
+
+
+def slider(
+    text: str, value: float, low: float, high: float, step: float = 1, *, show: str = "", live: bool = True
+) -> IntSlider | FloatSlider:
+    """Offer a slider, of whole numbers where value and step are; ``live``: it answers while it is dragged."""
+    kind, form = (IntSlider, "d") if isinstance(step, int) and isinstance(value, int) else (FloatSlider, ".3g")
+    return kind(
+        value, min=low, max=high, step=step, description=text, readout_format=show or form,
+        continuous_update=live, style=STYLE, layout=Layout(width="330px"),
+    )  # fmt: skip
+
+
+def log_slider(
+    text: str, value: float, low: int, high: int, step: float = 0.1, *, show: str = ".2g", live: bool = True
+) -> FloatLogSlider:
+    """Offer a slider over powers of ten, from 10 to the ``low`` up to 10 to the ``high``."""
+    return FloatLogSlider(
+        value, min=low, max=high, step=step, description=text, readout_format=show,
+        continuous_update=live, style=STYLE, layout=Layout(width="330px"),
+    )  # fmt: skip
+
+
+def text_box(text: str, value: str, width: str = "560px") -> Text:
+    """Offer a line of text, which counts when Enter is pressed or the box is left."""
+    return Text(value, description=text, continuous_update=False, style=STYLE, layout=Layout(width=width))
+
+
+def ends(control: Widget) -> list[Any]:
+    """Return what a test sets a control to: every option of a choice, both ends of a number, the text as it is."""
+    if isinstance(control, Dropdown):
+        return [option[1] if isinstance(option, tuple) else option for option in control.options]
+    if isinstance(control, FloatLogSlider):
+        return [control.base**control.min, control.base**control.max]
+    return [control.min, control.max] if hasattr(control, "min") else [control.value]

@@ -1,0 +1,89 @@
+"""A panel without training: every control answers, an error is said in words and loses nothing."""
+
+from __future__ import annotations
+
+import asyncio
+
+import numpy as np
+import pytest
+
+from helpers.plots import plot_curves
+from helpers.widgets import Explorer
+from helpers.widgets.controls import choice, ends, log_slider, slider, text_box, whole
+
+
+def test_the_answer_follows_the_control_and_is_shown():
+    panel = Explorer(lambda n, of: [f"{n} <times>", f"{of}"], n=slider("n", 3, 0, 9), of=choice("of", ["a", "b"]))
+    assert "3 &lt;times&gt;" in panel.shown[0].value
+    panel.controls["n"].value = 5
+    panel.controls["of"].value = "b"
+    assert "5 &lt;times&gt;" in panel.shown[0].value
+    assert ">b<" in panel.shown[1].value
+    assert panel.run(n=7, of="a") == ["7 <times>", "a"]
+
+
+def test_an_error_is_said_in_words_and_the_former_answer_stays():
+    panel = Explorer(lambda x: f"{1 / x}", x=slider("x", 2, 0, 4))
+    before = panel.shown[0].value
+    panel.controls["x"].value = 0
+    assert isinstance(panel.error, ZeroDivisionError)
+    assert "division by zero" in panel.status.value
+    assert 'role="alert"' in panel.status.value
+    assert panel.shown[0].value == before
+    with pytest.raises(ZeroDivisionError):
+        panel.run(x=0)
+    assert panel.run(x=1) == "1.0"
+    assert (panel.error, panel.status.value) == (None, "")
+    with pytest.raises(ValueError, match="no control is called y; there are x"):
+        panel.run(y=1)
+
+
+def test_a_picture_is_shown_as_an_image_and_updated_in_place():
+    x = np.arange(5.0)
+    curves = plot_curves(x, {"line": x}, x_label="x", y_label="y", look_for="the slope")
+    curves.slow = curves.changing
+    curves.changing = []
+
+    def show(slope):
+        curves.update(x, {"line": slope / 4 * x})
+        return curves
+
+    panel = Explorer(show, slope=slider("slope", 4, 0, 4))
+    first = bytes(panel.shown[0].still.value)
+    live = panel.shown[0]
+    panel.run(slope=1)
+    assert panel.shown[0] is live
+    assert bytes(live.still.value) != first
+    assert panel.run(slope=4) is curves
+    assert bytes(live.still.value) == first
+    assert "the slope" in live.words.value
+
+
+def test_many_changes_before_the_loop_has_time_are_one_answer():
+    async def scenario():
+        asked = []
+        panel = Explorer(lambda n: asked.append(n) or str(n), n=slider("n", 0, 0, 99))
+        for n in range(1, 50):
+            panel.controls["n"].value = n
+        await asyncio.sleep(0.05)
+        assert asked == [0, 49]
+        assert "49" in panel.shown[0].value
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("control", "values"),
+    [
+        (choice("a", [("one", 1), "two"]), [1, "two"]),
+        (slider("a", 1, -2, 5), [-2, 5]),
+        (slider("a", 0.5, 0.0, 1.0, 0.1), [0.0, 1.0]),
+        (log_slider("a", 0.1, -3, 2), [0.001, 100.0]),
+        (whole("a", 1, 0, 9), [0, 9]),
+        (text_box("a", "x + 1"), ["x + 1"]),
+    ],
+)
+def test_a_test_can_ask_for_the_ends_of_a_control(control, values):
+    assert ends(control) == pytest.approx(values) if isinstance(values[0], float) else ends(control) == values
+    assert control.style.description_width == "initial"
+    assert control.description
