@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-import nbformat
 import pytest
 
-from tests.browser.lab import ROOT, opened
+from tests.browser.lab import opened
+from tests.browser.pages import in_the_kernel, run, written
 
 pytestmark = pytest.mark.browser
 
@@ -18,12 +18,7 @@ EPOCH = re.compile(r"epoch (\d+) of (\d+)")
 @pytest.fixture
 def notebook(request):
     """Write the cells of a test's mark into a notebook, and remove it afterwards."""
-    book = nbformat.v4.new_notebook(
-        cells=[nbformat.v4.new_code_cell(source) for source in (HEAD, *request.param)],
-        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
-    )
-    path = ROOT / "notebooks" / f"zz_panel_{abs(hash(request.node.name)) % 10**8}.ipynb"
-    nbformat.write(book, path)
+    path = written(f"panel_{abs(hash(request.node.name)) % 10**8}", HEAD, *request.param)
     yield path.name
     path.unlink()
 
@@ -68,27 +63,6 @@ class Panel:
 
     def choose(self, label, option):
         self.box.get_by_label(label, exact=True).select_option(option, timeout=20_000)
-
-
-def run(book):
-    outputs = book.run_all()
-    assert not [o for cell in outputs for o in cell if o["output_type"] == "error" or o.get("name") == "stderr"]
-
-
-def in_the_kernel(book, expression):
-    """Evaluate an expression in the notebook's kernel by a new last cell, and return its text."""
-    return book.page.evaluate(
-        """async source => {
-             const panel = window.jupyterapp.shell.currentWidget;
-             const future = panel.sessionContext.session.kernel.requestExecute({code: `print(${source})`});
-             let text = '';
-             future.onIOPub = m => { if (m.header.msg_type === 'stream') text += m.content.text;
-                                     if (m.header.msg_type === 'error') text += m.content.evalue; };
-             await future.done;
-             return text.trim();
-           }""",
-        expression,
-    )
 
 
 @pytest.mark.parametrize("notebook", [["panel = TrainingPanel(epochs=100000)\npanel"]], indirect=True, ids=[""])

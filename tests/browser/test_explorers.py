@@ -1,0 +1,83 @@
+"""Every panel of the lectures that answers to controls: by keyboard to both ends and back, and the picture changes."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.browser.lab import opened
+from tests.browser.pages import in_the_kernel, run, written
+
+pytestmark = pytest.mark.browser
+
+PANELS = {
+    "step_size_panel": "from helpers.widgets.step_sizes import step_size_panel",
+    "formula_panel": "from helpers.widgets.formulas import formula_panel",
+    "jacobian_panel": "from helpers.widgets.jacobians import jacobian_panel",
+    "cycle_panel": "from helpers.widgets.cycles import cycle_panel",
+}
+SEEN = """panel => [...panel.querySelectorAll('img')].map(image => image.src).join(' ') + panel.innerText
+  + [...panel.querySelectorAll('svg')].map(svg => svg.outerHTML.length).join(' ')"""
+
+
+class Explorer:
+    """A panel in the page, by what its reader sees and touches."""
+
+    def __init__(self, book, index):
+        self.page, self.box = book.page, book.page.locator(".panel").nth(index)
+        self.box.wait_for()
+        self.box.scroll_into_view_if_needed()
+
+    def seen(self):
+        return self.box.evaluate(SEEN)
+
+    def after(self, act):
+        """Do something, wait until the panel shows something else, and return that."""
+        before = self.seen()
+        act()
+        self.page.wait_for_function(
+            f"([panel, before]) => ({SEEN})(panel) !== before", arg=[self.box.element_handle(), before], timeout=20_000
+        )
+        self.page.wait_for_timeout(300)  # a picture comes a moment after its words
+        assert not self.box.locator("[role=alert]").count(), self.box.locator("[role=alert]").inner_text()
+        return self.seen()
+
+    def sliders(self):
+        """Move every slider to one end, to the other, and one step back."""
+        handles = self.box.locator(".noUi-handle")
+        for i in range(handles.count()):
+            handle = handles.nth(i)
+            handle.focus()
+            at, low, high = (handle.get_attribute(f"aria-value{name}") for name in ("now", "min", "max"))
+            keys = ["Home", "End", "ArrowLeft"] if at != low else ["End", "Home", "ArrowRight"]
+            ends = [self.after(lambda key=key: self.page.keyboard.press(key)) for key in keys]
+            assert ends[0] != ends[1], (i, low, high)
+        return handles.count()
+
+    def choices(self):
+        """Choose every option of every list."""
+        lists = self.box.locator("select")
+        for i in range(lists.count()):
+            options = lists.nth(i).locator("option").all_inner_texts()
+            chosen = lists.nth(i).evaluate("list => list.selectedOptions[0].innerText")
+            rest = [option for option in options if option != chosen]
+            for option in [*rest, chosen]:
+                self.after(lambda i=i, option=option: lists.nth(i).select_option(label=option))
+        return lists.count()
+
+
+@pytest.fixture(scope="module")
+def notebook():
+    lines = [line for name, line in PANELS.items()] + ["import torch", "torch.set_num_threads(1)"]
+    path = written("explorers", "\n".join(lines), *(f"{name} = {name}(); {name}" for name in PANELS))
+    yield path.name
+    path.unlink()
+
+
+def test_every_control_of_every_panel(server, browser, notebook):
+    with opened(server, browser, notebook) as book:
+        run(book)
+        for index, name in enumerate(PANELS):
+            panel = Explorer(book, index)
+            assert panel.sliders() + panel.choices() >= 1, name
+            assert in_the_kernel(book, f"{name}.error") == "None", name
+        assert not book.errors
