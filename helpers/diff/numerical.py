@@ -1,0 +1,221 @@
+"""Numerical differentiation: nudge an input, watch the output. No rule of calculus is needed, only evaluations of f.
+
+>>> f = lambda x: np.log(x[0]) + x[0] * x[1] - np.sin(x[1])
+>>> gradient(f, [2.0, 5.0]).round(5)
+array([5.5    , 1.71634])
+
+`gradient` is for functions that give one number, `jacobian` for functions that give several. `Counted` counts how often
+f is evaluated: that is the price. ``METHODS`` holds the three formulas.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from helpers.diff.complex_step import OnTheRealLine
+
+Method = Literal["forward", "central", "complex"]
+Line = Callable[[Any], NDArray[Any]]
+
+
+class DifferenceFormula(NamedTuple):
+    """How a derivative is estimated, and the step with the least error.
+
+    ``quotient(line, h)`` estimates the derivative at t = 0 of ``line(t)``, the values of f along one input, x + t.
+    ``best_step(finfo)`` is h for an input of size 1, from what NumPy knows of the precision.
+    """
+
+    quotient: Callable[[Line, Any], NDArray[Any]]
+    best_step: Callable[[Any], float]
+
+
+METHODS: dict[str, DifferenceFormula] = {
+    # truncation h|f''|/2 and rounding 2 eps|f|/h are of one size at h ~ sqrt(eps)
+    "forward": DifferenceFormula(lambda line, h: (line(h) - line(0)) / h, lambda finfo: float(finfo.eps) ** (1 / 2)),
+    # truncation h²|f'''|/6 and rounding eps|f|/h are of one size at h ~ eps^(1/3)
+    "central": DifferenceFormula(
+        lambda line, h: (line(h) - line(-h)) / (2 * h), lambda finfo: float(finfo.eps) ** (1 / 3)
+    ),
+    # truncation h²|f'''|/6 and no subtraction, so no cancellation: h may be so small that h² is just above 0
+    "complex": DifferenceFormula(lambda line, h: line(1j * h).imag / h, lambda finfo: math.sqrt(finfo.tiny)),
+}
+
+
+class Counted:
+    """A function that counts how often it is evaluated, in ``evaluations``.
+
+    >>> f = Counted(lambda x: np.sum(x**2))
+    >>> gradient(f, np.ones(10), method="forward").round(6)
+    array([2., 2., 2., 2., 2., 2., 2., 2., 2., 2.])
+    >>> f.evaluations
+    11
+    """
+
+    def __init__(self, f: Callable[..., Any]) -> None:
+        self.f, self.evaluations = f, 0
+
+    def __call__(self, *arguments: Any) -> Any:
+        self.evaluations += 1
+        return self.f(*arguments)
+
+
+def gradient(f: Callable[[Any], Any], x: ArrayLike, method: Method = "central", step: float | None = None) -> Any:
+    """Estimate the gradient at x of a function that gives one number.
+
+    Parameters
+    ----------
+    f : callable
+        Takes one argument, of the precision of x: a number if x is a number, else an array of x's shape.
+    x : float or array_like of floats
+        Where. Whole numbers are taken as float64; float32 stays float32.
+    method : {"forward", "central", "complex"}
+        (f(x + h) - f(x)) / h, or (f(x + h) - f(x - h)) / 2h, or Im f(x + ih) / h, one input at a time.
+    step : float, optional
+        h, above 0, the same for all inputs. By default sqrt(eps), eps^(1/3) or a tiny number, where eps is that of the
+        precision of x, times max(1, abs(x)) for each input: the least error if f and its derivatives are of one size.
+        Where f changes on a smaller scale (log x at x = 1e-9), give a step.
+
+    Returns
+    -------
+    float or ndarray
+        Of the shape and precision of x.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong kind or out of its range; if f gives an array, or nan or infinity at x or beside
+        it; if the step is too small to change x. What f itself raises comes through.
+
+    Notes
+    -----
+    For n inputs f is evaluated n + 1 times (forward, complex) or 2n times (central). At best half of the digits are
+    right (forward), two thirds (central), or all (complex).
+
+    The complex step needs an f that takes complex numbers: NumPy's functions do, and those of `helpers.diff`; those of
+    `math` do not. abs, sign, maximum, minimum and comparisons act as on the real line, and what would drop the
+    imaginary part is refused (`helpers.diff.complex_step`). Its first evaluation is with real numbers, for it would
+    not notice the logarithm of a negative number.
+
+    References
+    ----------
+    Nocedal & Wright (2006), "Numerical optimization", section 8.1. Squire & Trapp (1998), "Using complex variables to
+    estimate derivatives of real functions".
+
+    Examples
+    --------
+    >>> bool(gradient(np.exp, 1.0, method="complex") == np.exp(1.0))
+    True
+    """
+
+    def one_number(point: Any) -> NDArray[Any]:
+        y = checked_output(f(point))
+        if y.ndim:
+            raise ValueError(f"f must give one number, got an array of shape {y.shape}; use jacobian, or add it up")
+        return y
+
+    return _differentiate(one_number, x, method, step)
+
+
+def jacobian(f: Callable[[Any], Any], x: ArrayLike, method: Method = "central", step: float | None = None) -> Any:
+    """Estimate the Jacobian at x of a function that gives an array, column by column.
+
+    Parameters, errors and cost are those of `gradient`; f gives a number or an array.
+
+    Returns
+    -------
+    ndarray, shape f(x).shape + x.shape
+        Entry [i, j] is the derivative of output i with respect to input j.
+
+    Examples
+    --------
+    >>> jacobian(lambda x: np.array([x[0] * x[1], x[0] + 3 * x[1]]), [2.0, 5.0], method="complex")
+    array([[5., 2.],
+           [1., 3.]])
+    """
+    return _differentiate(lambda point: checked_output(f(point)), x, method, step)
+
+
+def _differentiate(f: Callable[[Any], NDArray[Any]], x: ArrayLike, method: Method, step: float | None) -> Any:
+    """Apply the formula of the method to each input in turn; f gives arrays that have been checked."""
+    if not isinstance(method, str) or method not in METHODS:
+        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
+    point = checked_point(x)
+    steps = checked_steps(point, method, step)
+    python_number = not isinstance(x, (np.ndarray, np.generic)) and point.ndim == 0
+
+    def at(moved: NDArray[Any]) -> NDArray[Any]:
+        if np.iscomplexobj(moved):
+            return f(moved.view(OnTheRealLine))
+        y = f(moved.item() if python_number else moved[()])
+        if np.iscomplexobj(y):
+            raise ValueError(f"f must give real numbers for real x, got {y!s}")
+        return y
+
+    origin = None if method == "central" else at(point.copy())
+
+    def column(i: int) -> NDArray[Any]:
+        def line(t: Any) -> NDArray[Any]:
+            if origin is not None and t == 0:
+                return origin
+            moved = point.astype(np.result_type(point, t))  # a copy, so that f may do with it what it likes
+            moved.flat[i] += t
+            return at(moved)
+
+        return METHODS[method].quotient(line, steps[i])
+
+    columns = [column(i) for i in range(point.size)]
+    outputs = columns[0].shape
+    result = np.stack(columns, axis=-1).astype(point.dtype).reshape(outputs + point.shape)
+    return result.item() if python_number and not outputs else result[()]
+
+
+def checked_point(x: ArrayLike) -> NDArray[Any]:
+    """Return x as an array of finite floats, or raise an error that says what x must be."""
+    try:
+        point = np.asarray(x)
+    except ValueError as error:
+        raise ValueError(f"x must be a number or an array of numbers, got rows of different lengths: {x!r}") from error
+    if point.dtype.kind not in "fiu":
+        raise TypeError(f"x must be real numbers, got {x!r} ({point.dtype})")
+    if not point.size:
+        raise ValueError("x must hold at least one number, got an empty array")
+    if not np.isfinite(point).all():
+        raise ValueError(f"x must be finite, got {x!r}")
+    return point if point.dtype.kind == "f" else point.astype(np.float64)
+
+
+def checked_steps(point: NDArray[Any], method: Method, step: float | None) -> NDArray[Any]:
+    """Return the step of each input in the precision of x, shape (n,), or raise an error that names `step`."""
+    x, finfo = point.ravel(), np.finfo(point.dtype)
+    best: NDArray[Any] = (METHODS[method].best_step(finfo) * np.maximum(1, abs(x))).astype(x.dtype)
+    if step is None:
+        # x + h is rounded: h becomes the step that is really taken. A given step is taken at its word.
+        return best if method == "complex" else (x + best) - x
+    if isinstance(step, bool) or not isinstance(step, numbers.Real):
+        raise TypeError(f"step must be a number above 0, got {step!r}")
+    if not 0 < step <= finfo.max:
+        raise ValueError(f"step must be above 0 and finite in {x.dtype}, got {step!r}")
+    h = x.dtype.type(step)
+    too_small = np.full(x.shape, h < finfo.tiny) if method == "complex" else (x + h == x) | (x - h == x)
+    if too_small.any():
+        i = int(too_small.argmax())
+        raise ValueError(
+            f"step {step!r} is too small: it does not change x = {x[i]!s} in {x.dtype}; try {float(best[i]):.1g}"
+        )
+    return np.full(x.shape, h)
+
+
+def checked_output(value: Any) -> NDArray[Any]:
+    """Return what f gave as an array of finite floats or complex numbers, or raise an error that says what came."""
+    y = np.asarray(value)
+    if y.dtype.kind not in "fciub":
+        raise TypeError(f"f must give numbers, got {value!r} of type {type(value).__name__}")
+    if not np.isfinite(y).all():
+        raise ValueError(f"f must be finite at x and beside it, got {y!s}; move x, or choose a smaller step")
+    return y if y.dtype.kind in "fc" else y.astype(np.float64)

@@ -1,0 +1,284 @@
+"""Reverse mode on scalars: a number that remembers how it was computed, and hands its derivative back.
+
+Compute with `Scalar` as with floats; every operation records a node. ``y.backward()`` then walks from y back to the
+inputs and leaves in each node its ``gradient``, the derivative of y with respect to that node. Control flow needs no
+care: what is recorded is what was computed, whichever branch, loop or exception led there.
+
+The elementary functions come from `rules`; `trace` prints what was recorded, node by node.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from helpers.diff.rules import (
+    RULES,
+    Operand,
+    Operators,
+    Rule,
+    absolute,
+    cos,
+    exp,
+    is_number,
+    local_derivative,
+    log,
+    maximum,
+    minimum,
+    relu,
+    sigmoid,
+    sign,
+    sin,
+    sqrt,
+    step,
+    tan,
+    tanh,
+    value_of_floats,
+)
+
+__all__ = [
+    "Constant", "Scalar", "absolute", "cos", "exp", "log", "maximum", "minimum", "relu", "sigmoid", "sign", "sin",
+    "sqrt", "step", "tan", "tanh", "topological_order",
+]  # fmt: skip
+
+
+class Scalar(Operators):
+    """A number that remembers how it was computed: a node of the trace.
+
+    Parameters
+    ----------
+    value : float
+        A real number, also a NumPy one or an array without axes; kept as a Python float.
+    name : str, optional
+        What the node is called when the trace is printed.
+
+    Attributes
+    ----------
+    value : float
+    operation : Rule or None
+        The row of the table that computed the value; None for an input.
+    parent1, parent2 : Scalar or None
+        The operands of that operation; ``parents`` has those that there are as a tuple.
+    derivative1, derivative2 : float
+        The local derivatives: of that operation with respect to each operand; ``local_derivatives`` has them as a
+        tuple. They are computed when the operation is, so a later change of a value cannot spoil them.
+    gradient : float
+        The derivative of the output that was last asked ``backward()``; 0 before.
+
+    Raises
+    ------
+    TypeError
+        If the value is no real number.
+
+    Notes
+    -----
+    Scalars compare by value, also with numbers, so that control flow works as on floats. But each is a node of its
+    own, so it hashes by identity: two Scalars that are equal are two keys of a dictionary, as with torch's tensors.
+    ``float(x)`` leaves the trace: it gives a plain number, a constant from there on.
+
+    Examples
+    --------
+    >>> x1, x2 = Scalar(2.0), Scalar(5.0)
+    >>> y = log(x1) + x1 * x2 - sin(x2)
+    >>> y.backward()
+    >>> x1.gradient, round(x2.gradient, 5)
+    (5.5, 1.71634)
+    """
+
+    # Slots: a node is one small object, without a dictionary, tuples or closures. No node refers to a later one, so the
+    # trace has no cycles: Python frees it as soon as nobody holds its output, and the garbage collector has no work.
+    __slots__ = ("derivative1", "derivative2", "gradient", "name", "operation", "parent1", "parent2", "value")
+    rank = 3
+
+    value: float
+    operation: Rule | None
+    parent1: Scalar | None
+    parent2: Scalar | None
+    derivative1: float
+    derivative2: float
+    gradient: float
+    name: str | None
+
+    def __init__(self, value: Any, name: str | None = None) -> None:
+        self.value = value if type(value) is float else _real(value)
+        self.operation = self.parent1 = self.parent2 = None
+        self.derivative1 = self.derivative2 = self.gradient = 0.0
+        self.name = name
+
+    @property
+    def parents(self) -> tuple[Scalar, ...]:
+        """The operands of the operation that computed this node; none of an input."""
+        return tuple([parent for parent in (self.parent1, self.parent2) if parent is not None])
+
+    @property
+    def local_derivatives(self) -> tuple[float, ...]:
+        """The derivative of that operation with respect to each parent."""
+        return (self.derivative1, self.derivative2)[: len(self.parents)]
+
+    @classmethod
+    def apply(cls, rule: Rule, *operands: Any) -> Scalar:
+        """Carry out an operation of one or two operands and record it, with its local derivatives."""
+        parents = [x if isinstance(x, Scalar) else Constant(x) for x in operands]
+        values = tuple([parent.value for parent in parents])
+        value = value_of_floats(rule, *values)
+        slopes = [local_derivative(rule, i, value, values) for i in range(len(values))]
+        if len(operands) == 1:
+            return _record(value, rule, parents[0], slopes[0])
+        (left, right), (slope1, slope2) = parents, slopes
+        return _record(value, rule, left, slope1, right, slope2)
+
+    # Nets are sums and products. These three repeat rows of the table, only to save the way through `apply`.
+
+    def __add__(self, other: Any) -> Any:
+        if type(other) is float:
+            other = Constant(other)
+        elif type(other) is not Scalar:
+            return super().__add__(other)
+        return _record(self.value + other.value, _ADD, self, 1.0, other, 1.0)
+
+    def __sub__(self, other: Any) -> Any:
+        if type(other) is float:
+            other = Constant(other)
+        elif type(other) is not Scalar:
+            return super().__sub__(other)
+        return _record(self.value - other.value, _SUB, self, 1.0, other, -1.0)
+
+    def __mul__(self, other: Any) -> Any:
+        if type(other) is float:
+            other = Constant(other)
+        elif type(other) is not Scalar:
+            return super().__mul__(other)
+        return _record(self.value * other.value, _MUL, self, other.value, other, self.value)
+
+    def __eq__(self, other: object) -> Any:
+        return self.value == other.value if isinstance(other, Scalar) else self.value == other
+
+    def __lt__(self, other: Any) -> Any:
+        return self.value < (other.value if isinstance(other, Scalar) else other)
+
+    def __le__(self, other: Any) -> Any:
+        return self.value <= (other.value if isinstance(other, Scalar) else other)
+
+    def __gt__(self, other: Any) -> Any:
+        return self.value > (other.value if isinstance(other, Scalar) else other)
+
+    def __ge__(self, other: Any) -> Any:
+        return self.value >= (other.value if isinstance(other, Scalar) else other)
+
+    __hash__ = object.__hash__
+
+    def __bool__(self) -> bool:
+        return self.value != 0.0
+
+    def __float__(self) -> float:
+        return self.value
+
+    def __repr__(self) -> str:
+        name = "" if self.name is None else f", name={self.name!r}"
+        return f"{type(self).__name__}({self.value}{name})"
+
+    def backward(self, seed: float = 1.0, zero_gradient: bool = True) -> None:
+        """Set ``gradient`` in every node of the trace to the derivative of this node with respect to it.
+
+        Parameters
+        ----------
+        seed : float
+            The gradient of this node itself, by which all others are multiplied.
+        zero_gradient : bool
+            If False, the derivatives are added to the gradients that are there: the sum over several outputs.
+
+        Notes
+        -----
+        The derivative of y with respect to a node is the sum, over the operations that use the node, of their own
+        derivative times the local derivative. In reverse topological order all uses of a node come before the node.
+        One visit a node: time and memory are linear in the length of the trace.
+        """
+        start = seed if type(seed) is float else _real(seed)
+        order = topological_order(self)
+        before = [] if zero_gradient else [node.gradient for node in order]
+        for node in order:
+            node.gradient = 0.0
+        self.gradient = start
+        for node in reversed(order):
+            gradient, parent1, parent2 = node.gradient, node.parent1, node.parent2
+            if parent1 is not None:
+                parent1.gradient += gradient * node.derivative1
+            if parent2 is not None:
+                parent2.gradient += gradient * node.derivative2
+        for node, gradient in zip(order, before):  # only now: what was there before must not travel again
+            node.gradient += gradient
+
+
+class Constant(Scalar):
+    """A plain number that took part in an operation: an input that nobody made a `Scalar`."""
+
+    __slots__ = ()
+
+
+def topological_order(output: Scalar) -> list[Scalar]:
+    """Return the nodes of a trace, each after its parents, the output last.
+
+    Notes
+    -----
+    A depth-first search that keeps its own stack: Python's would overflow at some thousand operations. Linear in the
+    number of nodes and parents.
+
+    Examples
+    --------
+    >>> x = Scalar(3.0)
+    >>> [node.value for node in topological_order(x * x + x)]
+    [3.0, 9.0, 12.0]
+    """
+    order: list[Scalar] = []
+    seen: set[Any] = {None, output}  # None stands for a parent that is not there
+    stack: list[Any] = [output]
+    while stack:
+        node = stack[-1]
+        if node.parent1 not in seen:
+            waited_for = node.parent1
+        elif node.parent2 not in seen:
+            waited_for = node.parent2
+        else:  # both parents are in order
+            order.append(stack.pop())
+            continue
+        seen.add(waited_for)
+        stack.append(waited_for)
+    return order
+
+
+_ADD, _SUB, _MUL = RULES["add"], RULES["sub"], RULES["mul"]
+_new_node = object.__new__
+
+
+def _record(
+    value: float,
+    operation: Rule,
+    parent1: Scalar,
+    derivative1: float,
+    parent2: Scalar | None = None,
+    derivative2: float = 0.0,
+) -> Scalar:
+    """Make a node of a result, without the checks of ``Scalar(...)``."""
+    node = _new_node(Scalar)
+    node.value = value
+    node.operation = operation
+    node.parent1 = parent1
+    node.derivative1 = derivative1
+    node.parent2 = parent2
+    node.derivative2 = derivative2
+    node.gradient = 0.0
+    node.name = None
+    return node
+
+
+def _real(value: Any) -> float:
+    if isinstance(value, Operand):
+        raise TypeError(f"a Scalar holds a plain number, got a {type(value).__name__}; a Dual can hold Scalars")
+    if not is_number(value):
+        raise TypeError(f"a Scalar holds a real number, got {type(value).__name__}: {value!r}")
+    if np.ndim(value):
+        raise TypeError(f"a Scalar holds one number, got an array of shape {np.shape(value)}; use helpers.diff.arrays")
+    if np.iscomplexobj(value):
+        raise TypeError(f"a Scalar holds a real number, got the complex {value}")
+    return float(value)

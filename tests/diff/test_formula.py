@@ -1,0 +1,254 @@
+"""Formulas: against Python's own reading of the same text, on every number type, and what they refuse."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from helpers.diff import formula_reader
+from helpers.diff.formula import Formula, FormulaError, parse
+from helpers.diff.forward import Dual
+from helpers.diff.operations import DomainError
+from helpers.diff.scalar import Scalar
+from helpers.diff.symbolic import Symbol
+
+VALUES = {"x": 0.7, "y": -1.3, "z": 2.0}
+NAMES = {
+    "abs": abs, "cos": math.cos, "exp": math.exp, "maximum": max, "minimum": min, "sin": math.sin, "tanh": math.tanh,
+    "log": math.log, "sqrt": math.sqrt, "pi": math.pi, "e": math.e,
+}  # fmt: skip
+
+texts = st.recursive(
+    st.sampled_from(["x", "y", "z", "2", "0.5", "3e-1", "pi", "e", ".25", "1."]),
+    lambda inner: st.one_of(
+        st.tuples(inner, st.sampled_from(["+", "-", "*", " / ", " - -"]), inner).map("".join),
+        st.builds("({} {} {})".format, inner, st.sampled_from("+-*"), inner),
+        st.builds("{}({})".format, st.sampled_from(["sin", "cos", "tanh", "abs", "-", "+"]), inner),
+        st.builds("{}({}, {})".format, st.sampled_from(["maximum", "minimum"]), inner, inner),
+        st.builds("({})**{}".format, inner, st.sampled_from(["2", "3", "-1", "(1 - 1)"])),
+        st.builds("({} if {} {} {} else {})".format, inner, inner, st.sampled_from(["<", ">=", "=="]), inner, inner),
+    ),
+    max_leaves=8,
+)
+
+
+def check_against_python(text):
+    try:
+        expected = eval(text, {"__builtins__": {}}, {**NAMES, **VALUES})
+    except ArithmeticError:
+        with pytest.raises((FormulaError, DomainError, OverflowError)):
+            parse(text, VALUES)(*VALUES.values())
+    else:
+        assert parse(text, VALUES)(*VALUES.values()) == expected
+
+
+@settings(max_examples=150, deadline=None)
+@given(texts)
+def test_values_agree_with_python(text):
+    check_against_python(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "log(z) + z*x - sin(x)", "-x**2", "2**-x", "x - y - z", "x / y / z", "z**x**y", "x if y > 0 else z",
+        "x if y<=z else y if x != 1 else z", "1 / (x - x)", "log(z - 2 + x)", "  x\n + y ", "exp(-x*x/2) / sqrt(2*pi)",
+    ],
+)  # fmt: skip
+def test_precedence_and_choices_agree_with_python(text):
+    if "\n" in text:
+        assert parse(text)(1, 2) == 3
+    else:
+        check_against_python(text)
+
+
+@pytest.mark.parametrize(("operator", "wrong"), [("Sub", "add"), ("Mult", "div"), ("Div", "mul"), ("Add", "sub")])
+def test_the_comparison_refuses_wrong_reading(operator, wrong, monkeypatch):
+    monkeypatch.setitem(formula_reader.OPERATORS, getattr(formula_reader.ast, operator), wrong)
+    with pytest.raises(AssertionError):
+        check_against_python("x - y * z + x / z")
+
+
+def test_text_and_names():
+    f = parse("x2*x1 + sin(x2) + pi")
+    assert isinstance(f, Formula)
+    assert (f.text, f.names) == ("x2*x1 + sin(x2) + pi", ("x2", "x1"))
+    assert repr(f) == "parse('x2*x1 + sin(x2) + pi', names=('x2', 'x1'))"
+    assert parse("a + b if a > 0 else a + c").names == ("a", "b", "c")
+    assert parse("x1 - x2", ["x2", "x1"])(1, 3) == 2
+    assert parse("x", ["x", "unused"])(1, 2) == 1
+    assert parse("2*e").names == ()
+    assert parse("2*e")() == 2 * math.e
+    assert parse("2*e", ["e"])(3) == 6  # a variable, since the names say so
+    assert parse("α*x + π")(2, 3) == 6 + math.pi
+
+
+def test_every_number_type():
+    f = parse("log(x1) + x1*x2 - sin(x2)")
+    value, gradient = f(2, 5), (5.5, 2 - math.cos(5))
+    assert isinstance(value, float)
+    assert f(np.array([2, 2]), np.float32(5)).tolist() == pytest.approx([value, value])
+    assert f(np.float32(2), np.float32(5)).dtype == np.float32
+    assert f(2 + 0j, 5).real == pytest.approx(value)
+    x1, x2 = Scalar(2.0), Scalar(5.0)
+    f(x1, x2).backward()
+    assert (x1.gradient, x2.gradient) == pytest.approx(gradient)
+    assert f(Dual(2.0, 1.0), 5.0).tangent == pytest.approx(gradient[0])
+    assert str(f(Symbol("a"), Symbol("b"))) == "log(a) + a * b - sin(b)"
+    assert str(parse("x**2 + x**y")(Symbol("x"), 3)) == "x ** 2 + x ** 3"  # a number as exponent is a constant one
+
+
+def test_a_choice_runs_one_side_only():
+    f = parse("log(a) if a > 0 else b / a")
+    assert f(2, 0) == math.log(2)
+    assert f(-2, 4) == -2
+    a, b = Scalar(-2.0), Scalar(4.0)
+    y = f(a, b)
+    y.backward()
+    assert y.operation.name == "div"
+    assert (a.gradient, b.gradient) == (-1, -0.5)
+    with pytest.raises(ValueError, match=r"takes numbers, got an array.*a point at a time"):
+        f(np.array([1.0, -1.0]), 1)
+
+
+def test_two_thousand_terms():
+    f = parse("+".join(f"x{i}*{i}" for i in range(2000)))
+    assert f(*[1] * 2000) == sum(range(2000))
+    x = [Scalar(1.0) for _ in range(2000)]
+    f(*x).backward()
+    assert x[1999].gradient == 1999
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "position"),
+    [
+        ("", "the formula is empty", 0),
+        (" \n ", "the formula is empty", 0),
+        ("x^2", r"'\^' has no place in a formula; for a power write \*\*", 1),
+        ("x²", r"for a power write \*\*", 1),
+        ("3×x", r"for a product write \*", 1),
+        ("x − 1", "for a minus write -", 2),
+        ("2x", r"for a product write \* after 2", 1),
+        ("y + 2.5 x", r"for a product write \* after 2.5", 8),
+        ("2(x + 1)", r"for a product write \* after 2", 1),
+        ("1e3x", r"for a product write \* after 1e3", 3),
+        ("x(2)", r"unknown function 'x'; for a product write \*; the functions are exp, log", 0),
+        ("(x + 1)(x + 2)", "only a function can be called", 0),
+        ("sinn(x)", "unknown function 'sinn'", 0),
+        ("1 + open(x)", "unknown function 'open'", 4),
+        ("add(x, y)", "unknown function 'add'", 0),
+        ("sin + 1", r"'sin' is a function; write sin\(...\)", 0),
+        ("log(x, y)", "log takes 1 operands without names, got 2", 0),
+        ("x + log(x=2)", "log takes 1 operands without names, got 1", 4),
+        ("maximum(x)", "maximum takes 2 operands", 0),
+        ("log(*x)", "a star", 4),
+        ("x.real", "an attribute", 0),
+        ("(1).__class__", "an attribute", 0),
+        ("__import__('os')", '"\'" has no place', 11),
+        ("x[0]", "write round brackets", 1),
+        ("lambda x: x", "':' has no place", 8),
+        ("sin(x for x in y)", "a comprehension", 3),
+        ("[x for x in y]", r"'\[' has no place", 0),
+        ("x, y", "a comma", 0),
+        ("x and y", "`and` or `or`", 0),
+        ("not x", "`not`", 0),
+        ("x // 2", "this operator", 0),
+        ("y > 0", "a comparison is no number", 0),
+        ("x if y else z", "after `if` goes one comparison", 5),
+        ("x if 0 < y < 1 else z", "after `if` goes one comparison", 5),
+        ("True", "True is no real number", 0),
+        ("x + None", "None is no real number", 4),
+        ("...", "has no place in a formula", 0),
+        ("x y", "no formula", 2),
+        ("x = 3", "no formula", 2),
+        ("x +", "no formula", 3),
+        ("(x", "no formula", 0),
+        ("x)", "no formula", 1),
+        ("x # note", "'#' has no place", 2),
+        ("x\0", "has no place", 1),
+        ("\ud800", "has no place", 0),
+        ("α + foo(α)", "unknown function 'foo'", 4),
+        ("1e999", "larger than the largest float", 0),
+        ("1e308 * 10 + x", "larger than the largest float", 0),
+        ("5" * 5000, "more than 300 digits", 0),
+        ("1 / 0", "div needs a divisor that is not 0", 0),
+        ("x + log(1 - 2)", "log needs x > 0, got -1.0", 4),
+        ("10**10**10", "larger than the largest float", 0),
+        ("9**9**9**9", "larger than the largest float", 3),
+        ("x**9**9**9", "larger than the largest float", 3),
+        ("(" * 10_000 + "x" + ")" * 10_000, "20001 characters", 0),
+        ("(" * 9_000 + "x" + ")" * 9_000, "nested more than 50 deep", 50),
+        ("sin(" * 60 + "x" + ")" * 60, "nested more than 50 deep", 203),
+        ("x if y > 0 else " * 60 + "x", "choices are nested more than 50 deep", 800),
+        ("-" * 10_000 + "x", "too deep, or has too many terms", 0),
+        ("x" + "**x" * 6_000, "too deep, or has too many terms", 0),
+        ("x" + "+x" * 9_000, "too deep, or has too many terms", 0),
+    ],
+    ids=lambda value: str(value)[:20].encode("ascii", "replace").decode(),
+)
+def test_what_is_no_formula_is_refused_with_its_place(text, words, position):
+    with pytest.raises(FormulaError, match=words) as caught:
+        parse(text)
+    assert caught.value.position == position
+    what, excerpt, caret = str(caught.value).rsplit("\n", 2)
+    assert len(excerpt) <= 80
+    assert what
+    at = caret.index("^")
+    assert excerpt[at : at + 1] == text.strip().replace("\n", " ")[position : position + 1]
+
+
+def test_a_refused_formula_runs_nothing_and_leaves_the_interpreter_alive():
+    """In a process of its own: were one of these evaluated or too deep, the process would hang or die."""
+    hostile = [
+        "10**10**10",
+        "9**9**9**9",
+        "(" * 10_000,
+        "-" * 19_000 + "x",
+        "__import__('os')._exit(3)",
+        "not " * 4_000,
+    ]
+    code = (
+        "from helpers.diff.formula import FormulaError, parse\n"
+        f"for text in {hostile!r}:\n"
+        "    try: parse(text)\n"
+        "    except FormulaError: print('refused')\n"
+    )
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout.split()) == (0, ["refused"] * len(hostile)), done.stderr
+
+
+def test_unknown_names_where_the_names_are_given():
+    with pytest.raises(FormulaError, match="unknown name 'z'; the variables are x, y") as caught:
+        parse("x + z", ["x", "y"])
+    assert caught.value.position == 4
+    with pytest.raises(FormulaError, match="the variables are none"):
+        parse("x", [])
+
+
+@pytest.mark.parametrize(
+    ("mistake", "error", "words"),
+    [
+        (lambda: parse(3), TypeError, "text must be"),
+        (lambda: parse(None), TypeError, "text must be"),
+        (lambda: parse("x", ["2x"]), ValueError, "names must be names as Python has them"),
+        (lambda: parse("x", ["if"]), ValueError, "names must be names"),
+        (lambda: parse("x", [1]), ValueError, "names must be names"),
+        (lambda: parse("x", ["x", "sin"]), ValueError, "'sin' is a function"),
+        (lambda: parse("x", ["x", "x"]), ValueError, "names must differ"),
+        (lambda: parse("x + y")(1), TypeError, r"takes 2 values \(x, y\), got 1"),
+        (lambda: parse("2")(1), TypeError, "takes no values, got 1"),
+        (lambda: parse("x")("1"), TypeError, "x must be a number, got '1' of type str"),
+        (lambda: parse("x + 1")([1, 2]), TypeError, "x must be a number"),
+        (lambda: parse("log(x)")(-1), DomainError, "log needs x > 0, got -1.0"),
+        (lambda: parse("x**y")(10, 1000), OverflowError, "larger than the largest float"),
+    ],
+)
+def test_bad_input_is_named(mistake, error, words):
+    with pytest.raises(error, match=words):
+        mistake()

@@ -1,0 +1,367 @@
+"""Symbolic differentiation: against SymPy, with counts by hand, and with what algebra cannot do."""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+import math
+from operator import neg
+
+import numpy as np
+import pytest
+import sympy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from helpers.diff import symbolic as s
+from helpers.diff.formula import parse
+from helpers.diff.forward import Dual, jvp
+from helpers.diff.operations import DomainError, Rule, apply
+from helpers.diff.rules import RULES
+from helpers.diff.symbolic import (
+    Symbol,
+    differentiate,
+    eliminate_common_subexpressions,
+    operations,
+    share,
+    simplify,
+    topological_order,
+)
+
+X, Y = Symbol("x"), Symbol("y")
+POINT = {"x": 0.7, "y": -1.3}
+SYMPY = {
+    "x": sympy.Symbol("x", real=True),
+    "y": sympy.Symbol("y", real=True),
+    "sigmoid": lambda u: 1 / (1 + sympy.exp(-u)),
+    "relu": lambda u: sympy.Max(u, 0),
+    "step": lambda u: sympy.Heaviside(u, 0),
+    "abs": sympy.Abs,
+    "maximum": sympy.Max,
+    "minimum": sympy.Min,
+}
+
+
+def nested(depth):
+    """Return x, x sin x, (x sin x) sin(x sin x), ..."""
+    y = X
+    for _ in range(depth):
+        y = y * s.sin(y)
+    return y
+
+
+def read_by_sympy(expression):
+    return sympy.sympify(str(expression), locals=SYMPY)
+
+
+def check_against_sympy(expression, point=POINT):
+    """The value, and both derivatives, before and after simplifying, agree with SymPy's to ten digits."""
+    substitutions = {SYMPY[name]: value for name, value in point.items()}
+    written = read_by_sympy(expression)
+    for ours, theirs in [
+        (expression, written),
+        *((differentiate(expression, v), sympy.diff(written, SYMPY[v.name])) for v in (X, Y)),
+    ]:
+        expected = float(theirs.evalf(30, subs=substitutions))
+        # ten digits: operations round to sixteen, and the expressions here lose no more than a few to cancellation
+        assert ours.evaluate(point) == pytest.approx(expected, rel=1e-10, abs=1e-10)
+        assert simplify(ours).evaluate(point) == pytest.approx(expected, rel=1e-10, abs=1e-10)
+
+
+# Functions of any real number; where the table's row has a domain, the operand is brought into it.
+UNARY = [
+    s.sin, s.cos, s.tanh, s.sigmoid, s.relu, abs, s.step, s.sign, lambda u: -u, lambda u: u**2, lambda u: u**3,
+    lambda u: s.exp(s.tanh(u)), lambda u: s.log(u * u + 1), lambda u: s.sqrt(abs(u) + 1), lambda u: s.tan(s.sin(u)),
+    lambda u: (u * u + 0.5) ** -1, lambda u: (u * u + 0.5) ** 1.5, lambda u: 2 ** s.sin(u),
+]  # fmt: skip
+BINARY = [
+    lambda a, b: a + b, lambda a, b: a - b, lambda a, b: a * b, lambda a, b: a / (b * b + 1), s.maximum, s.minimum,
+    lambda a, b: (a * a + 1) ** s.sin(b), lambda a, b: a * b + a,
+]  # fmt: skip
+leaves = st.sampled_from([X, Y, X, Y, s.Constant(0), s.Constant(1), s.Constant(-1), s.Constant(2.5), s.Constant(-0.3)])
+expressions = st.recursive(
+    leaves,
+    lambda inner: st.one_of(
+        st.builds(lambda f, u: f(u), st.sampled_from(UNARY), inner),
+        st.builds(lambda f, a, b: f(a, b), st.sampled_from(BINARY), inner, inner),
+    ),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(expressions)
+def test_values_derivatives_and_text_agree_with_sympy(expression):
+    check_against_sympy(expression)
+
+
+EVERY_ROW = [
+    *(f(X * Y + 0.4) for f in UNARY),
+    *(f(X * Y, X - 0.3) for f in BINARY),
+    s.tan(X) / s.sqrt(X) - s.log(X) + 2**X + X**X,
+]
+
+
+@pytest.mark.parametrize("expression", EVERY_ROW, ids=str)
+def test_every_row_of_the_table(expression):
+    check_against_sympy(expression)
+
+
+def with_derivative(rule, index, change):
+    derivatives = list(rule.derivatives)
+    right = derivatives[index]
+    derivatives[index] = lambda y, *operands: change(right(y, *operands))
+    return dataclasses.replace(rule, derivatives=tuple(derivatives))
+
+
+@pytest.mark.parametrize("change", [lambda d: -d, lambda d: 1.001 * d, lambda d: 0 * d], ids=["sign", "0.1 %", "lost"])
+@pytest.mark.parametrize(("name", "index"), [("mul", 0), ("mul", 1), ("add", 1), ("div", 1), ("sin", 0), ("power", 1)])
+def test_the_oracle_refuses_wrong_rules(name, index, change, monkeypatch):
+    monkeypatch.setitem(RULES, name, with_derivative(RULES[name], index, change))
+    x = Symbol("x")
+    expression = x * 2 + s.sin(x) * x + 3 / x + (x + 1) ** x + (2 + s.cos(x)) * x
+    with pytest.raises(AssertionError):
+        check_against_sympy(expression)
+
+
+def test_the_oracle_refuses_a_forgotten_term(monkeypatch):
+    """A sum over the parents that keeps the last one only: overwriting instead of accumulating."""
+    monkeypatch.setattr(s.functools, "reduce", lambda add, terms: terms[-1])
+    with pytest.raises(AssertionError):
+        check_against_sympy(X * s.sin(X))
+
+
+def test_expression_swell():
+    """x -> x sin x, nested: sines, cosines, products and sums of the unsimplified product rule."""
+    table = []
+    for depth in range(1, 8):
+        f = nested(depth)
+        df = differentiate(f, X)
+        table.append((operations(f, shared=False), operations(df, shared=False), operations(f, df)))
+        assert operations(*share(f, df)) == operations(f, df)  # nothing was there twice
+    trees, derivatives, shared = zip(*table)
+    assert trees == (2, 6, 14, 30, 62, 126, 254)
+    assert derivatives == (6, 24, 72, 192, 480, 1152, 2688)
+    assert shared == (7, 14, 21, 28, 35, 42, 49)
+
+
+def test_the_derivative_of_the_document():
+    x1, x2 = Symbol("x1"), Symbol("x2")
+    f = s.log(x1) + x1 * x2 - s.sin(x2)
+    assert str(differentiate(f, x1)) == "1 / x1 * 1 + x2 * 1"
+    assert str(simplify(differentiate(f, x2))) == "x1 - cos(x2)"
+    values = {"x1": 2, "x2": 5}
+    assert differentiate(f, x1).evaluate(values) == 5.5
+    assert differentiate(f, x2).evaluate(values) == pytest.approx(1.71634, abs=5e-6)
+    assert differentiate(differentiate(f, x1), x1).evaluate(values) == -0.25
+    assert f._repr_latex_() == r"$\displaystyle \log\left(x_{1}\right) + x_{1} \, x_{2} - \sin\left(x_{2}\right)$"
+
+
+def test_laues_equivalence():
+    """Dual numbers that carry symbols give the derivative that `differentiate` gives, operation by operation."""
+    f = lambda x: s.exp(s.sin(x)) * x + s.tanh(x) / x  # noqa: E731
+    _, dot = jvp(f, X, 1.0)
+    derivative = differentiate(f(X), X)
+    assert str(simplify(dot)) == str(simplify(derivative))
+    dual = f(X).evaluate({"x": Dual(0.7, 1.0)})
+    assert dual.tangent == derivative.evaluate({"x": 0.7})
+
+
+def test_what_does_not_depend_on_the_symbol():
+    assert differentiate(Y + 2, X).evaluate({}) == 0
+    assert differentiate(s.Constant(3), X).evaluate({}) == 0
+    assert str(differentiate(X * Y, X)) == "y * 1"
+    assert str(differentiate(Symbol("x"), X)) == "1"  # found by its name
+
+
+def test_a_new_row_works_at_once(monkeypatch):
+    softplus = Rule(
+        "softplus", lambda x: math.log1p(math.exp(x)), lambda x: np.log1p(np.exp(x)), (lambda y, x: s.sigmoid(x),),
+        "softplus({0})", r"\operatorname{{softplus}}\left({0}\right)",
+    )  # fmt: skip
+    monkeypatch.setitem(RULES, "softplus", softplus)
+    y = apply(softplus, X * X)
+    assert str(simplify(differentiate(y, X))) == "sigmoid(x * x) * (x + x)"
+    assert differentiate(y, X).evaluate({"x": 0.7}) == pytest.approx(2 * 0.7 / (1 + math.exp(-0.49)))
+    assert str(parse("softplus(x*x)")(X)) == "softplus(x * x)"
+
+
+@settings(max_examples=60, deadline=None)
+@given(expressions)
+def test_simplify_keeps_the_value_and_makes_nothing_larger(expression):
+    for given_ in (expression, differentiate(expression, X)):
+        simple = simplify(given_)
+        assert simple.evaluate(POINT) == given_.evaluate(POINT)
+        for shared in (True, False):
+            assert operations(simple, shared=shared) <= operations(given_, shared=shared)
+        assert simplify(simple) is simple
+
+
+@pytest.mark.parametrize(
+    ("expression", "simple"),
+    [
+        (X + 0, "x"), (0 + X, "x"), (X - 0, "x"), (0 - X, "-x"), (1 * X * 1, "x"), (X * 0 + Y, "y"), (X / 1, "x"),
+        (0 / X, "0"), (X * -1, "-x"), (X / -1, "-x"), (neg(-X), "x"), (neg(neg(-X)), "-x"), (X + (-Y), "x - y"),
+        (-X + Y, "y - x"), (X - (-Y), "x + y"), (0 - (-X), "x"), (X + -2, "x - 2"), (X**1, "x"), (X**0, "1"),
+        (s.Constant(2) * 3 + X, "6 + x"), (s.log(s.Constant(-1)) + 0, "log(-1)"),
+        (s.exp(s.Constant(1000)), "exp(1000)"), (s.sin(X * 1) + Y, "sin(x) + y"),
+    ],
+)  # fmt: skip
+def test_simplify(expression, simple):
+    assert str(simplify(expression)) == simple
+
+
+def check_simplified(expression):
+    assert simplify(expression).evaluate(POINT) == expression.evaluate(POINT)
+
+
+@pytest.mark.parametrize(("name", "wrong"), [("sub", lambda a, b: b), ("mul", lambda a, b: a), ("neg", lambda a: a)])
+def test_the_check_of_simplify_refuses_wrong_rewriting(name, wrong, monkeypatch):
+    monkeypatch.setitem(simplify.__globals__["REWRITES"], name, wrong)
+    with pytest.raises(AssertionError):
+        check_simplified(-(X - Y) * Y)
+
+
+@settings(max_examples=40, deadline=None)
+@given(expressions)
+def test_common_subexpressions(expression):
+    pair = expression, differentiate(expression, X)
+    program = eliminate_common_subexpressions(*pair)
+    values = dict(POINT)
+    for name, value in program.replacements:
+        values[name.name] = value.evaluate(values)
+    assert [e.evaluate(values) for e in program.expressions] == [e.evaluate(POINT) for e in pair]
+    right_hand_sides = [value for _, value in program.replacements] + program.expressions
+    merged = share(*pair)
+    assert operations(*right_hand_sides, shared=False) == operations(*merged) <= operations(*pair)
+
+
+def test_common_subexpressions_of_equal_copies():
+    """As in sympy.cse: two copies of a subtree are found, and no name that is taken is given."""
+    t0 = Symbol("t0")
+    f = s.sin(s.exp(t0)) + s.sin(s.exp(t0)) * s.exp(t0)
+    assert operations(f) == 7
+    replacements, (reduced,) = eliminate_common_subexpressions(f)
+    assert [(str(name), str(value)) for name, value in replacements] == [("t1", "exp(t0)"), ("t2", "sin(t1)")]
+    assert str(reduced) == "t2 + t2 * t1"
+    assert len(sympy.cse(read_by_sympy(f))[0]) == 2
+
+
+@pytest.mark.parametrize(
+    ("expression", "text", "latex"),
+    [
+        (-((X * Y) ** 2) / (3 - X), "-(x * y) ** 2 / (3 - x)", r"\frac{-\left(x \, y\right)^{2}}{3 - x}"),
+        (X - (Y - 1) - 2, "x - (y - 1) - 2", r"x - \left(y - 1\right) - 2"),
+        ((-X) ** 2, "(-x) ** 2", r"\left(-x\right)^{2}"),
+        ((X**2) ** 3, "(x ** 2) ** 3", r"\left(x^{2}\right)^{3}"),
+        (X ** (-Y), "x ** -y", "x^{-y}"),
+        (X ** (Y + 1), "x ** (y + 1)", "x^{y + 1}"),
+        (X * (-Y), "x * (-y)", r"x \, \left(-y\right)"),
+        (X * (-1 * Y * X), "x * (-1 * y * x)", r"x \, \left(-1 \, y \, x\right)"),
+        (X - -X * Y, "x - (-x * y)", r"x - \left(-x \, y\right)"),
+        (X * (2 * Y), "x * 2 * y", r"x \cdot 2 \, y"),
+        ((X / Y) ** 2, "(x / y) ** 2", r"\left(\frac{x}{y}\right)^{2}"),
+        (X / (Y / X), "x / (y / x)", r"\frac{x}{\frac{y}{x}}"),
+        ((X + Y) * s.exp(X), "(x + y) * exp(x)", r"\left(x + y\right) \, \exp\left(x\right)"),
+        (abs(X) + s.sqrt(X + 1), "abs(x) + sqrt(x + 1)", r"\left|x\right| + \sqrt{x + 1}"),
+        (X * 0.1 + 1e-7, "x * 0.1 + 1e-07", r"x \cdot 0.1 + 1 \cdot 10^{-7}"),
+        (Symbol("theta_2") + Symbol("rate"), "theta_2 + rate", r"\theta_{2} + \mathrm{rate}"),
+    ],
+)
+def test_how_expressions_are_written(expression, text, latex):
+    assert str(expression) == text
+    assert expression._repr_latex_() == rf"$\displaystyle {latex}$"
+    names = sorted({node.name for node in topological_order(expression) if isinstance(node, Symbol)})
+    values = [0.7, 1.3, 0.2][: len(names)]
+    assert parse(text, names)(*values) == pytest.approx(expression.evaluate(dict(zip(names, values))))
+
+
+def test_what_is_too_long_is_not_written():
+    assert str(nested(40)) == "<80 operations as a graph, too long to be written out>"
+    assert nested(40)._repr_latex_() == r"$\displaystyle \text{80 operations as a graph, too long to be written out}$"
+    assert operations(nested(40), shared=False) == 2**41 - 2
+
+
+def test_values_of_any_type():
+    f = X * s.exp(Y)
+    assert f.evaluate({"x": np.array([1, 2]), "y": 0}).tolist() == [1, 2]
+    assert f.evaluate({"x": np.float32(2), "y": np.float32(0)}).dtype == np.float32
+    assert str(f.evaluate({"x": Y + 1, "y": Y})) == "(y + 1) * exp(y)"
+    assert (np.float64(2) * X).evaluate({"x": 3, "unused": "name"}) == 6
+    assert (np.array(2.0) / X).evaluate({"x": 4}) == 0.5
+    assert isinstance((X + 1).evaluate({"x": 1}), float)
+
+
+def test_a_shared_node_is_evaluated_and_differentiated_once():
+    f = nested(200)  # as a tree 2^201 operations
+    df = differentiate(f, X)
+    assert operations(f, df) == 7 * 200
+    assert operations(simplify(df)) < 7 * 200
+    assert math.isfinite(df.evaluate({"x": 0.7}))
+
+
+def chain(length):
+    y = X
+    for _ in range(length // 2):
+        y = s.sin(y) * 1.0
+    return y
+
+
+def test_a_chain_of_100_000_nodes():
+    y = chain(70_000)
+    dy = differentiate(y, X)
+    assert len(topological_order(y)) > 100_000
+    assert operations(y, dy) == 5 * 35_000  # sine and product; cosine and two products of the derivative
+    assert dy.evaluate({"x": 0.5}) > 0
+    del y, dy
+    gc.collect()  # freeing the chain does not recurse either
+
+
+def test_a_long_chain_is_simplified_and_shared():
+    y = chain(6_000)
+    assert operations(simplify(y)) == 3_000
+    assert operations(*share(y, chain(6_000))) == 6_000
+    replacements, _ = eliminate_common_subexpressions(y, differentiate(y, X))
+    assert len(replacements) == 3_000 - 1  # a product is used by the next sine and, in the derivative, cosine
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        lambda x: x if x > 0 else -x,
+        lambda x: x if x == 0 else 1 / x,
+        lambda x: 1 if x else 2,
+        lambda x: max(x, 0),
+        lambda x: 1 if x != 1 else 2,
+        lambda x: x if 0 <= x < 1 else 1,
+        parse("a + 1 if a > 0 else a - 1"),
+    ],
+)
+def test_control_flow_needs_a_value(program):
+    with pytest.raises(TypeError, match=r"neither true nor false while its symbols have no values.*relu or step"):
+        program(X)
+
+
+@pytest.mark.parametrize(
+    ("mistake", "error", "words"),
+    [
+        (lambda: X.evaluate({"y": 1.0}), ValueError, "values must have a number for 'x', got y"),
+        (lambda: X.evaluate({"x": "1"}), TypeError, "x must be a number, got '1'"),
+        (lambda: s.log(X).evaluate({"x": -1}), DomainError, "log needs x > 0, got -1.0"),
+        (lambda: (1 / X).evaluate({"x": 0}), ZeroDivisionError, "div needs a divisor that is not 0"),
+        (lambda: differentiate(X, "x"), TypeError, "symbol must be a Symbol"),
+        (lambda: differentiate("x", X), TypeError, "made of symbols and real numbers, got 'x'"),
+        (lambda: Symbol("2x"), ValueError, "name must be a name .* got '2x'"),
+        (lambda: Symbol("if"), ValueError, "name must be a name"),
+        (lambda: Symbol(3), ValueError, "name must be a name"),
+        (lambda: X + "1", TypeError, "unsupported operand"),
+        (lambda: X + 1j, TypeError, "real numbers, got 1j"),
+        (lambda: X * np.array([1.0, 2.0]), TypeError, "real numbers, got array"),
+        (lambda: X + math.inf, ValueError, "must be finite"),
+        (lambda: float(X), TypeError, "x has no value; give its symbols values"),
+        (lambda: math.exp(X), TypeError, "x has no value"),
+    ],
+)
+def test_bad_input_is_named(mistake, error, words):
+    with pytest.raises(error, match=words):
+        mistake()
