@@ -17,12 +17,13 @@ import gc
 import json
 import random
 import statistics
-import subprocess
 import sys
 import time
 import tracemalloc
 from collections.abc import Callable
 from typing import Any, NamedTuple
+
+from tables import Row, apart, judged, table
 
 from helpers.diff.scalar import Scalar, relu, sin, topological_order
 
@@ -38,24 +39,6 @@ class Budget(NamedTuple):
 
 
 FULL, QUICK = Budget(processes=5, passes=20, chain=1_000_000), Budget(processes=1, passes=3, chain=100_000)
-
-
-class Row(NamedTuple):
-    """A line of the table, as text."""
-
-    what: str
-    ours: str
-    peer: str = "-"
-    ratio: str = "-"
-    bound: str = "-"
-    ok: str = "-"
-
-
-def judged(row: Row, value: float, low: float | None = None, high: float | None = None) -> Row:
-    """Fill in the bound, and whether the value keeps it."""
-    bound = f"<= {high}" if low is None else f">= {low}"
-    kept = (low is None or value >= low) and (high is None or value <= high)
-    return row._replace(bound=bound, ok="yes" if kept else "missed")
 
 
 class OurNeuron(NamedTuple):
@@ -206,12 +189,9 @@ TASKS: dict[str, Callable[..., dict[str, Any]]] = {
 }
 
 
-def apart(task: str, *arguments: object) -> dict[str, Any]:
+def run_apart(task: str, *arguments: object) -> dict[str, Any]:
     """Run a task in a fresh process."""
-    command = [sys.executable, __file__, "--task", json.dumps([task, *arguments])]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
-    result: dict[str, Any] = json.loads(done.stdout)
-    return result
+    return dict(apart(__file__, "--task", json.dumps([task, *arguments])))
 
 
 def net_rows(budget: Budget) -> list[Row]:
@@ -221,7 +201,7 @@ def net_rows(budget: Budget) -> list[Row]:
         runs: dict[str, list[dict[str, Any]]] = {"ours": [], "micrograd": []}
         for _ in range(budget.processes):
             for engine, results in runs.items():
-                results.append(apart("net", engine, collecting, budget.passes))
+                results.append(run_apart("net", engine, collecting, budget.passes))
         ours, peer = (min(run["ms"] for run in results) for results in runs.values())
         how = "as Python ships" if collecting else "garbage collector off"
         row = Row(f"net, {how}: ms a pass", f"{ours:.1f}", f"{peer:.1f}", f"{peer / ours:.2f}")
@@ -239,7 +219,7 @@ def net_rows(budget: Budget) -> list[Row]:
 
 def bytes_rows(budget: Budget) -> list[Row]:
     """Compare the memory of a node."""
-    ours, peer = apart("bytes", "ours"), apart("bytes", "micrograd")
+    ours, peer = run_apart("bytes", "ours"), run_apart("bytes", "micrograd")
     a, b = ours["bytes"], peer["bytes"]
     return [
         Row("nodes of a pass", str(ours["nodes"]), str(peer["nodes"])),
@@ -252,7 +232,7 @@ def chain_rows(budget: Budget) -> list[Row]:
     rows, lengths = [], (budget.chain // 10, budget.chain)
     totals = []
     for length in lengths:
-        runs = [apart("chain", length) for _ in range(min(3, budget.processes))]
+        runs = [run_apart("chain", length) for _ in range(min(3, budget.processes))]
         best = min(runs, key=lambda run: float(run["all"]))
         totals.append(best["all"])
         parts = " + ".join(f"{best[part]:.2f}" for part in ("record", "backward", "free"))
@@ -261,18 +241,10 @@ def chain_rows(budget: Budget) -> list[Row]:
     what = f"  {lengths[1]:,} beside {lengths[0]:,}: time an operation"
     # Linear is 1; fewer hits in the caches and new pages of memory add to it. Quadratic would be 10.
     rows.append(judged(Row(what, f"{growth:.2f}"), growth, high=2.0))
-    return [*rows, Row("longest chain", f">= {lengths[1]:,}", f"< {apart('longest')['length']:,} (RecursionError)")]
+    return [*rows, Row("longest chain", f">= {lengths[1]:,}", f"< {run_apart('longest')['length']:,} (RecursionError)")]
 
 
 MEASUREMENTS: dict[str, Callable[[Budget], list[Row]]] = {"net": net_rows, "bytes": bytes_rows, "chain": chain_rows}
-
-
-def table(rows: list[Row]) -> str:
-    """Set the rows as an aligned Markdown table."""
-    lines = [Row._fields, *rows]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(Row._fields))]
-    text = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths)) + " |" for line in lines]
-    return "\n".join([text[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *text[1:]])
 
 
 def main() -> None:

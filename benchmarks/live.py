@@ -25,7 +25,8 @@ from playwright.sync_api import sync_playwright
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.local_propagation import Row, judged, table
+from tables import Row, judged, table
+
 from tests.browser.lab import CHROMIUM, FLAGS, Server, opened
 
 NOTEBOOK = ROOT / "notebooks" / "zz_bench.ipynb"

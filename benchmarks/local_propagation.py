@@ -14,7 +14,6 @@ import argparse
 import functools
 import json
 import statistics
-import subprocess
 import sys
 import time
 from collections import deque
@@ -22,6 +21,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
+from tables import Row, apart, judged, table
 from torch import nn
 from torch.nn.functional import binary_cross_entropy, mse_loss
 from torch.optim import Rprop
@@ -44,26 +44,6 @@ class Budget(NamedTuple):
 
 
 FULL, QUICK = Budget(repetitions=31, seeds=10), Budget(repetitions=2, seeds=1)
-
-
-class Row(NamedTuple):
-    """A line of the table, as text."""
-
-    what: str
-    ours: str
-    peer: str = "-"
-    ratio: str = "-"
-    bound: str = "-"
-    ok: str = "-"
-
-
-def judged(row: Row, value: float, low: float | None = None, high: float | None = None) -> Row:
-    """Fill in the bound, and whether the value keeps it; without a bound nothing is judged."""
-    if low is None and high is None:
-        return row
-    bound = f"<= {high}" if low is None else f">= {low}" if high is None else f"{low} to {high}"
-    kept = (low is None or value >= low) and (high is None or value <= high)
-    return row._replace(bound=bound, ok="yes" if kept else "missed")
 
 
 def epoch_times(contestants: list[Iterator[object]], repetitions: int) -> list[float]:
@@ -213,22 +193,6 @@ MEASUREMENTS: dict[str, Callable[[Budget], list[Row]]] = {
 QUICKLY = ("backprop", "parallel", "accuracy", "memory")  # the deep nets run the same code, for longer
 
 
-def measured_apart(name: str, quick: bool) -> list[Row]:
-    """Run one measurement in a fresh process."""
-    print(f"measuring: {name}", file=sys.stderr, flush=True)
-    command = [sys.executable, __file__, "--measure", name, *["--quick"] * quick]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
-    return [Row(*row) for row in json.loads(done.stdout)]
-
-
-def table(rows: list[Row]) -> str:
-    """Set the rows as an aligned Markdown table."""
-    lines = [Row._fields, *rows]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(Row._fields))]
-    text = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths)) + " |" for line in lines]
-    return "\n".join([text[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *text[1:]])
-
-
 def main() -> None:
     """Read the command line, measure, print the table."""
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
@@ -241,7 +205,8 @@ def main() -> None:
         print(json.dumps(MEASUREMENTS[options.measure](QUICK if options.quick else FULL)))
         return
     chosen = [options.only] if options.only else QUICKLY if options.quick else MEASUREMENTS
-    rows = [row for name in chosen for row in measured_apart(name, options.quick)]
+    quick = ["--quick"] * options.quick
+    rows = [Row(*row) for name in chosen for row in apart(__file__, "--measure", name, *quick)]
     print(f"torch {torch.__version__}, one thread\n\n{table(rows)}")
 
 

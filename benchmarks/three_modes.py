@@ -16,14 +16,12 @@ from __future__ import annotations
 import argparse
 import functools
 import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+from tables import apart, table
 
 from helpers.diff import forward, numerical
 from helpers.diff.arrays import vjp
@@ -100,23 +98,6 @@ def measure(name: str, inputs: int, span: float) -> Row:
     )  # fmt: skip
 
 
-def measured_apart(name: str, inputs: int, quick: bool) -> Row:
-    """Measure in a fresh process on one thread."""
-    print(f"measuring: {name}, {inputs:,} inputs", file=sys.stderr, flush=True)
-    command = [sys.executable, __file__, "--measure", name, str(inputs), *["--quick"] * quick]
-    threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True, env={**os.environ, **threads})
-    return Row(*json.loads(done.stdout))
-
-
-def table(rows: list[Row]) -> str:
-    """Set the rows as an aligned Markdown table."""
-    lines = [Row(*(field.replace("_", " ") for field in Row._fields)), *rows]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    text = ["| " + " | ".join(cell.rjust(width) for cell, width in zip(line, widths)) + " |" for line in lines]
-    return "\n".join([text[0], "|" + "|".join("-" * (width + 1) + ":" for width in widths) + "|", *text[1:]])
-
-
 def main() -> None:
     """Read the command line, measure, print the table."""
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
@@ -128,7 +109,8 @@ def main() -> None:
         print(json.dumps(measure(mode, int(inputs), 0.0 if options.quick else SPAN)))
         return
     sizes = QUICK_SIZES if options.quick else SIZES
-    rows = [measured_apart(name, inputs, options.quick) for inputs in sizes for name in MODES]
+    quick = ["--quick"] * options.quick
+    rows = [Row(*apart(__file__, "--measure", name, str(n), *quick)) for n in sizes for name in MODES]
     print(f"NumPy {np.__version__}, float64, one thread\n\n{table(rows)}")
 
 
