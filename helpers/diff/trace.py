@@ -157,11 +157,16 @@ class Trace:
         width = max(len(left) for left, _ in lines)
         return "\n".join(f"{left.ljust(width)}  {right}" for left, right in lines)
 
+    __repr__ = __str__
+
     def _repr_html_(self) -> str:
-        body = "".join(f"<tr><td>{html.escape(a)}</td><td>{html.escape(b)}</td></tr>" for a, b in self.columns())
+        left = 'style="text-align:left;padding:2px 24px 2px 0"'
+        cell = f"<td {left}>"
+        body = "".join(f"<tr>{cell}{html.escape(a)}</td>{cell}{html.escape(b)}</td></tr>" for a, b in self.columns())
         return (
             "<table><caption>Forward: each value from its operands. Backward: each adjoint from the nodes that use it."
-            '</caption><thead><tr><th scope="col">values, downwards</th><th scope="col">adjoints, downwards</th></tr>'
+            f'</caption><thead><tr><th scope="col" {left}>values, downwards</th>'
+            f'<th scope="col" {left}>adjoints, downwards</th></tr>'
             f"</thead><tbody>{body}</tbody></table>"
         )
 

@@ -5,8 +5,11 @@ Each function returns a `Picture` that shows itself in a notebook and can be upd
 
 from helpers.plots.boundaries import DecisionField, decision_boundary, plot_dataset
 from helpers.plots.curves import Curves, plot_curves, plot_spread
+from helpers.plots.jacobians import plot_jacobian
 from helpers.plots.pictures import Picture
 from helpers.plots.progress import LayerProgress, plot_backprop_progress, plot_local_progress
+from helpers.plots.step_sizes import plot_step_sizes
+from helpers.plots.traces import plot_trace
 
 __all__ = [
     "Curves",
@@ -17,6 +20,9 @@ __all__ = [
     "plot_backprop_progress",
     "plot_curves",
     "plot_dataset",
+    "plot_jacobian",
     "plot_local_progress",
     "plot_spread",
+    "plot_step_sizes",
+    "plot_trace",
 ]

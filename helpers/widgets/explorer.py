@@ -68,7 +68,7 @@ class Explorer:
         self.changed = False
         try:
             self.answer = self.function(**{name: control.value for name, control in self.controls.items()})
-            self._place(self.answer if isinstance(self.answer, (list, tuple)) else [self.answer])
+            self._place(self.answer if isinstance(self.answer, list) else [self.answer])
             self.error, words = None, ""
         except Exception as error:
             self.error, words = error, f"{type(error).__name__}: {error}"

@@ -12,9 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
-from weakref import WeakValueDictionary
 
-from IPython import get_ipython
 from ipywidgets import HBox, Layout, VBox
 from numpy.typing import ArrayLike
 from torch import Tensor
@@ -83,7 +81,6 @@ class TrainingPanel:
         for control in self.controls.values():
             control.observe(lambda _: self.runner.reset(), "value")
         self.share.observe(lambda change: setattr(self.runner, "share", change["new"]), "value")
-        _replace_panel_of_this_cell(self)
 
     def _make_controls(self, start: Setting, size: int, share: float) -> None:
         self.controls: dict[str, Any] = {
@@ -209,20 +206,3 @@ class TrainingPanel:
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         return self.box._repr_mimebundle_(**options)
-
-
-_panels: WeakValueDictionary[str, TrainingPanel] = WeakValueDictionary()
-
-
-def _replace_panel_of_this_cell(panel: TrainingPanel) -> None:
-    """Pause the panel that an earlier run of the same cell made: nobody sees it, but it would go on training."""
-    shell = get_ipython()
-    parent = getattr(shell, "parent_header", None) or (shell.get_parent() if hasattr(shell, "get_parent") else {})
-    cell = (parent or {}).get("metadata", {}).get("cellId")
-    if cell is None:
-        return
-    message = parent.get("header", {}).get("msg_id")
-    for key, old in list(_panels.items()):
-        if key.startswith(f"{cell} ") and not key.startswith(f"{cell} {message} "):
-            old.runner.pause()
-    _panels[f"{cell} {message} {id(panel)}"] = panel

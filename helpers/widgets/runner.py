@@ -16,6 +16,8 @@ from typing import Any
 
 from ipywidgets import HTML, Button, FloatLogSlider, HBox, IntProgress, Layout, VBox
 
+from helpers.widgets.cells import take_over
+
 SLICE = 0.012  # seconds of training before the loop gets a turn
 BREATH = 0.001  # seconds that it gets; 0 would not let messages in
 FPS = 30  # more frames than the page can paint only make the buttons slow
@@ -76,6 +78,7 @@ class Runner:
         self.worker = ThreadPoolExecutor(max_workers=1)
         self.sight: tuple[int, float, Future[tuple[Any, float]]] | None = None  # step and time of a frame in work
         self._build()
+        take_over(self)
         self._reset()
 
     def _build(self) -> None:

@@ -13,7 +13,7 @@ from helpers.datasets import datasets
 from helpers.networks import mertens_net
 from helpers.training import RULES, TrainingError
 from helpers.training.session import NETS, OPTIMIZERS, Session, Setting
-from helpers.widgets import TrainingPanel, panels
+from helpers.widgets import TrainingPanel, cells
 
 SMALL = {"net": "16-16 tanh", "epochs": 9}
 
@@ -138,7 +138,7 @@ def test_a_new_panel_of_the_same_cell_pauses_the_old_one(monkeypatch):
             return {"metadata": {"cellId": "cell"}, "header": {"msg_id": self.message}}
 
     shell = Shell()
-    monkeypatch.setattr(panels, "get_ipython", lambda: shell)
+    monkeypatch.setattr(cells, "get_ipython", lambda: shell)
 
     async def scenario():
         old, beside = TrainingPanel(**SMALL | {"epochs": 10**5}), TrainingPanel(**SMALL | {"epochs": 10**5})

@@ -1,0 +1,278 @@
+"""The number type of the array engine: a NumPy array that records what is done with it.
+
+How adjoints run back through the record is in `helpers.diff.array_trace`, the rule of each operation in
+`helpers.diff.array_rules`; `helpers.diff.arrays` is the front door.
+"""
+
+from __future__ import annotations
+
+import itertools
+import operator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, ClassVar, NoReturn
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from helpers.diff.array_rules import ROWS, Row, row_of
+from helpers.diff.array_trace import kept_index, propagate, read_only, real_array
+from helpers.diff.rules import DomainError, Operators, Rule, check_domain, is_number
+
+Axis = int | Sequence[int] | None
+NOTHING: dict[str, Any] = {}
+serials = itertools.count()  # parents come before what is made of them: the order of birth is a topological order
+
+
+def arithmetic(name: str) -> tuple[Any, Any]:
+    """Make the two methods of an operator, for an Array on its left and for an Array on its right only."""
+    row = ROWS[name]
+
+    def method(self: Array, other: Any) -> Any:
+        if isinstance(other, Array):
+            return Array.record(row, (self, other))
+        return Array.record(row, (self, constant(other, self))) if is_number(other) else NotImplemented
+
+    def reflected(self: Array, other: Any) -> Any:
+        return Array.record(row, (constant(other, self), self)) if is_number(other) else NotImplemented
+
+    return method, reflected
+
+
+def comparison(compare: Callable[[Any, Any], Any]) -> Any:
+    """Make a comparison by value, which gives plain bools; nothing is recorded."""
+
+    def method(self: Array, other: Any) -> Any:
+        if isinstance(other, Array):
+            return compare(self.value, other.value)
+        return compare(self.value, other) if is_number(other) else NotImplemented
+
+    return method
+
+
+class Array(Operators):
+    """A node of a trace that holds an array of real numbers.
+
+    Parameters
+    ----------
+    value : array_like
+        Real numbers in any shape. They are copied. float32 stays float32, everything else becomes float64.
+
+    Attributes
+    ----------
+    value : ndarray
+        Read-only, since the rules need it later: a change in place raises, where it would falsify a gradient.
+    gradient : ndarray
+        The derivative of the output whose ``backward`` ran, in the shape of ``value``; zeros before. Read-only.
+    operation : Row or None
+        The row of the table that made this node (``operation.name``: "add", "matmul", ...); None for an input.
+    parents : tuple of Array
+        The operands. A number or NumPy array among them has become a constant, which receives no gradient.
+    shape, ndim, size, dtype
+        As NumPy's.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the value is ragged, or holds complex numbers, text or objects.
+
+    Notes
+    -----
+    A number, and an array of integers, takes the type (float32 or float64) of the Array that it meets. Comparisons are
+    by value and give bools, so control flow works; as the key of a dict a node stands for itself. All values are kept
+    until the output of the computation is forgotten: that is the price of reverse mode.
+    """
+
+    __slots__ = (
+        "_gradient", "constant", "operation", "options", "parents", "serial", "value", "values",
+    )  # fmt: skip
+    rank: ClassVar[int] = 2
+
+    def __init__(self, value: ArrayLike) -> None:
+        self._set(real_array(value), None, (), [], NOTHING)
+
+    def _set(
+        self,
+        value: NDArray[Any],
+        operation: Row | None,
+        parents: tuple[Array, ...],
+        values: list[NDArray[Any]],
+        options: dict[str, Any],
+        constant: bool = False,
+    ) -> Array:
+        value.setflags(write=False)
+        self.value, self.operation, self.parents = value, operation, parents
+        self.values, self.options, self.constant = values, options, constant
+        self.serial, self._gradient = next(serials), None
+        return self
+
+    @classmethod
+    def apply(cls, rule: Rule, *operands: Any) -> Array:
+        """Carry out and record an elementary operation of `helpers.diff.rules`."""
+        return Array.operate(row_of(rule), operands, NOTHING)
+
+    @staticmethod
+    def operate(row: Row, operands: tuple[Any, ...], options: dict[str, Any]) -> Array:
+        """Carry out and record an operation on Arrays and, with at least one of them, numbers and NumPy arrays."""
+        for operand in operands:
+            if not isinstance(operand, Array):
+                like = next(x for x in operands if isinstance(x, Array))
+                operands = tuple([x if isinstance(x, Array) else constant(x, like) for x in operands])
+                break
+        return Array.record(row, operands, options)
+
+    @staticmethod
+    def record(row: Row, parents: tuple[Array, ...], options: dict[str, Any] = NOTHING) -> Array:
+        """Carry out an operation on Arrays and return the node that remembers it.
+
+        Raises
+        ------
+        ValueError
+            If the shapes do not fit, or (DomainError) a value lies outside the domain; the message names the operation.
+        """
+        values = [parent.value for parent in parents]
+        try:
+            if row.domain is not None and row.rule is not None and not np.all(row.domain(*values)):
+                check_domain(row.rule, *np.broadcast_arrays(*values))  # raises; its index is one of the result
+            value = row.value(*values, **options)
+        except DomainError:
+            raise
+        except ValueError as error:
+            shapes = " and ".join(str(x.shape) for x in values)
+            raise ValueError(f"{row.name} cannot take the shape {shapes}: {error}") from error
+        if not isinstance(value, np.ndarray):
+            value = np.asarray(value)  # NumPy makes a number of what has no axes
+        return Array.__new__(Array)._set(value, row, parents, values, options)
+
+    def backward(self, seed: ArrayLike | None = None, zero_gradient: bool = True) -> None:
+        """Set ``gradient``, here and in every node that this one was made of, to the derivative of this node.
+
+        Parameters
+        ----------
+        seed : array_like, optional
+            The adjoint of this node, in its shape: the gradient is that of ``(seed * self).sum()``. By default 1, for a
+            node of one element.
+        zero_gradient : bool
+            False adds to the gradients that are there: call it so for each of several outputs.
+
+        Raises
+        ------
+        ValueError
+            If the seed has another shape than this node, or is missing though the node has several elements.
+
+        Notes
+        -----
+        Twice gives the same numbers as once. The cost is a small multiple of that of the computation itself.
+        """
+        if seed is None and self.size != 1:
+            raise ValueError(f"backward from the shape {self.shape} needs a seed of this shape; or take .sum() first")
+        y_bar = adjoint_of(self, np.ones(self.shape) if seed is None else real_array(seed))
+        adjoints = dict(
+            propagate(self, y_bar)
+        )  # all of them first: an error on the way leaves every gradient as it was
+        for node, x_bar in adjoints.items():
+            node._gradient = x_bar if zero_gradient else node.gradient + x_bar
+
+    @property
+    def gradient(self) -> NDArray[Any]:
+        """The derivative of the output whose ``backward`` ran with respect to this node; zeros before."""
+        return read_only(np.zeros_like(self.value) if self._gradient is None else self._gradient)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.value.shape
+
+    @property
+    def ndim(self) -> int:
+        return self.value.ndim
+
+    @property
+    def size(self) -> int:
+        return self.value.size
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.value.dtype
+
+    @property
+    def T(self) -> Array:
+        """The axes in reverse order: the transpose of a matrix."""
+        return self.transpose()
+
+    @property
+    def mT(self) -> Array:
+        """The last two axes exchanged: the transpose of every matrix of a batch."""
+        *batch, rows, columns = range(self.ndim)
+        return self.transpose(*batch, columns, rows)
+
+    def sum(self, axis: Axis = None, keepdims: bool = False) -> Array:
+        """Add up along some axes, or all."""
+        return Array.record(ROWS["sum"], (self,), {"axis": axis, "keepdims": keepdims})
+
+    def mean(self, axis: Axis = None, keepdims: bool = False) -> Array:
+        """Average along some axes, or all."""
+        return Array.record(ROWS["mean"], (self,), {"axis": axis, "keepdims": keepdims})
+
+    def max(self, axis: Axis = None, keepdims: bool = False) -> Array:
+        """Take the largest along some axes, or all; where several are the largest, they share the adjoint equally."""
+        return Array.record(ROWS["max"], (self,), {"axis": axis, "keepdims": keepdims})
+
+    def reshape(self, *shape: Any) -> Array:
+        """Arrange the elements in another shape, given as numbers or as a tuple; one length may be -1."""
+        return Array.record(ROWS["reshape"], (self,), {"shape": shape[0] if len(shape) == 1 else shape})
+
+    def transpose(self, *axes: Any) -> Array:
+        """Put the axes in another order, given as numbers or as a tuple; by default in reverse."""
+        order = axes[0] if len(axes) == 1 and isinstance(axes[0], (tuple, list)) else axes or range(self.ndim)[::-1]
+        return Array.record(ROWS["transpose"], (self,), {"axes": tuple(order)})
+
+    def astype(self, dtype: DTypeLike) -> Array:
+        """Convert to float32 or float64."""
+        if np.dtype(dtype).char not in "fd":
+            raise ValueError(f"dtype must be float32 or float64, got {np.dtype(dtype)}")
+        return Array.record(ROWS["astype"], (self,), {"dtype": np.dtype(dtype)})
+
+    __add__, __radd__ = arithmetic("add")
+    __sub__, __rsub__ = arithmetic("sub")
+    __mul__, __rmul__ = arithmetic("mul")
+    __truediv__, __rtruediv__ = arithmetic("div")
+    __matmul__, __rmatmul__ = arithmetic("matmul")
+
+    __lt__, __le__, __gt__, __ge__ = map(comparison, (operator.lt, operator.le, operator.gt, operator.ge))
+    __eq__, __ne__ = map(comparison, (operator.eq, operator.ne))
+    __hash__ = object.__hash__
+
+    def __getitem__(self, index: Any) -> Array:
+        return Array.record(ROWS["getitem"], (self,), {"index": kept_index(index)})
+
+    def __setitem__(self, index: Any, value: Any) -> NoReturn:
+        raise TypeError("an Array cannot change in place: the trace needs its old values; where(...) makes a new one")
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    def __iter__(self) -> Iterator[Array]:
+        return (self[i] for i in range(len(self)))
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
+    def __float__(self) -> float:
+        return float(self.value.item())
+
+    def __repr__(self) -> str:
+        return f"Array({np.array2string(self.value, separator=', ', prefix='Array(')})"
+
+    def __array__(self, *_: Any, **__: Any) -> NoReturn:
+        raise TypeError("NumPy does not record: use the functions of helpers.diff.arrays (exp, stack, ...), or .value")
+
+
+def constant(value: Any, like: Array) -> Array:
+    """Make a node that receives no gradient; a number takes the type of the Array that it meets."""
+    return Array.__new__(Array)._set(real_array(value, like.value.dtype), None, (), [], NOTHING, True)
+
+
+def adjoint_of(y: Array, y_bar: Any) -> Any:
+    """Return an adjoint of y (ndarray or Array) in y's type, if it has y's shape."""
+    if y_bar.shape != y.shape:
+        raise ValueError(f"the adjoint of an output of shape {y.shape} must have this shape, got {y_bar.shape}")
+    return y_bar if y_bar.dtype == y.dtype else y_bar.astype(y.dtype)

@@ -1,0 +1,248 @@
+"""A panel on the shape of a Jacobian: choose an operation and its sizes, see the matrix and what its vJp does without.
+
+`OPERATIONS` holds the operations. Each says how it computes, what its vJp must keep of that, and the vJp itself, which
+reads nothing else; the Jacobian comes from ``helpers.diff.arrays.jacobian``, which knows nothing of this table.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from helpers.diff.arrays import exp, jacobian, log_sum_exp, tanh
+from helpers.plots.jacobians import JacobianPicture, Stacking, as_matrix, plot_jacobian
+from helpers.widgets.controls import choice, slider
+from helpers.widgets.explorer import Explorer
+
+Floats = NDArray[np.float64]
+WINDOW = 3
+LARGE = 1024
+FLOAT32 = 4  # bytes
+
+
+class Operation(NamedTuple):
+    """An operation y = f(x), with a constant a where it has one.
+
+    Attributes
+    ----------
+    value : callable
+        ``(x, a) -> y``, on NumPy arrays and on ``helpers.diff.arrays.Array``.
+    x, y, a : str
+        The shapes: a letter an axis, from `sizes`; no letter is a single number, and no a is no constant.
+    keeps : str
+        What the vJp needs: "x", "y", "a", or "" for nothing but shapes.
+    vjp : callable
+        ``(y_bar, kept, shape of x) -> x_bar``.
+    remark : str
+        What the picture shows.
+    """
+
+    value: Callable[[Any, Any], Any]
+    x: str
+    y: str
+    a: str
+    keeps: str
+    vjp: Callable[[Floats, Floats, tuple[int, ...]], Floats]
+    remark: str
+
+    def shape(self, part: str, length: dict[str, int]) -> tuple[int, ...]:
+        """Return the shape of "x", "y" or "a", given the length of each letter."""
+        letters = {"x": self.x, "y": self.y, "a": self.a}[part]
+        return tuple(length[letter] for letter in letters)
+
+
+def softmax(x: Any) -> Any:
+    """Return exp(x) over its sum."""
+    return exp(x - log_sum_exp(x))
+
+
+def slide(x: Any, w: Any) -> Any:
+    """Return w[0] x[i] + w[1] x[i+1] + w[2] x[i+2] for each place of the window."""
+    return w[0] * x[:-2] + w[1] * x[1:-1] + w[2] * x[2:]
+
+
+def inner(y_bar: Floats, _: Floats, shape: tuple[int, ...]) -> Floats:
+    """Put the adjoint of x[1:-1] back between two zeros."""
+    return np.pad(y_bar, 1)
+
+
+OPERATIONS: dict[str, Operation] = {
+    "tanh(x)": Operation(
+        lambda x, a: tanh(x), "n", "n", "", "y", lambda g, y, shape: g * (1 - y * y),
+        "Elementwise: each output hangs on one input. A diagonal.",
+    ),
+    "a ⊙ x": Operation(
+        lambda x, a: a * x, "n", "n", "n", "a", lambda g, a, shape: a * g,
+        "Elementwise: the diagonal holds a itself.",
+    ),
+    "Ax": Operation(
+        lambda x, a: a @ x, "n", "m", "mn", "a", lambda g, a, shape: a.T @ g,
+        "Dense: the Jacobian is A. Here the vJp saves nothing, for A must be kept in any case.",
+    ),
+    "AX, in X": Operation(
+        lambda x, a: a @ x, "nk", "mk", "mn", "a", lambda g, a, shape: a.T @ g,
+        "A in every block of the diagonal (columns stacked: I ⊗ A), or spread out (rows stacked: A ⊗ I).",
+    ),
+    "XB, in X": Operation(
+        lambda x, b: x @ b, "mn", "mk", "nk", "a", lambda g, b, shape: g @ b.T,
+        "The other way round: B' ⊗ I with the columns stacked, I ⊗ B' with the rows stacked.",
+    ),
+    "b + X, in b": Operation(
+        lambda b, x: b[:, None] + x, "m", "mk", "mk", "", lambda g, kept, shape: g.sum(axis=1),
+        "A repeated input: every column of X brings an identity, and the vJp adds the columns up.",
+    ),
+    "sum(x)": Operation(
+        lambda x, a: x.sum(), "n", "", "", "", lambda g, kept, shape: np.broadcast_to(g, shape),
+        "A single row of ones: its vJp repeats one number.",
+    ),
+    "log-sum-exp(x)": Operation(
+        lambda x, a: log_sum_exp(x), "n", "", "", "x", lambda g, x, shape: g * softmax(x),
+        "A single row, which is softmax(x): positive, and it adds up to 1.",
+    ),
+    "softmax(x)": Operation(
+        lambda x, a: softmax(x), "n", "n", "", "y", lambda g, y, shape: y * (g - g @ y),
+        "Dense, and still the vJp keeps n numbers: the matrix is diag(y) − yy'. Sparsity is not the only way to save.",
+    ),
+    "reshape X": Operation(
+        lambda x, a: x.reshape(*x.shape[::-1]), "nk", "kn", "", "", lambda g, kept, shape: g.reshape(shape),
+        "Each output is one input. NumPy reads row by row, so with the rows stacked this is the identity.",
+    ),
+    "transpose X": Operation(
+        lambda x, a: x.T, "nk", "kn", "", "", lambda g, kept, shape: g.T,
+        "A permutation, whichever way you stack; the vJp transposes back.",
+    ),
+    "slice x[1:-1]": Operation(
+        lambda x, a: x[1:-1], "n", "v", "", "", inner,
+        "An identity with empty columns: what is cut away has no influence, so its gradient is 0.",
+    ),
+    "sliding window": Operation(
+        slide, "n", "v", "w", "a", lambda g, w, shape: np.convolve(g, w),
+        "A convolution: the same three weights in every row, one place further on.",
+    ),
+}  # fmt: skip
+
+
+def sizes(m: int, n: int, k: int) -> dict[str, int]:
+    """Return the length that each letter stands for: w is the window's, v what a window leaves of n."""
+    return {"m": m, "n": n, "k": k, "w": WINDOW, "v": n - WINDOW + 1}
+
+
+def draw_operands(operation: Operation, length: dict[str, int]) -> tuple[Floats, Floats]:
+    """Draw x and a from a normal distribution, the same ones each time."""
+    rng = np.random.default_rng(0)
+    return rng.normal(size=operation.shape("x", length)), rng.normal(size=operation.shape("a", length))
+
+
+def bytes_needed(operation: Operation, length: dict[str, int]) -> tuple[int, int]:
+    """Return the bytes of the dense Jacobian and of what the vJp keeps, in float32."""
+    count = {part: int(np.prod(operation.shape(part, length))) for part in "xya"}
+    return FLOAT32 * count["y"] * count["x"], FLOAT32 * count[operation.keeps] if operation.keeps else 0
+
+
+def in_words(count: int) -> str:
+    """Write a number of bytes with its unit.
+
+    >>> [in_words(c) for c in (0, 144, 4096, 1024**4 * 4)]
+    ['nothing', '144 bytes', '4 KiB', '4 TiB']
+    """
+    value, units = float(count), iter(("KiB", "MiB", "GiB", "TiB", "PiB"))
+    unit = "bytes"
+    while value >= 1024:
+        value, unit = value / 1024, next(units)
+    return f"{value:.4g} {unit}" if count else "nothing"
+
+
+def names(letter: str, shape: tuple[int, ...], stacking: Stacking) -> list[str]:
+    """Name the elements of an array in the order in which they are stacked: X₁₁, X₂₁, ..."""
+    digits = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+    order = np.arange(int(np.prod(shape))).reshape(shape).ravel("F" if stacking == "columns" else "C")
+    places = zip(*np.unravel_index(order, shape)) if shape else [()]
+    return [letter + "".join(str(int(i) + 1).translate(digits) for i in place) for place in places]
+
+
+def matrix_of(name: str, length: dict[str, int], stacking: Stacking) -> Floats:
+    """Return the Jacobian of an operation between stacked arrays, from the engine."""
+    operation = OPERATIONS[name]
+    x, a = draw_operands(operation, length)
+    derivatives = jacobian(lambda x: operation.value(x, a), x)
+    return as_matrix(derivatives, len(operation.y), stacking)
+
+
+def picture_of(name: str, length: dict[str, int], stacking: Stacking) -> JacobianPicture:
+    """Draw the Jacobian of an operation; a block is a column (or row) of the output by one of the input."""
+    operation = OPERATIONS[name]
+    x_shape, y_shape = operation.shape("x", length), operation.shape("y", length)
+    blocks, side = None, 0 if stacking == "columns" else -1
+    if len(y_shape) == 2:
+        blocks = (y_shape[side], x_shape[side] if len(x_shape) == 2 else x_shape[0])
+    return plot_jacobian(
+        matrix_of(name, length, stacking),
+        title=f"{name}: from {_by(x_shape)} to {_by(y_shape)}",
+        outputs=names("y" if len(y_shape) < 2 else "Y", y_shape, stacking),
+        inputs=names("x" if len(x_shape) < 2 else "X", x_shape, stacking),
+        blocks=blocks,
+        look_for=operation.remark,
+    )
+
+
+class Costs(NamedTuple):
+    """A small table of bytes: a row a case, ``(case, dense, kept)``, under a line of shapes; shows itself."""
+
+    shapes: str
+    rows: list[tuple[str, str, str]]
+
+    def _repr_html_(self) -> str:
+        cells = "".join(
+            f'<tr><th scope="row" style="text-align:left">{html.escape(case)}</th><td>{dense}</td><td>{kept}</td></tr>'
+            for case, dense, kept in self.rows
+        )
+        head = '<th scope="col">float32</th><th scope="col">dense Jacobian</th><th scope="col">kept by the vJp</th>'
+        table = f'<table style="font-size:1.1em;border-spacing:1.5em 0.2em"><tr>{head}</tr>{cells}</table>'
+        return f'<p style="font-size:1.1em">{html.escape(self.shapes)}</p>{table}'
+
+
+def costs(operation: Operation, length: dict[str, int]) -> Costs:
+    """Compare the bytes of the Jacobian with what the vJp keeps: as drawn, and with every size 1024."""
+    letters = {"input": operation.x, "constant": operation.a, "output": operation.y}
+    shapes = [
+        f"{part}: {' × '.join(axes) or 'one number'}" for part, axes in letters.items() if axes or part == "output"
+    ]
+    rows = []
+    for case, lengths in (("as drawn", length), (f"every size {LARGE}", sizes(LARGE, LARGE, LARGE))):
+        dense, kept = bytes_needed(operation, lengths)
+        what = {"x": " (x)", "y": " (y)", "a": " (the constant)", "": ""}[operation.keeps]
+        rows.append((case, in_words(dense), in_words(kept) + what))
+    return Costs("Shapes. " + "; ".join(shapes) + (f" (v = n − {WINDOW - 1})." if operation.y == "v" else "."), rows)
+
+
+def jacobian_panel() -> Explorer:
+    """Make the panel; its controls are ``operation``, ``m``, ``n``, ``k`` and ``stacking``.
+
+    Returns
+    -------
+    Explorer
+        Its answer is the picture, and a table of bytes.
+    """
+
+    def show(operation: str, m: int, n: int, k: int, stacking: Stacking) -> list[Any]:
+        length = sizes(m, n, k)
+        return [picture_of(operation, length, stacking), costs(OPERATIONS[operation], length)]
+
+    return Explorer(
+        show,
+        operation=choice("operation", list(OPERATIONS), "AX, in X"),
+        m=slider("m =", 3, 1, 5, live=False),
+        n=slider("n =", 4, 3, 6, live=False),
+        k=slider("k =", 2, 1, 4, live=False),
+        stacking=choice("vec stacks the", ["columns", "rows"]),
+    )
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    if len(shape) == 2:
+        return f"{shape[0]} × {shape[1]}"
+    return "1 number" if shape in ((), (1,)) else f"{shape[0]} numbers"

@@ -1,0 +1,214 @@
+"""Each check of lecture 02 passes its solution and refuses wrong answers that a reader may well write."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from helpers.checks import scalar_backpropagation as exercises
+from helpers.diff.scalar import Scalar, log, sin
+from tests.solutions import load
+
+solution = load("scalar_backpropagation")
+NAMES = ["division", "path_products", "topological_order", "backward"]
+
+
+def check(name, answer):
+    return getattr(exercises, f"check_{name}")(answer)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_solution_is_correct(name):
+    verdict = check(name, getattr(solution, name))
+    assert verdict.status == "correct", verdict
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_stub_is_not_attempted_and_a_crash_is_wrong(name):
+    def stub(*_):
+        raise NotImplementedError("Student exercise")
+
+    def crash(*_):
+        raise ZeroDivisionError("by mistake")
+
+    assert check(name, stub).status == "not attempted"
+    assert check(name, crash).status == "wrong"
+    assert "by mistake" in check(name, crash).text
+    assert check(name, lambda *_: None).status == "wrong"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (lambda a, b: a / b, "a pair of derivatives"),
+        (lambda a, b: (a / b, 1 / b, -a / b**2), "a pair of derivatives"),
+        (lambda a, b: (a / b, (1 / b, a / b**2)), "mind the minus"),
+        (lambda a, b: (a / b, (1 / b, -1 / b**2)), "a stays as a factor"),
+        (lambda a, b: (a / b, (-a / b**2, 1 / b)), "∂/∂a"),
+        (lambda a, b: (a / b, (b, a)), "∂/∂a"),
+        (lambda a, b: (a // b, (1 / b, -a / b**2)), "the value"),
+        (lambda a, b: (a / b, (1 / b, -1.001 * a / b**2)), "∂/∂b"),
+    ],
+)
+def test_wrong_divisions(wrong, words):
+    verdict = check("division", wrong)
+    assert verdict.status == "wrong"
+    assert re.search(words, verdict.text), verdict.text
+
+
+def only_direct(output, node):
+    return [d for parent, d in zip(output.parents, output.local_derivatives) if parent is node]
+
+
+def each_node_once(output, node):
+    products, seen = [], set()
+
+    def follow(at, product):
+        if at is node:
+            products.append(product)
+        elif id(at) not in seen:
+            seen.add(id(at))
+            for parent, derivative in zip(at.parents, at.local_derivatives):
+                follow(parent, product * derivative)
+
+    follow(output, 1.0)
+    return products
+
+
+def sums_along(output, node):
+    if output is node:
+        return [0.0]
+    steps = zip(output.parents, output.local_derivatives)
+    return [d + rest for parent, d in steps for rest in sums_along(parent, node)]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (only_direct, "empty product"),
+        (each_node_once, "follow each arrow anew"),
+        (sums_along, "empty product"),
+        (lambda y, x: sum(solution.path_products(y, x)), "a list"),
+        (lambda y, x: list(set(solution.path_products(y, x))), "two paths, though they are alike"),
+        (lambda y, x: [sum(solution.path_products(y, x))], "x · x"),
+        (lambda y, x: solution.path_products(y, x) or [0.0], "no path, no product"),
+        (lambda y, x: [1.001 * p for p in solution.path_products(y, x)], "a node and itself"),
+        (lambda y, x: [v.value for v in y.parents] or [1.0], "x · z|not x"),
+    ],
+)
+def test_wrong_paths(wrong, words):
+    verdict = check("path_products", wrong)
+    assert verdict.status == "wrong"
+    assert re.search(words, verdict.text), verdict.text
+
+
+def without_memory(output):
+    order = []
+    for parent in output.parents:
+        order += without_memory(parent)
+    return [*order, output]
+
+
+def level_by_level(output):
+    nodes = [output]
+    for node in nodes:
+        nodes += [p for p in dict.fromkeys(node.parents) if not any(p is n for n in nodes)]
+    return nodes[::-1]
+
+
+def when_first_met(output):
+    order, stack = [], [output]
+    while stack:
+        node = stack.pop()
+        if not any(node is n for n in order):
+            order.append(node)
+            stack += node.parents
+    return order[::-1]
+
+
+def by_recursion(output):
+    order, seen = [], set()
+
+    def visit(node):
+        if id(node) not in seen:
+            seen.add(id(node))
+            for parent in node.parents:
+                visit(parent)
+            order.append(node)
+
+    visit(output)
+    return order
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (without_memory, "each node once"),
+        (level_by_level, "parents before"),
+        (when_first_met, "parents before|each node once"),
+        (by_recursion, "RecursionError.*list of your own"),
+        (lambda y: solution.topological_order(y)[::-1], "parents before"),
+        (lambda y: solution.topological_order(y)[:-1], "nodes"),
+        (lambda y: [n for n in solution.topological_order(y) if n.parents] or [y], "nodes"),
+        (lambda y: set(solution.topological_order(y)), "a list"),
+    ],
+)
+def test_wrong_orders(wrong, words):
+    verdict = check("topological_order", wrong)
+    assert verdict.status == "wrong"
+    assert re.search(words, verdict.text), verdict.text
+
+
+def sweep(order=None, zero=True, start=1.0, hand_on=None, factor=1.0):
+    """Return a backward pass with one thing changed."""
+
+    def backward(output):
+        nodes = solution.topological_order(output) if order is None else order(output)
+        if zero:
+            for node in nodes:
+                node.gradient = 0.0
+        output.gradient = start
+        for node in reversed(nodes):
+            for parent, derivative in zip(node.parents, node.local_derivatives):
+                product = factor * node.gradient * derivative
+                parent.gradient = hand_on(parent.gradient, product) if hand_on else parent.gradient + product
+
+    return backward
+
+
+def inputs_alone_zeroed(output):
+    for node in solution.topological_order(output):
+        if not node.parents:
+            node.gradient = 0.0
+    sweep(zero=False)(output)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (sweep(hand_on=lambda old, product: product), "used three times"),
+        (sweep(hand_on=lambda old, product: old - product), "a · b"),
+        (sweep(zero=False), "the second time"),
+        (inputs_alone_zeroed, "the second time"),
+        (sweep(order=level_by_level), "walk the topological order"),
+        (sweep(start=0.0), "dy/dy = 1"),
+        (sweep(factor=1.001), "a · b"),
+        (sweep(order=lambda y: solution.topological_order(y)[::-1]), "a · b|three times"),
+    ],
+)
+def test_wrong_backward_passes(wrong, words):
+    verdict = check("backward", wrong)
+    assert verdict.status == "wrong"
+    assert re.search(words, verdict.text), verdict.text
+
+
+def test_the_solutions_work_on_the_engine_too():
+    x1, x2 = Scalar(2.0), Scalar(5.0)
+    y = log(x1) + x1 * x2 - sin(x2)
+    assert sum(solution.path_products(y, x1)) == pytest.approx(5.5)
+    assert len(solution.topological_order(y)) == 7
+    solution.backward(y)
+    found = x1.gradient, x2.gradient
+    y.backward()
+    assert found == (x1.gradient, x2.gradient)

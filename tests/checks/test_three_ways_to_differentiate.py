@@ -1,0 +1,143 @@
+"""Each check of lecture 01 passes its solution and refuses wrong answers that a reader may well write."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import pytest
+
+from helpers.checks import three_ways_to_differentiate as exercises
+from tests.solutions import load
+
+solution = load("three_ways_to_differentiate")
+ANSWERS = {
+    "check_best_step": solution.best_step,
+    "check_by_hand": solution.by_hand,
+    "check_dual_quotient": solution.dual_quotient,
+    "check_passes": solution.passes,
+}
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_the_solution_is_correct(name):
+    assert getattr(exercises, name)(ANSWERS[name]).status == "correct"
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_a_stub_is_not_attempted_and_a_crash_is_wrong(name):
+    def stub(*_):
+        raise NotImplementedError("Student exercise")
+
+    def crash(*_):
+        raise ZeroDivisionError("oops")
+
+    assert getattr(exercises, name)(stub).status == "not attempted"
+    verdict = getattr(exercises, name)(crash)
+    assert verdict.status == "wrong"
+    assert "ZeroDivisionError: oops" in verdict.text
+
+
+def refused(verdict, words):
+    assert verdict.status == "wrong"
+    assert re.search(words, verdict.text), verdict.text
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (lambda size, curvature, eps: math.sqrt(eps), "solve for h"),  # the rule of thumb
+        (lambda size, curvature, eps: math.sqrt(eps * size / curvature), "solve for h"),  # the factor 2 is lost
+        (lambda size, curvature, eps: 4 * eps * size / curvature, "solve for h"),  # h², not h
+        (lambda size, curvature, eps: 2 * math.sqrt(eps), "size and curvature"),
+        (lambda size, curvature, eps: 2 * math.sqrt(eps * curvature / size), "size and curvature"),  # upside down
+        (lambda size, curvature, eps: 2.002 * math.sqrt(eps * size / curvature), "solve for h"),
+        (lambda size, curvature, eps: float("nan"), "got nan"),
+    ],
+)
+def test_wrong_best_steps(wrong, words):
+    refused(exercises.check_best_step(wrong), words)
+
+
+def parts(x):
+    a = math.exp(x)
+    return a, a + a**2
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (lambda x: math.exp(parts(x)[1]) + math.cos(parts(x)[1]), "inner derivative"),
+        (lambda x: (math.exp(parts(x)[1]) + math.cos(parts(x)[1])) * (parts(x)[0] + parts(x)[0] ** 2), "becomes 2"),
+        (lambda x: (math.exp(parts(x)[1]) - math.cos(parts(x)[1])) * (parts(x)[0] + 2 * parts(x)[0] ** 2), r"\+cos"),
+        (lambda x: (math.exp(parts(x)[1]) + math.cos(parts(x)[1])) * (parts(x)[0] + 2 * parts(x)[0]), "becomes 2"),
+        (lambda x: math.exp(parts(x)[1]) + math.cos(parts(x)[1]) * (parts(x)[0] + 2 * parts(x)[0] ** 2), "share"),
+        (lambda x: 1.6155741697332788, "x = 0"),  # right at -1 alone
+        (lambda x: 1.001 * solution.by_hand(x), "x = -1"),
+    ],
+)
+def test_wrong_derivatives(wrong, words):
+    refused(exercises.check_by_hand(wrong), words)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (lambda a, b: (a[0] / b[0], a[1] / b[0]), "sign and the square"),  # forgets that b changes
+        (lambda a, b: (a[0] / b[0], (a[1] * b[0] + a[0] * b[1]) / b[0] ** 2), "sign"),
+        (lambda a, b: (a[0] / b[0], (a[1] * b[0] - a[0] * b[1]) / b[0]), "constant divisor"),  # no square
+        (lambda a, b: (a[0] / b[0], (a[0] * b[1] - a[1] * b[0]) / b[0] ** 2), "tangent"),
+        (lambda a, b: (a[0] / b[0], a[1] / b[1] if b[1] else a[1] / b[0]), "tangent"),  # tangent over tangent
+        (lambda a, b: (a[0] / b[0], (a[1] * b[0] - a[0] * b[1]) / abs(b[0]) / b[0]), "signs"),
+        (lambda a, b: a[0] / b[0], "a pair"),
+        (lambda a, b: (a[0] * b[0], solution.dual_quotient(a, b)[1]), "value"),
+    ],
+)
+def test_wrong_quotients(wrong, words):
+    refused(exercises.check_dual_quotient(wrong), words)
+
+
+def counting(**changed):
+    def passes(way, inputs, outputs):
+        ways = {
+            "forward_difference": inputs + 1, "central_difference": 2 * inputs,
+            "forward_mode": inputs, "reverse_mode": outputs,
+        }  # fmt: skip
+        count = changed.get(way.replace(" ", "_"), ways[way.replace(" ", "_")])
+        return count(inputs, outputs) if callable(count) else count
+
+    return passes
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (counting(forward_difference=lambda n, m: n), "once, and"),
+        (counting(forward_difference=lambda n, m: n * m + 1), "all outputs at once"),
+        (counting(central_difference=lambda n, m: 2 * n + 1), "not needed"),
+        (counting(forward_mode=lambda n, m: m), "one column"),
+        (counting(reverse_mode=lambda n, m: n), "one row"),
+        (counting(reverse_mode=1), "one row"),  # true of a loss, not of every function
+        (counting(forward_mode=lambda n, m: n * m), "one column"),
+    ],
+)
+def test_wrong_counts(wrong, words):
+    refused(exercises.check_passes(wrong), words)
+
+
+def test_the_counts_are_those_of_the_engines():
+    import numpy as np
+
+    from helpers.diff.numerical import Counted, jacobian
+
+    def f(x):
+        return np.array([x[0] * x[1], x[1] + x[2], x[0], x[2] ** 2, x[1]])
+
+    for way in ("forward", "central"):
+        counted = Counted(f)
+        jacobian(counted, np.ones(3), method=way)
+        assert counted.evaluations == solution.passes(f"{way} difference", 3, 5)
+
+
+def test_wang_jenkins_derivative_at_minus_1():
+    assert solution.by_hand(-1.0) == pytest.approx(1.6155741697332788, rel=1e-15)
