@@ -28,18 +28,19 @@ def main() -> None:
     train, test = datasets["signed_xor"].train(), datasets["signed_xor"].test()
     start = mertens_net(seed=0)
     figure = new_figure(10, 7.6)
-    grid, axes = Grid(test.X, 100), figure.subplots(len(RULES), len(LAYERS), sharex=True, sharey=True)
-    for row, (name, rule) in zip(axes, RULES.items()):
+    grid, axes = Grid(test.X, 100), figure.subplots(len(EPOCHS), len(LAYERS), sharex=True, sharey=True)
+    for row, (name, epochs) in zip(axes, EPOCHS.items()):
         model = copy.deepcopy(start)
-        *_, step = rule(model, Rprop, mse_loss, binary_cross_entropy, EPOCHS[name], [(train.X, train.Y)], seed=0)
+        rule = RULES[name]
+        *_, step = rule(model, Rprop, mse_loss, binary_cross_entropy, epochs, [(train.X, train.Y)], seed=0)
         decoders = step.decoders if hasattr(step, "decoders") else fit_decoders(model, train.X, train.Y)
         fields, answers = (layer_scores(model, decoders, X) for X in (grid.points, test.X))
         for ax, layer, scores, answer in zip(row, LAYERS, fields, answers):
             DecisionField(grid, ax, f"{layer}: {accuracy(answer, test.Y):.0%}").update(scores)
             draw_points(test.X, test.Y, ax, limit=60)
             ax.set(xlabel="", ylabel="")
-        epochs = f"{EPOCHS[name]} epochs" + (" a layer" if name == "local, sequential" else "")
-        row[0].set_ylabel(f"{name}\n{epochs}", fontsize=12)
+        budget = f"{epochs} epochs" + (" a layer" if name == "local, sequential" else "")
+        row[0].set_ylabel(f"{name}\n{budget}", fontsize=12)
     figure.savefig(Path(__file__).with_suffix(".png"))
 
 

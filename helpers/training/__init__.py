@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from helpers.training.backprop import BackpropStep, backprop_optimize
+from helpers.training.constrained import ConstrainedStep, train_constrained
 from helpers.training.evaluation import accuracy, average_loss, layer_scores, predictor
 from helpers.training.layers import fit_decoders, make_decoders, make_encoders
 from helpers.training.local import (
@@ -16,22 +17,30 @@ from helpers.training.local import (
     locally_optimize_parallel,
 )
 from helpers.training.loop import TrainingError
+from helpers.training.multipliers import MultiplierStep, adjoints, cosine, multipliers_at, relative_difference
 from helpers.training.rules import RULES
 
 __all__ = [
     "RULES",
     "BackpropStep",
+    "ConstrainedStep",
+    "MultiplierStep",
     "ParallelStep",
     "SequentialStep",
     "TrainingError",
     "accuracy",
+    "adjoints",
     "average_loss",
     "backprop_optimize",
+    "cosine",
     "fit_decoders",
     "layer_scores",
     "locally_optimize",
     "locally_optimize_parallel",
     "make_decoders",
     "make_encoders",
+    "multipliers_at",
     "predictor",
+    "relative_difference",
+    "train_constrained",
 ]

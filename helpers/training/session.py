@@ -100,7 +100,7 @@ class Session:
         self.total = epochs * len(self.model) if sequential else epochs
         self._twin: tuple[nn.Sequential, Sequence[nn.Module] | None] | None = None
         self.decoders: Sequence[nn.Module] | None = (
-            None if setting.rule == "back-propagation" else make_decoders(self.model, X, seed=setting.seed)
+            make_decoders(self.model, X, seed=setting.seed) if setting.rule.startswith("local") else None
         )
         optimizer = partial(OPTIMIZERS[setting.optimizer], lr=setting.rate)
         self.steps: Iterator[Any] = RULES[setting.rule](
@@ -116,7 +116,7 @@ class Session:
         return step
 
     def predict(self, X: ArrayLike | Tensor) -> list[Scores]:
-        """Return the answer (n, k) of every layer; under back-propagation through read-outs fitted on 200 points."""
+        """Return the answer (n, k) of every layer; without decoders, through read-outs fitted on 200 points."""
         return self._answers(self.model, self.decoders, X)
 
     def snapshot(self) -> Callable[[ArrayLike | Tensor], list[Scores]]:

@@ -1,0 +1,200 @@
+"""Multipliers and adjoints: the weights held fixed, the method of multipliers finds what back-propagation computes.
+
+>>> from torch.nn.functional import binary_cross_entropy
+>>> from helpers.datasets import datasets
+>>> from helpers.networks import layered_net
+>>> data = datasets["signed_xor"].train(samples=50)
+>>> model = layered_net([2, 8, 8, 1], activation=nn.Tanh, normalize=False, seed=0)
+>>> for step in multipliers_at(model, data.X, data.Y, binary_cross_entropy, outer=8):
+...     pass
+>>> max(step.difference) < 1e-3, min(step.cosine) > 0.999
+(True, True)
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.optim import LBFGS
+
+from helpers.datasets import whole_number
+from helpers.training.arguments import Criterion
+from helpers.training.constrained import at_least, grown
+from helpers.training.evaluation import mode
+from helpers.training.layers import probe
+from helpers.training.loop import TrainingError
+from helpers.training.relaxed import Relaxed
+
+
+class MultiplierStep(NamedTuple):
+    """What an outer step yields; the lists have an entry for each hidden block.
+
+    Attributes
+    ----------
+    outer : int
+        Number of the outer step, from 1.
+    penalty : float
+        μ of this step.
+    violation : list of float
+        max \\|h_i(z_{i-1}) - z_i\\| over all samples and units.
+    difference, cosine : list of float
+        \\|λ_i - adjoint\\| / \\|adjoint\\|, and the cosine between the two.
+    multipliers, adjoints : list of Tensor
+        λ_i after this step, and dL/dz_i, each (n, ...), float64.
+    passes : int
+        Gradient passes over the data so far.
+    """
+
+    outer: int
+    penalty: float
+    violation: list[float]
+    difference: list[float]
+    cosine: list[float]
+    multipliers: list[Tensor]
+    adjoints: list[Tensor]
+    passes: int
+
+
+def adjoints(model: nn.Sequential, X: Tensor, Y: Tensor, criterion: Criterion) -> list[Tensor]:
+    """Return dL/dz_i of each hidden block's output z_i, by back-propagation.
+
+    Parameters
+    ----------
+    model : nn.Sequential
+        Nested blocks; evaluated in evaluation mode, and not changed.
+    X, Y : Tensor, shapes (n, ...) and (n, k)
+        Inputs and targets.
+    criterion : callable
+        ``(scores, targets) -> mean loss``; so an adjoint is of the order of 1/n.
+
+    Returns
+    -------
+    list of Tensor
+        Each of the shape of z_i.
+    """
+    probe(model, X)
+    hidden: list[Tensor] = []
+    h = X
+    with mode(False, model):
+        for block in list(model)[:-1]:
+            h = block(h)
+            if not h.requires_grad:  # frozen weights: start the graph at this output
+                h = h.detach().requires_grad_()
+            hidden.append(h)
+        loss = criterion(model[-1](h), Y)
+    return list(torch.autograd.grad(loss, hidden)) if hidden else []
+
+
+def relative_difference(multipliers: Sequence[Tensor], references: Sequence[Tensor]) -> list[float]:
+    """Return |λ - reference| / |reference| of each pair; infinite or NaN where the reference is zero."""
+    norm = torch.linalg.vector_norm
+    return [float(norm(m - r) / norm(r)) for m, r in zip(multipliers, references)]
+
+
+def cosine(multipliers: Sequence[Tensor], references: Sequence[Tensor]) -> list[float]:
+    """Return the cosine of the angle between each multiplier and its reference, -1 to 1; NaN if either is zero."""
+    norm = torch.linalg.vector_norm
+    return [float((m * r).sum() / (norm(m) * norm(r))) for m, r in zip(multipliers, references)]
+
+
+def multipliers_at(
+    model: nn.Sequential,
+    X: Tensor,
+    Y: Tensor,
+    criterion: Criterion,
+    *,
+    penalty: float = 100.0,
+    growth: float = 2.0,
+    outer: int = 10,
+    inner: int = 100,
+) -> Iterator[MultiplierStep]:
+    """Run the method of multipliers on the activations alone, the weights held fixed.
+
+    Parameters
+    ----------
+    model, X, Y, criterion
+        As in `adjoints`.
+    penalty : float
+        μ of the first step, more than 0.
+    growth : float
+        Factor on μ each step, 1 or more, until μ has reached 1000.
+    outer : int
+        Steps of the multipliers, 1 or more.
+    inner : int
+        Iterations of L-BFGS that a step may take at most to minimise over the activations.
+
+    Yields
+    ------
+    MultiplierStep
+        ``(outer, penalty, violation, difference, cosine, multipliers, adjoints, passes)``
+
+    Raises
+    ------
+    TypeError, ValueError
+        At the call: a model that is not nested or does not fit the data, bad options.
+    TrainingError
+        If the loss is not finite.
+
+    Notes
+    -----
+    All is computed in float64, on a copy in evaluation mode. A larger μ takes fewer steps, each on a worse conditioned
+    problem. μ must outweigh the negative curvature of a sample's loss in its activations: below that, a partly trained
+    net's activations leave for a better loss, and the difference stalls far from zero. The growth of μ ends that.
+
+    References
+    ----------
+    LeCun (1988), "A theoretical framework for back-propagation"; Hestenes (1969) and Powell (1969).
+    """
+    at_least("penalty", penalty, 0, open_end=True)
+    at_least("growth", growth, 1)
+    whole_number("outer", outer, 1)
+    whole_number("inner", inner, 1)
+    probe(model, X)
+    fixed = copy.deepcopy(model).double().eval().requires_grad_(False)
+    X, Y = X.double(), Y.double() if Y.is_floating_point() else Y
+    return _multiplier_steps(Relaxed(fixed, X, criterion, penalty), X, Y, growth, outer, inner)
+
+
+def _multiplier_steps(
+    problem: Relaxed, X: Tensor, Y: Tensor, growth: float, outer: int, inner: int
+) -> Iterator[MultiplierStep]:
+    references = adjoints(problem.model, X, Y, problem.criterion)
+    passes = 0
+
+    def price() -> Tensor:
+        nonlocal passes
+        passes += 1
+        optimizer.zero_grad()
+        value = problem.lagrangian(problem(X), Y) * len(X)  # a sum over samples: gradients of order 1
+        value.backward()
+        return value.detach()
+
+    for step in range(1, outer + 1):
+        optimizer = LBFGS(
+            list(problem.activations),
+            max_iter=inner,
+            tolerance_grad=1e-9,
+            tolerance_change=0,
+            line_search_fn="strong_wolfe",
+        )
+        optimizer.step(price)
+        if not math.isfinite(price()):  # also takes the gaps at the minimum
+            raise TrainingError(f"outer step {step}: the loss is not finite; look for NaN in X, Y and the weights")
+        problem.update_multipliers()
+        multipliers = [m.detach().clone() for m in problem.multipliers]
+        yield MultiplierStep(
+            step,
+            problem.penalty,
+            [float(gap.abs().max()) for gap in problem.gaps],
+            relative_difference(multipliers, references),
+            cosine(multipliers, references),
+            multipliers,
+            references,
+            passes,
+        )
+        problem.penalty = grown(problem.penalty, growth)
