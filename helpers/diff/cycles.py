@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 Graph = Mapping[str, Sequence[str]]
+WORST = 1e12  # condition number: of the 16 digits of a float about four are left
 
 
 class NoConvergence(ArithmeticError):
@@ -156,8 +157,8 @@ def solve(A: Matrix, b: Vector, who: str) -> Vector:
     Raises
     ------
     ArithmeticError
-        If A is singular, or so close to it that no digit of the solution could be trusted.
+        If A is singular, or so close to it that at most a few digits of the solution could be trusted.
     """
-    if not np.isfinite(A).all() or np.linalg.cond(A) > 1 / np.finfo(float).eps:
+    if not np.isfinite(A).all() or np.linalg.cond(A) > WORST:
         raise ArithmeticError(f"{who}: I - J is singular, so that the equations do not determine the variables here")
     return np.asarray(np.linalg.solve(A, b))

@@ -1,5 +1,7 @@
 """What readers touch: panels with buttons over training generators and live pictures."""
 
+from helpers.widgets.constraints import ConstraintPanel, constraint_panel
+from helpers.widgets.cycles import cycle_panel
 from helpers.widgets.explorer import Explorer
 from helpers.widgets.formulas import formula_panel
 from helpers.widgets.jacobians import jacobian_panel
@@ -9,10 +11,13 @@ from helpers.widgets.scalar_net import ScalarNetPanel
 from helpers.widgets.step_sizes import step_size_panel
 
 __all__ = [
+    "ConstraintPanel",
     "Explorer",
     "Runner",
     "ScalarNetPanel",
     "TrainingPanel",
+    "constraint_panel",
+    "cycle_panel",
     "formula_panel",
     "jacobian_panel",
     "step_size_panel",

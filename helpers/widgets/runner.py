@@ -41,6 +41,8 @@ class Runner:
         The share of a processor's time that drawing may take, more than 0, less than 1.
     note : callable, optional
         ``(count) -> None``: notes the state without drawing it, some forty times in a `run` without hands.
+    unit : callable, optional
+        ``() -> str``: what a step is called, in the singular.
 
     Attributes
     ----------
@@ -61,10 +63,12 @@ class Runner:
         look: Callable[[], Callable[[], Any]] = lambda: lambda: (),
         share: float = 0.5,
         note: Callable[[int], None] | None = None,
+        unit: Callable[[], str] = lambda: "epoch",
     ) -> None:
         if not 0 < share < 1:
             raise ValueError(f"share must be more than 0 and less than 1, got {share!r}")
-        self.begin, self.show, self.look, self.share, self.note = begin, show, look, share, note
+        self.begin, self.show, self.look, self.share = begin, show, look, share
+        self.note, self.unit = note, unit
         try:
             self.loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
         except RuntimeError:
@@ -239,8 +243,8 @@ class Runner:
         self.next_frame = (begun or begin) + max(1 / FPS, took / self.share)
 
     def _say(self, text: str = "") -> None:
-        where = f"epoch {self.count} of {self.total}"
-        rate = f", {self.rate:.0f} epochs a second" if self.state == "running" and self.rate else ""
+        where = f"{self.unit()} {self.count} of {self.total}"
+        rate = f", {self.rate:.0f} {self.unit()}s a second" if self.state == "running" and self.rate else ""
         if not text and self.error:
             text = f"Stopped at {where}. {type(self.error).__name__}: {self.error} Press Start or Reset to begin again."
         colour = "#a33b00" if self.error else "inherit"

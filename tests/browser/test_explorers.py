@@ -6,6 +6,7 @@ import pytest
 
 from tests.browser.lab import opened
 from tests.browser.pages import in_the_kernel, run, written
+from tests.browser.test_panels import Panel
 
 pytestmark = pytest.mark.browser
 
@@ -13,6 +14,7 @@ PANELS = {
     "step_size_panel": "from helpers.widgets.step_sizes import step_size_panel",
     "formula_panel": "from helpers.widgets.formulas import formula_panel",
     "jacobian_panel": "from helpers.widgets.jacobians import jacobian_panel",
+    "cycle_panel": "from helpers.widgets.cycles import cycle_panel",
 }
 TYPED = {"formula_panel": ["tanh(a * b) + a if a > 0 else a", "x^2", "1 / x"]}  # the second is refused, in words
 SEEN = """panel => [...panel.querySelectorAll('img')].map(image => image.src).join(' ') + panel.innerText
@@ -89,4 +91,39 @@ def test_every_control_of_every_panel(server, browser, notebook, request):
             panel = Explorer(book, index)
             assert panel.type(TYPED.get(name, [])) + panel.sliders() + panel.choices(most) >= 2, name
             assert in_the_kernel(book, f"{name}.error") == "None", name
+        assert not book.errors
+
+
+RUNNERS = {
+    "ScalarNetPanel": "from helpers.widgets.scalar_net import ScalarNetPanel",
+    "constraint_panel": "from helpers.widgets.constraints import constraint_panel",
+}
+
+
+@pytest.fixture(scope="module")
+def trainings():
+    lines = [*RUNNERS.values(), "import torch", "torch.set_num_threads(1)"]
+    path = written("trainings", "\n".join(lines), *(f"{name[0]} = {name}(); {name[0]}" for name in RUNNERS))
+    yield path.name
+    path.unlink()
+
+
+def test_the_trainings_of_lectures_2_and_4(server, browser, trainings):
+    with opened(server, browser, trainings) as book:
+        run(book)
+        for index, name in enumerate(RUNNERS):
+            panel = Panel(book, index)
+            first = panel.frame()
+            panel.press("Start")
+            panel.until("(running|finished): [a-z ]+ [1-9]")
+            panel.press("Pause")
+            panel.until("paused|finished")
+            book.page.wait_for_function(
+                "([image, first]) => image.src !== first", arg=[panel.box.locator("img").first.element_handle(), first]
+            )
+            panel.press("Reset")
+            panel.until("ready")
+            panel.press("Step")
+            panel.until("paused: [a-z ]+ 1 of")
+            assert in_the_kernel(book, f"{name[0]}.error, {name[0]}.runner.count") == "None 1"
         assert not book.errors

@@ -1,0 +1,177 @@
+"""A panel of lecture 04: a net pulled apart, its gaps and its multipliers, while it trains or with the weights fixed.
+
+>>> panel = constraint_panel(samples=50)
+>>> picture = panel.run(4)  # without hands; in a notebook, show the panel and press Start
+>>> panel.runner.count, panel.error
+(4, None)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from ipywidgets import HBox, Layout, VBox
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy
+from torch.optim import Rprop
+
+from helpers.datasets import datasets
+from helpers.networks import layered_net
+from helpers.plots import Picture
+from helpers.plots.constraints import ConstraintProgress, Measured
+from helpers.training.constrained import Method, train_constrained
+from helpers.training.multipliers import adjoints, cosine, multipliers_at, relative_difference
+from helpers.widgets.controls import choice, log_slider, whole
+from helpers.widgets.live import LiveImage
+from helpers.widgets.runner import Runner
+
+FIXED = "weights held fixed"
+METHODS: dict[str, Method] = {
+    "weights learn: augmented Lagrangian": "augmented_lagrangian",
+    "weights learn: penalty alone": "penalty",
+    "weights learn: ADMM": "admm",
+}
+WAYS = {FIXED: 12} | dict.fromkeys(METHODS, 300)  # and how many steps each takes
+PLANE = ["signed_xor", "gaussian", "rings", "moons"]
+HIDDEN = 2  # layers, of 32 tanh units each
+
+
+class ConstraintPanel:
+    """Watch gaps close and multipliers move, layer by layer, beside the adjoints that back-propagation computes.
+
+    Parameters
+    ----------
+    way : str
+        What trains, one of `WAYS`. With the weights held fixed a step is an outer step of the method of multipliers,
+        otherwise an epoch.
+    samples : int
+        Training points.
+    data, penalty, seed
+        Of the run: a name in ``datasets``, the first penalty μ, and the seed of data and net.
+
+    Attributes
+    ----------
+    runner : Runner
+        Start, Pause, Step, Reset; the count of steps.
+    model : nn.Sequential
+        The net, 2-32-32-1 with tanh, as it stands.
+    """
+
+    def __init__(
+        self, way: str = FIXED, *, samples: int = 200, data: str = "signed_xor", penalty: float = 1.0, seed: int = 0
+    ) -> None:
+        if way not in WAYS:
+            raise ValueError(f"way must be one of {', '.join(WAYS)}, got {way!r}")
+        self.samples = samples
+        self.controls: dict[str, Any] = {
+            "way": choice("What moves", list(WAYS), way, width="360px"),
+            "data": choice("Data", PLANE, data),
+            "penalty": log_slider("Penalty μ, at first", penalty, -1, 2, live=False),
+            "seed": whole("Seed", seed, 0, 10**6),
+        }
+        self.live: LiveImage | None = None
+        self.key = (0, "")  # the picture's steps: how many, and what they are
+        self.place = VBox()
+        self.runner = Runner(self._begin, self._show, note=self._note, unit=lambda: self.key[1])
+        self.box = VBox([
+            HBox(list(self.controls.values()), layout=Layout(flex_flow="row wrap")), self.runner.controls, self.place
+        ])  # fmt: skip
+        self.box.add_class("panel")
+        for control in self.controls.values():
+            control.observe(lambda _: self.runner.reset(), "value")
+
+    @property
+    def error(self) -> Exception | None:
+        """What stopped the training, until the next Reset."""
+        return self.runner.error
+
+    def run(self, steps: int | None = None) -> Picture:
+        """Train without hands, from a fresh start: ``steps`` steps or all, then one figure."""
+        self.runner.run(steps)
+        assert self.live is not None
+        return self.live.picture
+
+    def _begin(self) -> tuple[Iterator[Any], int]:
+        """Build data, net and rule as the controls say, and the picture if it no longer fits."""
+        way, seed, penalty = (self.controls[name].value for name in ("way", "seed", "penalty"))
+        train, test = datasets[self.controls["data"].value][:2]
+        self.training_set, self.test_set = train(samples=self.samples, seed=seed), test(seed=seed)
+        X, Y = self.training_set.X, self.training_set.Y
+        self.model = layered_net([2, *[32] * HIDDEN, 1], activation=nn.Tanh, normalize=False, seed=seed)
+        self.step: Any = None
+        if way == FIXED:
+            steps: Iterator[Any] = multipliers_at(
+                self.model, X, Y, binary_cross_entropy, penalty=penalty, growth=1.0, outer=WAYS[way], inner=50
+            )
+        else:
+            steps = train_constrained(
+                self.model, Rprop, binary_cross_entropy, WAYS[way], [(X, Y)], method=METHODS[way], penalty=penalty
+            )
+        key = (WAYS[way], "outer step" if way == FIXED else "epoch")
+        if self.live is None:
+            self.live = LiveImage(ConstraintProgress(HIDDEN, *key))
+            self.place.children = [self.live.box]
+        elif key != self.key:
+            self.live.use(ConstraintProgress(HIDDEN, *key))
+        self.key = key
+        self._picture.clear()
+        self.live.rewind()
+        return self._noted(steps), WAYS[way]
+
+    def _noted(self, steps: Iterator[Any]) -> Iterator[Any]:
+        for self.step in steps:
+            yield self.step
+
+    @property
+    def _picture(self) -> ConstraintProgress:
+        assert self.live is not None
+        assert isinstance(self.live.picture, ConstraintProgress)
+        return self.live.picture
+
+    def _note(self, count: int) -> None:
+        if count and (not self._picture.x or count > self._picture.x[-1]):
+            self._picture.record(count, measure(self.model, self.training_set.X, self.training_set.Y, self.step))
+
+    def _show(self, count: int, seen: Any) -> None:
+        """Measure and draw; at every stop, say it in words too."""
+        assert self.live is not None
+        self._note(count)
+        if self._picture.trace():
+            self.live.refresh()
+        else:
+            self.live.write()
+        self.live.show()
+        if seen is None:
+            self.live.describe()
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        return self.box._repr_mimebundle_(**options)
+
+
+def measure(model: nn.Sequential, X: Tensor, Y: Tensor, step: Any) -> Measured:
+    """Measure a step of constrained training, or of the method of multipliers, against the adjoints at the net itself.
+
+    Notes
+    -----
+    One forward and one backward pass of the net.
+    """
+    now = getattr(step, "adjoints", None) or adjoints(model, X, Y, binary_cross_entropy)
+    with torch.no_grad():
+        net_loss = float(binary_cross_entropy(model(X), Y))
+    sizes, adjoint_sizes = ([float(torch.linalg.vector_norm(t)) for t in some] for some in (step.multipliers, now))
+    return Measured(
+        getattr(step, "loss", net_loss),
+        net_loss,
+        step.violation,
+        sizes,
+        adjoint_sizes,
+        relative_difference(step.multipliers, now),
+        cosine(step.multipliers, now),
+    )
+
+
+def constraint_panel(way: str = FIXED, **setting: Any) -> ConstraintPanel:
+    """Make the panel; ``way`` and the settings as in `ConstraintPanel`."""
+    return ConstraintPanel(way, **setting)

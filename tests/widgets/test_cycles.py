@@ -1,0 +1,94 @@
+"""The panel of cycles without a browser: both ends of every control, the gradient against finite differences."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from helpers.widgets.controls import ends
+from helpers.widgets.cycles import (
+    CELLS,
+    STEPS,
+    cycle_panel,
+    cyclic_program,
+    draw_weights,
+    look_into,
+    unrolled_gradients,
+)
+
+
+def test_every_control_answers_at_both_ends():
+    panel = cycle_panel()
+    for name, control in panel.controls.items():
+        before = control.value
+        for value in ends(control):
+            panel.run(**{name: value})
+            assert panel.error is None
+        panel.run(**{name: before})
+
+
+@pytest.mark.parametrize("bent", [True, False])
+def test_the_unrolled_gradient_is_that_of_finite_differences(bent):
+    weights = draw_weights(0.7, seed=3, size=6)
+    changes, gradients = unrolled_gradients(weights, bent, steps=5)
+    assert np.isnan(changes[0])
+    assert not gradients[0].any()
+
+    def loss(x):
+        z = np.zeros(6)
+        for _ in range(5):
+            z = weights.W @ z + weights.U @ x
+            z = np.tanh(z) if bent else z
+        return weights.c @ z
+
+    h = 1e-6
+    numerical = [(loss(weights.x + h * e) - loss(weights.x - h * e)) / (2 * h) for e in np.eye(3)]
+    np.testing.assert_allclose(gradients[5], numerical, rtol=1e-7)  # central difference, h² and eps/h
+
+
+@pytest.mark.parametrize("bent", [True, False])
+def test_unrolling_comes_to_the_implicit_gradient_at_the_rate_of_the_spectral_radius(bent):
+    cycle = look_into(0.6, 2, bent)
+    assert "contracts" in cycle.words
+    assert cycle.errors[STEPS] < 1e-12
+    radius = np.abs(cycle.eigenvalues).max()
+    rate = (cycle.errors[50] / cycle.errors[20]) ** (1 / 30)
+    assert rate == pytest.approx(radius, rel=0.1)  # k J^k beside J^k: the point moves too
+
+
+def test_where_iteration_fails_the_words_say_so_and_the_implicit_gradient_still_holds():
+    cycle = look_into(1.5, 2)
+    assert cycle.words.startswith("The iteration FAILS")
+    assert "Newton's method finds a solution" in cycle.words
+    assert np.abs(cycle.eigenvalues).max() > 1
+    assert cycle.errors[-1] > 0.1
+    weights = draw_weights(1.5, 2)
+    program = cyclic_program(weights)
+    at = program.solve({"x": weights.x}, start={"z": np.zeros(20)}, method="newton")["z"]
+    h = 1e-6
+    losses = [
+        [program.solve({"x": weights.x + s * h * e}, start={"z": at}, method="newton")["loss"] for s in (1, -1)]
+        for e in np.eye(3)
+    ]
+    np.testing.assert_allclose(cycle.gradient, [(up - down) / (2 * h) for up, down in losses], rtol=1e-6)
+
+
+def test_a_line_fails_beyond_one_and_a_singular_one_has_no_gradient_to_trust():
+    assert "contracts" in look_into(0.95, 0, False).words
+    beyond = look_into(1.05, 0, False)
+    assert "grown without bounds" in beyond.words
+    assert beyond.gradient is not None
+    at_one = look_into(1.0, 0, False).words  # its largest eigenvalue is 1, so I - J is singular
+    assert "singular" in at_one
+    panel = cycle_panel(radius=1.0, seed=0)
+    parts = panel.run(cell=list(CELLS)[1])
+    assert panel.error is None
+    assert "singular" in parts[0]
+
+
+def test_the_words_name_both_spectral_radii():
+    solved, radii, error, picture = cycle_panel(seed=0).run(radius=1.5, k=40)
+    assert solved.startswith("The iteration contracts")  # W's radius is above 1, J's is not
+    assert radii.startswith("Spectral radius: 1.50 of W, 0.58")
+    assert "unrolled through 40 steps" in error
+    assert "0 of them on or outside the unit circle" in picture.description
