@@ -17,7 +17,8 @@ PANELS = {
     "cycle_panel": "from helpers.widgets.cycles import cycle_panel",
 }
 TYPED = {"formula_panel": ["tanh(a * b) + a if a > 0 else a", "x^2", "1 / x"]}  # the second is refused, in words
-SEEN = """panel => [...panel.querySelectorAll('img')].map(image => image.src).join(' ') + panel.innerText
+PICTURES = "panel => [...panel.querySelectorAll('img')].map(image => image.src).join(' ')"
+SEEN = f"""panel => ({PICTURES})(panel) + panel.innerText
   + [...panel.querySelectorAll('svg')].map(svg => svg.outerHTML.length).join(' ')"""
 
 
@@ -113,14 +114,13 @@ def test_the_trainings_of_lectures_2_and_4(server, browser, trainings):
         run(book)
         for index, name in enumerate(RUNNERS):
             panel = Panel(book, index)
-            first = panel.frame()
+            first = panel.box.evaluate(PICTURES)
             panel.press("Start")
             panel.until("(running|finished): [a-z ]+ [1-9]")
             panel.press("Pause")
             panel.until("paused|finished")
-            book.page.wait_for_function(
-                "([image, first]) => image.src !== first", arg=[panel.box.locator("img").first.element_handle(), first]
-            )
+            box = panel.box.element_handle()
+            book.page.wait_for_function(f"([panel, first]) => ({PICTURES})(panel) !== first", arg=[box, first])
             panel.press("Reset")
             panel.until("ready")
             panel.press("Step")
