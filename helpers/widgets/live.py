@@ -42,7 +42,6 @@ class LiveImage:
 
     def __init__(self, picture: Picture) -> None:
         self.background: BufferRegion = None
-        self.fresh = False  # whether the strip that does not move has been drawn again
         self.moving, self.still, self.words = Image(format="jpeg"), Image(format="jpeg"), HTML()
         self.box = VBox([self.moving, self.still, self.words])
         self.use(picture)
@@ -95,34 +94,28 @@ class LiveImage:
         return pieces
 
     def write(self) -> None:
-        """Put the slow artists as they are now onto the background."""
+        """Put the slow artists as they are now onto the background, and send the strip that does not move."""
         self.canvas.restore_region(self.background)
         _draw(self.picture.slow)
         self.written = self.canvas.copy_from_bbox(self.picture.figure.bbox)
-        self.fresh = True
+        self._send(self.still, self.cut, self.canvas.get_width_height()[1])
 
-    def paint(self) -> dict[Image, bytes]:
-        """Draw what changes in every frame over the kept background; return what is new for each strip.
-
-        In another thread too, if no other method runs meanwhile: widgets are not touched.
-        """
+    def show(self) -> None:
+        """Send the strip that moves as it is now: a kept background, and over it what changes in every frame."""
         self.canvas.restore_region(self.written)
         _draw(self.layers)
         renderer = self.canvas.get_renderer()
         for left, bottom, pixels in self.cover:
             renderer.draw_image(renderer.new_gc(), left, bottom, pixels)
-        pixels, strips = np.asarray(self.canvas.buffer_rgba()), {}
-        if self.cut:
-            strips[self.moving] = _jpeg(pixels[: self.cut])
-        if self.fresh and self.cut < len(pixels):
-            strips[self.still] = _jpeg(pixels[self.cut :])
-        self.fresh = False
-        return strips
+        self._send(self.moving, 0, self.cut)
 
-    def show(self, strips: dict[Image, bytes] | None = None) -> None:
-        """Send what ``paint`` returned, or the picture as it is now."""
-        for image, data in (self.paint() if strips is None else strips).items():
-            image.value = data
+    def _send(self, image: Image, top: int, bottom: int) -> None:
+        """Send the rows of the canvas from ``top`` to ``bottom``."""
+        if bottom > top:
+            frame, buffer = np.asarray(self.canvas.buffer_rgba())[top:bottom], io.BytesIO()
+            size = (frame.shape[1], frame.shape[0])
+            Pillow.frombuffer("RGBX", size, frame, "raw", "RGBX", 0, 1).save(buffer, "jpeg", quality=QUALITY)
+            image.value = buffer.getvalue()
 
     def describe(self) -> None:
         """Bring the words under the image up to date."""
@@ -137,11 +130,3 @@ def _draw(artists: Iterable[Artist]) -> None:
     for artist in artists:
         assert artist.axes is not None
         artist.axes.draw_artist(artist)
-
-
-def _jpeg(pixels: NDArray[np.uint8]) -> bytes:
-    """Encode rows of RGBA pixels."""
-    rows, columns, _ = pixels.shape
-    buffer = io.BytesIO()
-    Pillow.frombuffer("RGBX", (columns, rows), pixels, "raw", "RGBX", 0, 1).save(buffer, "jpeg", quality=QUALITY)
-    return buffer.getvalue()

@@ -19,7 +19,6 @@ from torch import Tensor
 
 from helpers.datasets import datasets
 from helpers.plots import LayerProgress, Picture
-from helpers.plots.progress import PredictLayers
 from helpers.training import RULES
 from helpers.training.evaluation import Scores
 from helpers.training.session import NETS, OPTIMIZERS, Session, Setting
@@ -176,32 +175,27 @@ class TrainingPanel:
         """Return the answers (n, k) of every layer of every run, in one list."""
         return [scores for session in self.sessions for scores in session.predict(X)]
 
-    def _look(self) -> Callable[[], dict[Any, bytes]]:
-        """Copy the runs as they stand, and hand out the rest of the work on a frame, for another thread."""
-        count, views = self.runner.count, [session.snapshot() for session in self.sessions]
-        return lambda: self._frame(count, lambda X: [scores for view in views for scores in view(X)])
+    def _look(self) -> Callable[[], list[Scores]]:
+        """Copy the runs as they stand, and hand out the longer work: the answers at every point of the fields."""
+        views, grid = [session.snapshot() for session in self.sessions], self._picture.grid
+        return lambda: [scores for view in views for scores in view(grid.points)] if grid else []
 
-    def _frame(self, count: int, predict: PredictLayers, still: bool = False) -> dict[Any, bytes]:
-        """Draw the fields; now and then, and at every stop, measure, and draw the curves."""
+    def _show(self, count: int, seen: list[Scores] | None) -> None:
+        """Draw the fields; now and then, and at every stop, measure, draw the curves and say it in words."""
         assert self.live is not None
-        now = time.perf_counter()
+        now, still = time.perf_counter(), seen is None
         if still or now > self.next_point:
-            self._picture.record(count, predict)
+            self._picture.record(count, self.predict)
             self.next_point = now + POINT_EVERY
-        self._picture.fill(predict(self._picture.grid.points) if self._picture.grid else [])
+        self._picture.fill(self._look()() if seen is None else seen)
         if still or now > self.next_curves:
             if self._picture.trace():
                 self.live.refresh()
             else:
                 self.live.write()
             self.next_curves = now + CURVES_EVERY
-        return self.live.paint()
-
-    def _show(self, count: int, strips: dict[Any, bytes] | None) -> None:
-        """Send a frame; at a stop, draw it first, and say it in words."""
-        assert self.live is not None
-        self.live.show(self._frame(count, self.predict, still=True) if strips is None else strips)
-        if strips is None:
+        self.live.show()
+        if still:
             self.live.describe()
 
     def _repr_mimebundle_(self, **options: Any) -> Any:

@@ -11,7 +11,7 @@ import asyncio
 import html
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from ipywidgets import HTML, Button, FloatLogSlider, HBox, IntProgress, Layout, VBox
@@ -32,13 +32,13 @@ class Runner:
     begin : callable
         ``() -> (steps, total)``: an iterator that trains one epoch a step, and how many there will be.
     show : callable
-        ``(count, seen) -> None``: shows the state after ``count`` steps, at most 30 times a second. At every stop
+        ``(count, seen) -> None``: draws the state after ``count`` steps, at most 30 times a second. At every stop
         ``seen`` is None: no other frame follows soon, and nothing has been prepared.
     look : callable, optional
         ``() -> (() -> seen)``: called between two steps, it copies what a frame needs; the function that it returns
-        does the rest in another thread, while training goes on, and what it gives is passed to ``show``.
+        works out the rest in another thread, while training goes on, and what it gives is passed to ``show``.
     share : float
-        The share of a processor's time that drawing may take, more than 0, less than 1.
+        The share of the loop's time that drawing may take, more than 0, less than 1.
     note : callable, optional
         ``(count) -> None``: notes the state without drawing it, some forty times in a `run` without hands.
     unit : callable, optional
@@ -78,9 +78,9 @@ class Runner:
         self.state, self.count, self.total, self.frames = "ready", 0, 1, 0
         self.steps: Iterator[Any] = iter(())
         self.drawn, self.rate = (-1, True), 0.0  # the step in the picture, and whether it was drawn at a stop
-        self.next_frame = 0.0
+        self.next_frame, self.debt = 0.0, 0.0  # when the page can paint again; seconds drawn beyond the share
         self.worker = ThreadPoolExecutor(max_workers=1)
-        self.sight: tuple[int, float, Future[tuple[Any, float]]] | None = None  # step and time of a frame in work
+        self.sight: tuple[int, Future[Any]] | None = None  # the frame in preparation: of which step, and what is seen
         self._build()
         take_over(self)
         self._reset()
@@ -137,7 +137,7 @@ class Runner:
         if self.state in ("finished", "failed"):
             self._reset()
         if self.state in ("ready", "paused"):
-            self.state, self.next_frame = "running", 0.0
+            self.state, self.next_frame, self.debt = "running", 0.0, 0.0
             if self.task is None or self.task.done():
                 self.task = self.loop.create_task(self._train())
             self._say()
@@ -156,10 +156,9 @@ class Runner:
 
     def _reset(self) -> None:
         running = self.state == "running"
-        self.error, self.count, self.drawn = None, 0, (-1, True)
+        self.error, self.count, self.drawn, self.sight = None, 0, (-1, True), None
         self.state = "running" if running else "ready"
         self._say()
-        self._rest()
         try:
             self._close()
             self.steps, self.total = self.begin()
@@ -195,52 +194,53 @@ class Runner:
             if last >= due:
                 self._advance()
                 due = max(due + (0.0 if self.speed.value >= FASTEST else 1 / self.speed.value), last - 0.1)
-            now = last = time.perf_counter()
+            now = time.perf_counter()
             if now - pace[1] > 0.5:
                 self.rate, pace = max(0, self.count - pace[0]) / (now - pace[1]), (self.count, now)
-            if self.sight and self.sight[2].done():
-                self._draw(*self.sight)
-            if not self.sight and now >= self.next_frame and self.count != self.drawn[0]:
-                self._look(now)
+            self.debt = max(-SLICE, self.debt - self.share * (now - last))
+            last = now
+            self._film(now)
             if time.perf_counter() - turn >= SLICE or now < due:
                 await asyncio.sleep(min(0.02, max(BREATH, due - time.perf_counter())))
                 turn = time.perf_counter()
         self._draw()
 
-    def _look(self, now: float) -> None:
+    def _film(self, now: float) -> None:
+        """Draw the frame that the worker has prepared, and let it prepare the next, as the page and the share allow."""
+        sight = self.sight
+        ready = sight and sight[1].done() and self.debt <= SLICE
+        if (ready or not sight) and now >= self.next_frame and self.count != (sight or self.drawn)[0]:
+            self._look()  # first: the worker is on it while the loop draws
+        elif ready:
+            self.sight = None
+        if ready:
+            self._draw(sight)
+
+    def _look(self) -> None:
         """Let the worker prepare a frame of the present state."""
+        begin = time.perf_counter()
         try:
-            self.sight = self.count, now, self.worker.submit(_timed, self.look())
+            self.sight = self.count, self.worker.submit(self.look())
         except Exception as error:
             self.fail(error)
+        self.next_frame, self.debt = begin + 1 / FPS, self.debt + time.perf_counter() - begin
 
-    def _rest(self) -> None:
-        """Wait for the frame that the worker is on, and forget it: a stop, or a new beginning, draws its own."""
-        if self.sight:
-            wait([self.sight[2]])
-            self.sight = None
-
-    def _draw(
-        self, count: int | None = None, begun: float = 0.0, sight: Future[tuple[Any, float]] | None = None
-    ) -> None:
-        """Show what has been prepared, or, at a stop, the present state; what drawing took is then paid by a rest."""
+    def _draw(self, sight: tuple[int, Future[Any]] | None = None) -> None:
+        """Draw what has been prepared, or, at a stop, the present state; the time since has to pay for it."""
         begin = time.perf_counter()
         if sight is None:
-            self._rest()
-        self.sight, took = None, 0.0
-        frame = (self.count if count is None else count, sight is None)
+            self.sight = None  # what is being prepared comes too late
+        frame = (sight[0] if sight else self.count, sight is None)
         if frame != self.drawn and self.state != "failed":
             try:
-                seen, took = sight.result() if sight else (None, 0.0)
-                self.show(frame[0], seen)
+                self.show(frame[0], sight[1].result() if sight else None)
             except Exception as error:
                 self.fail(error)
             self.drawn = frame
             self.frames += 1
         self.bar.max, self.bar.value = max(self.total, 1), min(self.count, self.total)
         self._say()
-        took += time.perf_counter() - begin
-        self.next_frame = (begun or begin) + max(1 / FPS, took / self.share)
+        self.debt += time.perf_counter() - begin
 
     def _say(self, text: str = "") -> None:
         where = f"{self.unit()} {self.count} of {self.total}"
@@ -281,9 +281,3 @@ class Runner:
         if self.error:
             raise self.error
         return self.count
-
-
-def _timed(work: Callable[[], Any]) -> tuple[Any, float]:
-    """Run something, and return what it gives, and how long it kept a processor busy."""
-    begin = time.thread_time()
-    return work(), time.thread_time() - begin
