@@ -200,7 +200,7 @@ class Runner:
             self.debt = max(-SLICE, self.debt - self.share * (now - last))
             last = now
             self._film(now)
-            if time.perf_counter() - turn >= SLICE or now < due:
+            if self.state == "running" and (time.perf_counter() - turn >= SLICE or now < due):
                 await asyncio.sleep(min(0.02, max(BREATH, due - time.perf_counter())))
                 turn = time.perf_counter()
         self._draw()
