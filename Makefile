@@ -28,6 +28,9 @@ check: .venv/dev.done ## Lint, format check and strict types
 
 bench: .venv/test.done ## Measure speed, memory and accuracy against the peers: one table
 	$(BIN)/python benchmarks/local_propagation.py
+	$(BIN)/python benchmarks/differentiation.py
+	$(BIN)/python benchmarks/arrays.py
+	$(BIN)/python benchmarks/three_modes.py
 
 live: .venv/test.done ## Measure the live panels in JupyterLab and a real browser: one table
 	$(BIN)/python benchmarks/live.py

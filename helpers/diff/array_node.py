@@ -20,6 +20,8 @@ from helpers.diff.rules import DomainError, Operators, Rule, check_domain, is_nu
 
 Axis = int | Sequence[int] | None
 NOTHING: dict[str, Any] = {}
+new = object.__new__
+value_of = operator.attrgetter('value')
 serials = itertools.count()  # parents come before what is made of them: the order of birth is a topological order
 
 
@@ -82,9 +84,7 @@ class Array(Operators):
     until the output of the computation is forgotten: that is the price of reverse mode.
     """
 
-    __slots__ = (
-        "_gradient", "constant", "operation", "options", "parents", "serial", "value", "values",
-    )  # fmt: skip
+    __slots__ = ("_gradient", "constant", "operation", "options", "parents", "serial", "value", "values")
     rank: ClassVar[int] = 2
 
     def __init__(self, value: ArrayLike) -> None:
@@ -129,7 +129,7 @@ class Array(Operators):
         ValueError
             If the shapes do not fit, or (DomainError) a value lies outside the domain; the message names the operation.
         """
-        values = [parent.value for parent in parents]
+        values = [*map(value_of, parents)]
         try:
             if row.domain is not None and row.rule is not None and not np.all(row.domain(*values)):
                 check_domain(row.rule, *np.broadcast_arrays(*values))  # raises; its index is one of the result
@@ -141,7 +141,17 @@ class Array(Operators):
             raise ValueError(f"{row.name} cannot take the shape {shapes}: {error}") from error
         if not isinstance(value, np.ndarray):
             value = np.asarray(value)  # NumPy makes a number of what has no axes
-        return Array.__new__(Array)._set(value, row, parents, values, options)
+        value.setflags(write=False)
+        node = new(Array)
+        node.value = value
+        node.operation = row
+        node.parents = parents
+        node.values = values
+        node.options = options
+        node.constant = False
+        node.serial = next(serials)
+        node._gradient = None
+        return node
 
     def backward(self, seed: ArrayLike | None = None, zero_gradient: bool = True) -> None:
         """Set ``gradient``, here and in every node that this one was made of, to the derivative of this node.
@@ -166,9 +176,7 @@ class Array(Operators):
         if seed is None and self.size != 1:
             raise ValueError(f"backward from the shape {self.shape} needs a seed of this shape; or take .sum() first")
         y_bar = adjoint_of(self, np.ones(self.shape) if seed is None else real_array(seed))
-        adjoints = dict(
-            propagate(self, y_bar)
-        )  # all of them first: an error on the way leaves every gradient as it was
+        adjoints = dict(propagate(self, y_bar))  # all of them first: if one fails, every gradient stays as it was
         for node, x_bar in adjoints.items():
             node._gradient = x_bar if zero_gradient else node.gradient + x_bar
 

@@ -1,8 +1,8 @@
 """The trace of an array computation: what is kept on the way forward, and how adjoints run back through it.
 
 A node has a ``value``; the ``operation`` that made it (a row of `helpers.diff.array_rules`) with its ``options``; the
-``parents`` it was made of and their ``values``; a ``serial`` number; and it is ``constant`` or not.
-`helpers.diff.array_node` makes the nodes. `propagate` is all of reverse mode.
+``parents`` it was made of and their ``values``; a ``serial`` number, larger than those of its parents; and it is
+``constant`` or not. `helpers.diff.array_node` makes the nodes. `propagate` is all of reverse mode.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def real_array(value: Any, dtype: DTypeLike | None = None) -> NDArray[Any]:
         If the value is a number type of this package, is ragged, or holds complex numbers, text or objects.
     """
     if isinstance(value, Operand):
-        raise TypeError(f"value must be plain numbers, got a {type(value).__name__}; take its .value")
+        raise TypeError(f"value must be plain numbers, got {type(value).__name__}; take its .value")
     try:
         array = np.array(value)
     except ValueError as error:
@@ -104,20 +104,17 @@ def propagate(
     adjoint is complete: this is a topological order, found on the way. An adjoint is dropped once it is passed on.
     """
     adjoints = {output: y_bar}
-    waiting = [(-output.serial, output)]  # a heap, the youngest on top
+    waiting = [(-output.serial, output)] if output.parents else []  # a heap, the youngest on top; inputs wait in `adjoints` alone, for the end
     ours = set()  # nodes whose adjoint was added up here: nobody else holds that array, it may change in place
     while waiting:
         node = heappop(waiting)[1]
         y_bar = adjoints.pop(node)
         yield node, y_bar
-        parents, operation = node.parents, node.operation
-        if not parents:
-            continue
+        parents, operation, options = node.parents, node.operation, node.options
         if operation is GETITEM and parents[0] in ours and not recorded:
-            add_at(adjoints[parents[0]], node.options["index"], y_bar)  # costs what was read, not an array of zeros
+            add_at(adjoints[parents[0]], options["index"], y_bar)  # costs what was read, not an array of zeros
             continue
         arguments = (y_bar, node, *parents) if recorded else (y_bar, node.value, *node.values)
-        options = node.options
         for parent, vjp in zip(parents, operation.vjps):
             if parent.constant if wanted is None else parent not in wanted:
                 continue
@@ -129,10 +126,12 @@ def propagate(
                 x_bar = x_bar.astype(x.dtype)
             if parent not in adjoints:
                 adjoints[parent] = x_bar
-                heappush(waiting, (-parent.serial, parent))
+                if parent.parents:
+                    heappush(waiting, (-parent.serial, parent))
             elif parent in ours:
                 adjoints[parent] += x_bar
             else:
                 adjoints[parent] = adjoints[parent] + x_bar
                 if x.ndim:  # a number cannot change in place
                     ours.add(parent)
+    yield from adjoints.items()

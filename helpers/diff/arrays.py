@@ -95,9 +95,9 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
     if not (isinstance(result, Array) or is_number(result)):
         raise TypeError(f"f must return one array, got {result!r} of type {type(result).__name__}")
     y = result if isinstance(result, Array) else constant(result, inputs[0])
-    own, whole = set(inputs), trace(y)
-    nested = any(not (node.parents or node.constant or node in own) for node in whole)  # it leads to Arrays outside
-    wanted = made_from(inputs, whole)
+    own, nodes = set(inputs), trace(y)
+    nested = any(not (node.parents or node.constant or node in own) for node in nodes)  # it leads to Arrays outside
+    wanted = made_from(inputs, nodes) if nested else nodes
     for x in inputs:
         x.constant = not x.parents  # from here on: nobody else holds an input made of numbers, to ask for its adjoint
 
@@ -116,13 +116,24 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
 
 
 def jacobian(f: Callable[[Any], Any], x: ArrayLike) -> Any:
-    """Return the Jacobian of a function of one array, row by row: one pullback for each element of the output.
+    """Return the Jacobian of a function of one array, row by row.
+
+    Parameters
+    ----------
+    f : callable
+        A function of one array to one array.
+    x : array_like
+        Where.
 
     Returns
     -------
     ndarray, shape (*y.shape, *x.shape)
         The derivative of y[i] with respect to x[j] at index (i, j), where i and j may be several numbers each. For the
         matrix of the textbooks: ``jacobian(f, x).reshape(y.size, x.size)``.
+
+    Notes
+    -----
+    One pullback for each element of y, so the cost is y.size times that of a gradient.
 
     Examples
     --------

@@ -1,0 +1,245 @@
+"""The array engine beside NumPy written by hand, torch and HIPS autograd: time and memory, in one table.
+
+    python benchmarks/arrays.py                  # everything, about two minutes
+    python benchmarks/arrays.py --quick          # few repetitions, a smoke test
+    python benchmarks/arrays.py --only small     # one net; --help names them
+
+Measured is the mean squared error of a tanh net and its gradient in all weights and biases, in float64, on one thread.
+All contestants get the same numbers, and their gradients must be equal. Each runs in processes of its own, which take
+turns; times are CPU times, the median over the passes of a process, then the least over the processes: other work on
+the machine only adds. Memory is the peak of what Python and NumPy allocate in a pass, above what was there before; that
+of torch cannot be seen so.
+
+``Array`` keeps its parameters from pass to pass, as torch does; `vjp` gets NumPy arrays, which it copies. On the small
+net all times but torch's hold some page faults: glibc gives memory back after a pass and fetches it for the next. Where
+MALLOC_TRIM_THRESHOLD_ and MALLOC_TOP_PAD_ are set large there are none. A new contestant is a function in
+``CONTESTANTS``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+import tracemalloc
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from helpers.diff.arrays import Array, tanh, vjp
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+Arrays = list[NDArray[np.float64]]
+Pass = Callable[[], tuple[float, Any]]  # -> loss, gradients
+
+
+class Net(NamedTuple):
+    """The sizes of the layers, the number of points, and what a pass may cost in units of the hand-written one."""
+
+    sizes: tuple[int, ...]
+    points: int
+    bound: float
+
+
+class Budget(NamedTuple):
+    """How much is spent: processes of each contestant, seconds of passes in each."""
+
+    processes: int
+    seconds: float
+
+
+class Row(NamedTuple):
+    """A line of the table, as text."""
+
+    net: str
+    contestant: str
+    time: str
+    ratio: str
+    bound: str
+    ok: str
+    memory: str
+
+
+NETS = {"small": Net((2, 100, 100, 10, 1), 100, 1.5), "large": Net((784, 1024, 2048, 784), 256, 1.15)}
+FULL, QUICK = Budget(processes=5, seconds=3.0), Budget(processes=1, seconds=0.2)
+
+
+def drawn(net: Net) -> tuple[Arrays, Any, Any]:
+    """Draw the parameters (weight, bias, weight, bias, ...), the inputs and the targets."""
+    rng = np.random.default_rng(0)
+    pairs = [
+        (rng.standard_normal((m, n)) / np.sqrt(m), 0.1 * rng.standard_normal(n))
+        for m, n in itertools.pairwise(net.sizes)
+    ]
+    X, Y = (rng.standard_normal((net.points, width)) for width in (net.sizes[0], net.sizes[-1]))
+    return [p for pair in pairs for p in pair], X, Y
+
+
+def loss_of(parameters: Any, X: Any, Y: Any, tanh: Callable[[Any], Any]) -> Any:
+    """Compute the loss, with any library's arrays."""
+    h = X
+    for layer in range(0, len(parameters), 2):
+        h = h @ parameters[layer] + parameters[layer + 1]
+        if layer + 2 < len(parameters):
+            h = tanh(h)
+    error = h - Y
+    return (error * error).mean()
+
+
+def by_hand(parameters: Arrays, X: Any, Y: Any) -> Pass:
+    """Write the backward pass out: what the engine is measured by."""
+    weights, biases = parameters[::2], parameters[1::2]
+
+    def one_pass() -> tuple[float, Any]:
+        hs = [X]
+        for W, b in zip(weights[:-1], biases[:-1]):
+            hs.append(np.tanh(hs[-1] @ W + b))
+        error = hs[-1] @ weights[-1] + biases[-1] - Y
+        loss = (error * error).mean()
+        G = error * (2 / error.size)
+        gradients = []
+        for h, W in zip(reversed(hs), reversed(weights)):
+            gradients += [G.sum(axis=0), h.T @ G]
+            if h is not X:
+                G = (G @ W.T) * (1 - h * h)
+        return loss, gradients[::-1]
+
+    return one_pass
+
+
+def with_array(parameters: Arrays, X: Any, Y: Any) -> Pass:
+    """Record on Arrays, and call backward."""
+    nodes = [Array(p) for p in parameters]
+
+    def one_pass() -> tuple[float, Any]:
+        loss = loss_of(nodes, X, Y, tanh)
+        loss.backward()
+        return float(loss), [node.gradient for node in nodes]
+
+    return one_pass
+
+
+def with_vjp(parameters: Arrays, X: Any, Y: Any) -> Pass:
+    """Call vjp with NumPy arrays."""
+
+    def one_pass() -> tuple[float, Any]:
+        loss, pullback = vjp(lambda *nodes: loss_of(nodes, X, Y, tanh), *parameters)
+        return loss, pullback(1.0)
+
+    return one_pass
+
+
+def with_torch(parameters: Arrays, X: Any, Y: Any) -> Pass:
+    """Let torch do it, on one thread."""
+    import torch
+
+    torch.set_num_threads(1)
+    leaves = [torch.tensor(p, requires_grad=True) for p in parameters]
+    X, Y = torch.tensor(X), torch.tensor(Y)
+
+    def one_pass() -> tuple[float, Any]:
+        loss = loss_of(leaves, X, Y, torch.tanh)
+        return loss.item(), torch.autograd.grad(loss, leaves)
+
+    return one_pass
+
+
+def with_autograd(parameters: Arrays, X: Any, Y: Any) -> Pass:
+    """Let HIPS autograd do it."""
+    import autograd.numpy as anp
+    from autograd import value_and_grad
+
+    gradient = value_and_grad(lambda nodes: loss_of(nodes, X, Y, anp.tanh))
+    return lambda: gradient(parameters)
+
+
+CONTESTANTS: dict[str, Callable[[Arrays, Any, Any], Pass]] = {
+    "NumPy by hand": by_hand,
+    "Array": with_array,
+    "vjp": with_vjp,
+    "torch": with_torch,
+    "autograd": with_autograd,
+}
+
+
+def measure(net: Net, contestant: str, seconds: float) -> dict[str, float]:
+    """Return the median CPU seconds of a pass, and the peak bytes, in this process."""
+    data = drawn(net)
+    one_pass = CONTESTANTS[contestant](*data)
+    expected, found = by_hand(*data)(), one_pass()
+    for a, b in zip([expected[0], *expected[1]], [found[0], *found[1]]):
+        np.testing.assert_allclose(np.asarray(b), a, rtol=1e-9, atol=1e-12)
+    del expected, found
+    tracemalloc.start()
+    one_pass()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    times: list[float] = []
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end or len(times) < 3:
+        start = time.process_time()
+        one_pass()
+        times.append(time.process_time() - start)
+    return {"seconds": statistics.median(times), "bytes": peak}
+
+
+def measured_apart(name: str, contestant: str, quick: bool) -> dict[str, float]:
+    """Run one contestant in a fresh process on one thread."""
+    command = [sys.executable, __file__, "--measure", name, contestant, *["--quick"] * quick]
+    one_thread = {**os.environ, **dict.fromkeys(THREADS, "1")}
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True, env=one_thread)
+    return dict(json.loads(done.stdout))
+
+
+def rows_of(name: str, quick: bool) -> list[Row]:
+    """Measure all contestants on one net; ours is judged by the hand-written pass, and must beat the peers."""
+    found: dict[str, list[dict[str, float]]] = {contestant: [] for contestant in CONTESTANTS}
+    for turn in range((QUICK if quick else FULL).processes):
+        for contestant, results in found.items():
+            print(f"measuring: {name}, {contestant}, process {turn + 1}", file=sys.stderr, flush=True)
+            results.append(measured_apart(name, contestant, quick))
+    seconds = {contestant: min(result["seconds"] for result in results) for contestant, results in found.items()}
+    rows = []
+    for contestant, t in seconds.items():
+        ratio, bound, ok = t / seconds["NumPy by hand"], "-", "-"
+        if contestant == "Array":
+            bound, ok = f"<= {NETS[name].bound}", "yes" if ratio <= NETS[name].bound else "missed"
+        elif contestant in ("torch", "autograd") and name == "small":
+            bound, ok = "> Array", "yes" if t > seconds["Array"] else "missed"
+        memory = "-" if contestant == "torch" else f"{found[contestant][0]['bytes'] / 2**20:.1f} MiB"
+        rows.append(Row(name, contestant, f"{1000 * t:.3f} ms", f"{ratio:.2f}", bound, ok, memory))
+    return rows
+
+
+def table(rows: list[Row]) -> str:
+    """Set the rows as an aligned Markdown table."""
+    lines = [Row._fields, *rows]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(Row._fields))]
+    text = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths)) + " |" for line in lines]
+    return "\n".join([text[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *text[1:]])
+
+
+def main() -> None:
+    """Read the command line, measure, print the table."""
+    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="one short process each: a smoke test")
+    parser.add_argument("--only", choices=NETS, help="one net instead of both")
+    parser.add_argument("--measure", nargs=2, metavar=("NET", "CONTESTANT"), help="in this process, as JSON")
+    options = parser.parse_args()
+    if options.measure:
+        name, contestant = options.measure
+        print(json.dumps(measure(NETS[name], contestant, (QUICK if options.quick else FULL).seconds)))
+        return
+    rows = [row for name in ([options.only] if options.only else NETS) for row in rows_of(name, options.quick)]
+    print(f"NumPy {np.__version__}, one thread\n\n{table(rows)}")
+
+
+if __name__ == "__main__":
+    main()

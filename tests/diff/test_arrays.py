@@ -1,0 +1,395 @@
+"""The array engine: random programs and second derivatives against torch, what backward sets, what is refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import MappingProxyType, SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from helpers.diff import arrays, scalar
+from helpers.diff.array_rules import ROWS
+from helpers.diff.arrays import Array, concatenate, exp, jacobian, log, log_sum_exp, sqrt, stack, tanh, vjp, where
+from helpers.diff.forward import jvp
+
+# An instruction takes two arrays a, b of shape (3, 4), (4,), (3, 1) or (), and the functions m of a library; its result
+# has such a shape again, and entries of order one.
+ELEMENTARY = ["exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "sigmoid", "relu", "maximum", "minimum"]
+TORCH = SimpleNamespace(
+    **{name: getattr(torch, name) for name in ELEMENTARY},
+    where=lambda condition, a, b: torch.where(torch.as_tensor(condition), a, b),
+    stack=torch.stack,
+    concatenate=torch.cat,
+    log_sum_exp=lambda x, axis, keepdims=False: torch.logsumexp(x, axis, keepdims),
+    max=lambda x, axis, keepdims=False: torch.amax(x, axis, keepdims),
+    full=lambda x: x + torch.zeros(3, 4, dtype=x.dtype),
+)
+OURS = SimpleNamespace(
+    **{name: getattr(arrays, name) for name in arrays.__all__},
+    max=lambda x, axis, keepdims=False: x.max(axis, keepdims),
+    full=lambda x: x + np.zeros((3, 4)),
+)
+INSTRUCTIONS = [
+    lambda m, a, b: a + b,
+    lambda m, a, b: a - 2 * b,
+    lambda m, a, b: a * b,
+    lambda m, a, b: a / (b * b + 1),
+    lambda m, a, b: 1 / (1.5 + a * a) - b,
+    lambda m, a, b: -a + 0.5,
+    lambda m, a, b: (m.tanh(a) + 2) ** 3 * 0.1,
+    lambda m, a, b: (a * a + 0.5) ** m.tanh(b),
+    lambda m, a, b: m.exp(m.sin(a)) - m.cos(b),
+    lambda m, a, b: m.log(1 + a * a),
+    lambda m, a, b: m.sqrt(a * a + b * b + 0.1),
+    lambda m, a, b: m.tan(m.tanh(a)),
+    lambda m, a, b: m.sigmoid(a - b),
+    lambda m, a, b: m.relu(a) + 0.1 * abs(b),
+    lambda m, a, b: m.maximum(a, b) - m.minimum(b, 0.3 * a),
+    lambda m, a, b: m.where(np.arange(4) % 2 == 0, m.full(a), m.full(b)),
+    lambda m, a, b: m.full(a).sum(0) * 0.3,
+    lambda m, a, b: m.full(a).mean(1, keepdims=True) if m is OURS else m.full(a).mean(1, keepdim=True),
+    lambda m, a, b: m.full(a).mean(),
+    lambda m, a, b: m.max(m.full(a), 1, True),
+    lambda m, a, b: m.log_sum_exp(m.full(a), 0),
+    lambda m, a, b: m.log_sum_exp(m.full(a), (0, 1)),
+    lambda m, a, b: m.full(a) @ m.full(b).T @ m.full(a) * 0.1,
+    lambda m, a, b: m.full(a) @ m.full(b)[1] @ m.full(a),
+    lambda m, a, b: (m.stack([m.full(a), m.full(b)]) @ m.full(a).T @ m.full(b))[1],
+    lambda m, a, b: m.concatenate([m.full(a)[:1], m.full(b)[1:]]),
+    lambda m, a, b: m.full(a)[[0, 2, 0]] + m.full(a)[2, 1],
+    lambda m, a, b: m.full(a).reshape(4, 3).T,
+    lambda m, a, b: m.full(a).reshape(2, 2, 3)[:, 1].reshape(6)[2:].reshape(4),
+    lambda m, a, b: a + b if a.sum() > b.sum() else a - b * b,
+    lambda m, a, b: sum(row * k for k, row in enumerate(m.full(a))),
+]
+STEPS = st.tuples(st.integers(0, len(INSTRUCTIONS) - 1), st.integers(0, 99), st.integers(0, 99))
+SHAPES = [(3, 4), (4,), (3, 1), ()]
+
+
+def run(program, m, inputs):
+    """Run a program; a step may use any earlier result, so nodes are shared. Return one number, and all results."""
+    results = list(inputs)
+    for which, i, j in program:
+        results.append(m.tanh(INSTRUCTIONS[which](m, results[i % len(results)], results[j % len(results)])))
+    total = results[-1].sum()
+    for result in results[:-1]:
+        total = total + 0.3 * (result * result).sum()
+    return total
+
+
+def inputs_of(seed):
+    rng = np.random.default_rng(seed)
+    return [rng.standard_normal(shape) for shape in SHAPES]
+
+
+def of_torch(program, inputs):
+    leaves = [torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in inputs]
+    output = run(program, TORCH, leaves)
+    return output.item(), [g.numpy() for g in torch.autograd.grad(output, leaves)]
+
+
+def agree(found, expected):
+    """Whether every gradient is as expected up to a relative error of 1e-10 (of the norm), and has its shape."""
+    return all(
+        a.shape == b.shape and np.linalg.norm(a - b) <= 1e-10 * max(np.linalg.norm(b), 1e-3)
+        for a, b in zip(found, expected)
+    )
+
+
+@settings(max_examples=120, deadline=None, derandomize=True)
+@given(st.lists(STEPS, min_size=1, max_size=12), st.integers(0, 1000))
+def test_random_programs_agree_with_torch(program, seed):
+    inputs = inputs_of(seed)
+    value, expected = of_torch(program, inputs)
+    y, pullback = vjp(lambda *xs: run(program, OURS, xs), *inputs)
+    assert y == pytest.approx(value, rel=1e-12)
+    assert agree(pullback(1.0), expected)
+
+
+EVERYTHING = [(which, which, which + 1) for which in range(len(INSTRUCTIONS))]
+
+
+def gradients(program, inputs):
+    xs = [Array(x) for x in inputs]
+    run(program, OURS, xs).backward()
+    return [x.gradient for x in xs]
+
+
+def test_one_program_of_all_instructions():
+    assert agree(gradients(EVERYTHING, inputs_of(0)), of_torch(EVERYTHING, inputs_of(0))[1])
+
+
+@pytest.mark.parametrize("name", ["mul", "matmul", "sum", "mean", "max", "log_sum_exp", "getitem", "reshape", "tanh"])
+@pytest.mark.parametrize("factor", [-1.0, 1.001])
+def test_the_comparison_refuses_a_wrong_rule(monkeypatch, name, factor):
+    _, expected = of_torch(EVERYTHING, inputs_of(0))
+    record = Array.record
+
+    def wrong(row, parents, options=MappingProxyType({})):
+        vjps = [lambda *args, right=right, **o: factor * right(*args, **o) for right in row.vjps]
+        return record(replace(row, vjps=tuple(vjps)) if row.name == name else row, parents, options)
+
+    monkeypatch.setattr(Array, "record", staticmethod(wrong))
+    assert not agree(gradients(EVERYTHING, inputs_of(0)), expected)
+
+
+def test_the_comparison_refuses_missing_accumulation_and_a_transpose():
+    xs = inputs_of(0)
+    _, expected = of_torch([(2, 0, 0)], xs)
+    assert agree(gradients([(2, 0, 0)], xs), expected)
+    overwritten = [expected[0] - xs[0] * 0.6, *expected[1:]]  # without the last addend of this very program
+    assert not agree(overwritten, expected)
+    A = np.random.default_rng(1).standard_normal((3, 3))
+    assert not agree([A.T], [A])
+
+
+# Second derivatives.
+
+
+def net(m, W, b, V, X):
+    """A small net with every shape of operand; its output is one number."""
+    return (m.log_sum_exp(m.tanh(X @ W + b) @ V, 1) ** 2).mean()
+
+
+def test_hessian_times_vector_agrees_with_torch():
+    rng = np.random.default_rng(4)
+    W, b, V, X, U = (rng.standard_normal(shape) for shape in [(2, 5), (5,), (5, 3), (7, 2), (2, 5)])
+    ours = vjp(lambda *Wb: vjp(lambda W, b: net(OURS, W, b, V, X), *Wb)[1](1.0)[0], W, b)[1](U)
+
+    leaves = [torch.tensor(x, requires_grad=True) for x in (W, b)]
+    output = net(TORCH, *leaves, torch.tensor(V), torch.tensor(X))
+    first = torch.autograd.grad(output, leaves, create_graph=True)[0]
+    assert agree(ours, [g.numpy() for g in torch.autograd.grad((first * torch.tensor(U)).sum(), leaves)])
+
+
+def gradient_of(f):
+    return lambda x: vjp(f, x)[1](1.0)[0]
+
+
+def test_the_whole_hessian_and_a_third_derivative():
+    hessian = jacobian(gradient_of(lambda x: (x**3).sum() + x[0] * x[1]), [1.0, 2.0, 3.0])
+    assert hessian.tolist() == [[6, 1, 0], [1, 12, 0], [0, 0, 18]]
+    assert gradient_of(gradient_of(gradient_of(lambda x: x**4)))(2.0) == 48.0
+
+
+def test_reverse_mode_over_forward_mode():
+    x, v = Array([0.3, -0.7]), np.array([1.0, 2.0])
+    _, x_dot = jvp(lambda x: (tanh(x) * x).sum(), x, Array(v))
+    x_dot.backward()
+    hessian = jacobian(gradient_of(lambda x: (tanh(x) * x).sum()), x.value)
+    np.testing.assert_allclose(x.gradient, hessian @ v, rtol=1e-12)
+
+
+def test_a_derivative_inside_a_function_sees_what_is_outside():
+    # d(x + y)/dy = 1, where x comes in from outside: not 2, if x and y are told apart
+    assert gradient_of(lambda x: x * gradient_of(lambda y: x + y)(1.0))(5.0) == 1.0
+    assert gradient_of(lambda x: x * gradient_of(lambda y: x + y)(x))(5.0) == 1.0
+    assert gradient_of(lambda x: gradient_of(lambda y: x * y)(x))(5.0) == 1.0  # d(xy)/dy at y = x is x
+    assert gradient_of(lambda w: gradient_of(lambda x: w * x * x)(3.0))(5.0) == 6.0  # 2wx at x = 3
+
+
+# Jacobians.
+
+
+def test_jacobians_of_the_lecture():
+    x, A = np.array([0.1, 0.5, -2.0]), np.random.default_rng(5).standard_normal((2, 3))
+    np.testing.assert_allclose(jacobian(tanh, x), np.diag(1 - np.tanh(x) ** 2), rtol=1e-15)
+    assert np.array_equal(jacobian(lambda x: A @ x, x), A)
+    J = jacobian(lambda X: A @ X, np.ones((3, 4)))
+    assert J.shape == (2, 4, 3, 4)
+    assert np.array_equal(J.reshape(8, 12), np.kron(A, np.eye(4)))  # by rows
+    assert np.array_equal(J.transpose(1, 0, 3, 2).reshape(8, 12), np.kron(np.eye(4), A))  # by columns: I kron A
+    assert np.array_equal(jacobian(lambda x: x.sum(), x), np.ones(3))
+    assert jacobian(lambda x: x * x, 3.0) == 6.0
+    assert jacobian(lambda x: x * x, np.float32([1, 2])).dtype == np.float32
+
+
+# What backward sets.
+
+
+def test_backward_sets_every_node_and_twice_is_as_good_as_once():
+    x = Array([1.0, 2.0])
+    h = x * x
+    y = (h * x).sum()
+    for _ in range(2):
+        y.backward()
+        assert x.gradient.tolist() == [3.0, 12.0]
+        assert h.gradient.tolist() == [1.0, 2.0]
+        assert float(y.gradient) == 1.0
+    assert [node.operation.name for node in (h, y)] == ["mul", "sum"]
+    assert x.operation is None
+    assert h.parents == (x, x)
+    h.sum().backward()
+    assert x.gradient.tolist() == [2.0, 4.0]
+
+
+def test_accumulation_over_several_outputs_is_that_of_torch():
+    x, t = Array([1.0, 2.0]), torch.tensor([1.0, 2.0], requires_grad=True)
+    for leaf, outputs in ((x, lambda h: (h.sum(), (h * h).sum(), h[0])), (t, lambda h: (h.sum(), (h * h).sum(), h[0]))):
+        for output in outputs(leaf**3):  # h is shared by the three
+            if leaf is t:
+                output.backward(retain_graph=True)
+            else:
+                output.backward(zero_gradient=False)
+    assert x.gradient.tolist() == t.grad.tolist()
+
+
+def test_a_seed_weighs_the_outputs():
+    x = Array([1.0, 2.0])
+    (x * x).backward([1.0, 10.0])
+    assert x.gradient.tolist() == [2.0, 40.0]
+    assert Array([1.0]).gradient.tolist() == [0.0]
+
+
+def test_an_error_on_the_way_back_leaves_the_gradients():
+    x = Array([0.0, 1.0])
+    (x * 2).sum().backward()
+    with pytest.raises(ValueError, match="sqrt has no finite derivative"):
+        (x * 3 + sqrt(x)).sum().backward()
+    assert x.gradient.tolist() == [2.0, 2.0]
+
+
+def test_a_deep_trace_needs_no_recursion():
+    x = y = Array(1.0)
+    for _ in range(20_000):
+        y = y + x
+    y.backward()
+    assert x.gradient == 20_001
+    del y
+
+
+def test_elements_read_one_by_one_add_up():
+    x = Array(np.arange(6.0).reshape(3, 2))
+    total = sum(row[0] * row[1] for row in x) + sum(x[[0, 0]][0])
+    total.backward()
+    assert x.gradient.tolist() == [[2, 1], [3, 2], [5, 4]]
+    assert len(x) == 3
+
+
+def test_the_same_net_on_scalars():
+    rng = np.random.default_rng(6)
+    W, X = rng.standard_normal((2, 3)), rng.standard_normal((4, 2))
+    nodes = [[scalar.Scalar(w) for w in row] for row in W]
+    loss = sum(scalar.tanh(sum(x[i] * nodes[i][j] for i in range(2))) for x in X for j in range(3))
+    loss.backward()
+    _, pullback = vjp(lambda W: tanh(X @ W).sum(), W)
+    np.testing.assert_allclose(pullback(1.0)[0], [[node.gradient for node in row] for row in nodes], rtol=1e-12)
+
+
+# Types, and what nobody can change afterwards.
+
+
+def test_types():
+    single = np.float32([1, 2])
+    for f in (lambda x: x * 2 + 1.5, lambda x: np.float64(3) * x, lambda x: np.array([1, 2]) * x, lambda x: x**3, tanh):
+        y, pullback = vjp(f, single)
+        assert (y.dtype, pullback([1.0, 1.0])[0].dtype) == (np.float32, np.float32)
+    x, y = Array(single), Array([1.0, 2.0])
+    (x * y).sum().backward()
+    assert (x.gradient.dtype, y.gradient.dtype) == (np.float32, np.float64)
+    assert Array([1, 2]).dtype == Array(True).dtype == Array(np.float16(2)).dtype == np.float64
+    assert Array(np.float32(2)).dtype == np.float32
+    assert isinstance(vjp(lambda x: x * x, 3.0)[0], float)
+
+
+def test_numpy_on_the_left_and_comparisons():
+    x = Array([1.0, 2.0])
+    assert isinstance(np.ones(2) * x, Array)
+    assert isinstance(np.ones((3, 2)) @ x, Array)
+    assert (np.float64(2) - x).value.tolist() == [1.0, 0.0]
+    assert (x > 1).tolist() == [False, True]
+    assert (np.array([1.0, 0.0]) == x).tolist() == [True, False]
+    assert {x: "a node"}[x] == "a node"
+    assert bool(x[0] < x[1])
+    assert float(x[1]) == 2.0
+    assert repr(x) == "Array([1., 2.])"
+
+
+def test_nothing_that_was_recorded_can_change():
+    mine, index, factor = np.array([1.0, 2.0]), np.array([0, 0]), np.array([3.0, 4.0])
+    x = Array(mine)
+    y = (x[index] * factor).sum()
+    mine[:], index[:], factor[:] = 9.0, 1, 9.0  # the arrays stay their owner's
+    y.backward()
+    assert x.gradient.tolist() == [7.0, 0.0]
+    for locked in (x.value, x.T.value, (x * 2).value, x.gradient, *vjp(tanh, mine)[1](mine)):
+        with pytest.raises(ValueError, match="read-only"):
+            locked += 1
+    with pytest.raises(TypeError, match="cannot change in place"):
+        x[0] = 1.0
+    old = x
+    x += 1  # a new node; the old one is as it was
+    assert old.value.tolist() == [1.0, 2.0]
+    assert x.parents[0] is old
+
+
+# What vjp returns and refuses.
+
+
+def test_vjp_always_returns_a_tuple_and_zeros_for_what_does_not_matter():
+    y, pullback = vjp(lambda a, b: a * 2, [1.0, 2.0], np.ones((2, 2)))
+    a_bar, b_bar = pullback([1.0, 1.0])
+    assert y.tolist() == [2.0, 4.0]
+    assert a_bar.tolist() == [2.0, 2.0]
+    assert b_bar.tolist() == [[0, 0], [0, 0]]
+    assert vjp(lambda x: 7.0, 1.0)[1](1.0) == (0.0,)
+    assert [x_bar.tolist() for x_bar in pullback([0.0, 1.0])] == [[0, 2], [[0, 0], [0, 0]]]
+
+
+X = Array(np.ones((2, 3)))
+BAD = {
+    "ragged": (lambda: Array([[1.0, 2.0], [3.0]]), ValueError, "rows have different lengths"),
+    "objects": (lambda: Array([1.0, None]), TypeError, "value must hold real numbers, got object"),
+    "text": (lambda: Array("1.0"), TypeError, "real numbers, got <U3"),
+    "complex": (lambda: Array([1j]), TypeError, "real numbers, got complex128"),
+    "Array of Array": (lambda: Array(X), TypeError, "got Array; take its .value"),
+    "list of Arrays": (lambda: Array([X, X]), TypeError, "NumPy does not record.*stack"),
+    "NumPy's functions": (lambda: np.exp(X), TypeError, "Array.*ufunc"),
+    "a list as operand": (lambda: X - [1.0], TypeError, "unsupported operand"),
+    "complex operand": (lambda: X * 1j, TypeError, "real numbers"),
+    "add": (lambda: X + np.ones(4), ValueError, r"add cannot take the shape \(2, 3\) and \(4,\)"),
+    "matmul": (lambda: X @ X, ValueError, r"matmul cannot take the shape \(2, 3\) and \(2, 3\)"),
+    "matmul of a number": (lambda: X @ Array(2.0), ValueError, r"matmul cannot take the shape \(2, 3\) and \(\)"),
+    "reshape": (lambda: X.reshape(4), ValueError, r"reshape cannot take the shape \(2, 3\)"),
+    "transpose": (lambda: X.transpose(0, 0), ValueError, r"transpose cannot take the shape \(2, 3\)"),
+    "axis": (lambda: X.sum(axis=2), ValueError, r"sum cannot take the shape \(2, 3\): axis 2"),
+    "index": (lambda: X[2], IndexError, "out of bounds"),
+    "empty max": (lambda: X[:0].max(), ValueError, r"max cannot take the shape \(0, 3\)"),
+    "empty mean": (lambda: X[:0].mean(), ValueError, "nothing to average"),
+    "concatenate": (
+        lambda: concatenate([X, np.ones(3)]),
+        ValueError,
+        r"concatenate cannot take the shape \(2, 3\) and",
+    ),
+    "log": (lambda: log(X - 1), ValueError, r"log needs x > 0, got 0.0 at index \(0, 0\)"),
+    "sqrt": (lambda: sqrt(X * np.array([1, 1, -1])), ValueError, r"sqrt needs x >= 0, got -1.0 at index \(0, 2\)"),
+    "division": (lambda: X / np.array([1, 0, 1]), ZeroDivisionError, r"got 1.0 and 0.0 at index \(0, 1\)"),
+    "power": (lambda: (X - 2) ** X, ValueError, r"power needs a base > 0.*got -1.0 and 1.0 at index \(0, 0\)"),
+    "root": (lambda: (X - 2) ** 0.5, ValueError, "x >= 0 for the exponent 0.5, got -1.0"),
+    "no seed": (lambda: X.backward(), ValueError, r"shape \(2, 3\) needs a seed of this shape"),
+    "wrong seed": (lambda: X.backward([1.0]), ValueError, r"shape \(2, 3\) must have this shape, got \(1,\)"),
+    "wrong cotangent": (lambda: vjp(tanh, [1.0])[1](1.0), ValueError, r"shape \(1,\) must have this shape, got \(\)"),
+    "several outputs": (lambda: vjp(lambda x: (x, x), 1.0), TypeError, "f must return one array, got .* tuple"),
+    "no primal": (lambda: vjp(lambda: 1.0), ValueError, "vjp needs a primal"),
+    "truth": (lambda: bool(X), ValueError, "ambiguous"),
+    "half precision": (lambda: X.astype(np.float16), ValueError, "float32 or float64"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_named(name):
+    call, error, message = BAD[name]
+    with pytest.raises(error, match=message):
+        call()
+
+
+def test_the_table_is_complete():
+    assert {"exp", "log", "matmul", "sum", "getitem", "log_sum_exp"} <= set(ROWS)
+    assert exp(Array(0.0)).value == 1.0
+    assert where([True, False], Array([1.0, 2.0]), 0.0).value.tolist() == [1.0, 0.0]
+    assert stack([X, X]).shape == (2, 2, 3)
+    assert log_sum_exp(X, axis=1).shape == (2,)
