@@ -37,6 +37,7 @@ live: .venv/test.done ## Measure the live panels in JupyterLab and a real browse
 
 experiments: .venv/test.done ## Run again the experiments whose results the notebooks read (resumable)
 	$(BIN)/python experiments/local_propagation.py
+	$(BIN)/python experiments/constraints.py
 
 picture: .venv/course.done ## Draw the pictures of the README again, from real training
 	$(BIN)/python pictures/boundaries.py

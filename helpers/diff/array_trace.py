@@ -104,7 +104,8 @@ def propagate(
     adjoint is complete: this is a topological order, found on the way. An adjoint is dropped once it is passed on.
     """
     adjoints = {output: y_bar}
-    waiting = [(-output.serial, output)] if output.parents else []  # a heap, the youngest on top; inputs wait in `adjoints` alone, for the end
+    # A heap, the youngest on top; inputs wait in `adjoints` alone, for the end.
+    waiting = [(-output.serial, output)] if output.parents else []
     ours = set()  # nodes whose adjoint was added up here: nobody else holds that array, it may change in place
     while waiting:
         node = heappop(waiting)[1]
