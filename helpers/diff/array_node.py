@@ -21,7 +21,7 @@ from helpers.diff.rules import DomainError, Operators, Rule, check_domain, is_nu
 Axis = int | Sequence[int] | None
 NOTHING: dict[str, Any] = {}
 new = object.__new__
-value_of = operator.attrgetter('value')
+value_of = operator.attrgetter("value")
 serials = itertools.count()  # parents come before what is made of them: the order of birth is a topological order
 
 
