@@ -31,6 +31,7 @@ bench: .venv/test.done ## Measure speed, memory and accuracy against the peers: 
 	$(BIN)/python benchmarks/differentiation.py
 	$(BIN)/python benchmarks/arrays.py
 	$(BIN)/python benchmarks/three_modes.py
+	$(BIN)/python benchmarks/ensembles.py
 
 live: .venv/test.done ## Measure the live panels in JupyterLab and a real browser: one table
 	$(BIN)/python benchmarks/live.py

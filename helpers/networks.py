@@ -4,6 +4,8 @@
 4
 >>> layered_net([64, 32, 10], seed=0)[0][0]
 Linear(in_features=64, out_features=32, bias=True)
+>>> NETWORKS["N1"](seed=0)[0][0]
+Linear(in_features=5, out_features=5, bias=False)
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -76,3 +79,55 @@ def layered_net(
 def mertens_net(inputs: int = 2, outputs: int = 1, *, seed: int | None = None) -> nn.Sequential:
     """Build the net of the local-propagation document: inputs-100-100-10-outputs, Mish, unit rows, sigmoid output."""
     return layered_net([inputs, 100, 100, 10, outputs], seed=seed)
+
+
+def square_net(
+    widths: Sequence[int],
+    *,
+    bias: bool = True,
+    activation: Callable[[], nn.Module] | None = None,
+    seed: int | None = None,
+) -> nn.Sequential:
+    """Build a net from n numbers to n numbers, as idempotent ones must be: a block a linear layer, nested.
+
+    Parameters
+    ----------
+    widths : sequence of int
+        Widths of input, hidden layers and output, each 1 or more; the first and the last are equal.
+    bias : bool
+        Whether the linear layers have a bias.
+    activation : callable, optional
+        Makes the activation that follows *each* linear layer, the last included; by default there is none.
+    seed : int or None
+        Seed of the initial weights; None draws from torch's global state.
+    """
+    if len(widths) < 2 or widths[0] != widths[-1]:
+        raise ValueError(f"widths must begin and end alike, such as [5, 10, 5], got {list(widths)}")
+    sizes = [whole_number("widths", width, 1) for width in widths]
+    with seeded(seed):
+        return nn.Sequential(
+            *(
+                nn.Sequential(nn.Linear(a, b, bias=bias), *([activation()] if activation else []))
+                for a, b in itertools.pairwise(sizes)
+            )
+        )
+
+
+class Networks(dict[str, Callable[..., nn.Sequential]]):
+    """Builders of nets; a missing key is answered with the names there are."""
+
+    def __missing__(self, name: str) -> Callable[..., nn.Sequential]:
+        raise KeyError(f"no net is called {name!r}; choose one of: {', '.join(self)}")
+
+
+NETWORKS = Networks(
+    N1=partial(square_net, [5, 5], bias=False),
+    N2=partial(square_net, [5, 10, 5], bias=False),
+    N3=partial(square_net, [5, 10, 5], activation=nn.Tanh),
+    N4=partial(square_net, [784, 1024, 2048, 784], activation=nn.Tanh),
+    B1=partial(square_net, [5, 5]),
+    B2=partial(square_net, [100, 250, 100]),
+    B3=partial(square_net, [4096, 1024, 4096]),
+    B4=partial(square_net, [784, 1024, 2048, 784]),
+)
+"""The nets of the idempotent document by name; call one to build it, with ``seed=``."""

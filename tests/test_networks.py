@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from helpers.networks import Normalize, layered_net, mertens_net, seeded
+from helpers.networks import NETWORKS, Normalize, layered_net, mertens_net, seeded, square_net
 
 
 def test_mertens_net_is_that_of_the_document():
@@ -42,3 +42,38 @@ def test_without_a_seed_the_global_state_is_drawn_from():
 def test_bad_widths_are_refused(widths, words):
     with pytest.raises((TypeError, ValueError), match=words):
         layered_net(widths)
+
+
+@pytest.mark.parametrize(
+    ("name", "widths", "bias", "tanh"),
+    [
+        ("N1", [5, 5], False, False),
+        ("N2", [5, 10, 5], False, False),
+        ("N3", [5, 10, 5], True, True),
+        ("N4", [784, 1024, 2048, 784], True, True),
+        ("B1", [5, 5], True, False),
+        ("B2", [100, 250, 100], True, False),
+        ("B3", [4096, 1024, 4096], True, False),
+        ("B4", [784, 1024, 2048, 784], True, False),
+    ],
+)
+def test_the_idempotent_nets_are_those_of_the_document(name, widths, bias, tanh):
+    with torch.device("meta"):  # their shapes, without their numbers
+        net = NETWORKS[name]()
+    assert [(b[0].in_features, b[0].out_features) for b in net] == list(zip(widths, widths[1:]))  # noqa: RUF007
+    assert all((b[0].bias is not None) is bias for b in net)
+    assert all([type(layer) for layer in b] == [nn.Linear, *([nn.Tanh] if tanh else [])] for b in net)
+
+
+def test_idempotent_nets_draw_from_their_seed_alone():
+    a, b, c = (NETWORKS["N3"](seed=seed) for seed in (1, 1, 2))
+    assert all(torch.equal(p, q) for p, q in zip(a.parameters(), b.parameters()))
+    assert not torch.equal(a[0][0].weight, c[0][0].weight)
+    with pytest.raises(KeyError, match="no net is called 'N5'; choose one of: N1"):
+        NETWORKS["N5"]
+
+
+@pytest.mark.parametrize("widths", [[5], [5, 4], [5, 0, 5], [5, 2.0, 5]])
+def test_nets_that_cannot_be_idempotent_are_refused(widths):
+    with pytest.raises((TypeError, ValueError), match="widths"):
+        square_net(widths)

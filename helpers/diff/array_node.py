@@ -15,14 +15,12 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from helpers.diff.array_rules import ROWS, Row, row_of
-from helpers.diff.array_trace import kept_index, propagate, read_only, real_array
+from helpers.diff.array_trace import kept_index, propagate, read_only, real_array, value_of
 from helpers.diff.rules import DomainError, Operators, Rule, check_domain, is_number
 
 Axis = int | Sequence[int] | None
 NOTHING: dict[str, Any] = {}
-new = object.__new__
-value_of = operator.attrgetter("value")
-serials = itertools.count()  # parents come before what is made of them: the order of birth is a topological order
+serials = itertools.count(0, -1)  # downwards: the youngest node has the least number
 
 
 def arithmetic(name: str) -> tuple[Any, Any]:
@@ -58,6 +56,8 @@ class Array(Operators):
     ----------
     value : array_like
         Real numbers in any shape. They are copied. float32 stays float32, everything else becomes float64.
+    dtype : dtype, optional
+        float32 or float64, for numbers and integers; arrays of float32 or float64 keep their type.
 
     Attributes
     ----------
@@ -84,26 +84,17 @@ class Array(Operators):
     until the output of the computation is forgotten: that is the price of reverse mode.
     """
 
-    __slots__ = ("_gradient", "constant", "operation", "options", "parents", "serial", "value", "values")
+    __slots__ = ("_gradient", "constant", "operation", "options", "parents", "serial", "value")
     rank: ClassVar[int] = 2
 
-    def __init__(self, value: ArrayLike) -> None:
-        self._set(real_array(value), None, (), [], NOTHING)
-
-    def _set(
-        self,
-        value: NDArray[Any],
-        operation: Row | None,
-        parents: tuple[Array, ...],
-        values: list[NDArray[Any]],
-        options: dict[str, Any],
-        constant: bool = False,
-    ) -> Array:
-        value.setflags(write=False)
-        self.value, self.operation, self.parents = value, operation, parents
-        self.values, self.options, self.constant = values, options, constant
-        self.serial, self._gradient = next(serials), None
-        return self
+    def __init__(self, value: ArrayLike, dtype: DTypeLike | None = None) -> None:
+        self.value = read_only(real_array(value, dtype))
+        self.operation: Row | None = None
+        self.parents: tuple[Array, ...] = ()
+        self.options = NOTHING
+        self.constant = False
+        self.serial = next(serials)
+        self._gradient: Any = None
 
     @classmethod
     def apply(cls, rule: Rule, *operands: Any) -> Array:
@@ -129,24 +120,22 @@ class Array(Operators):
         ValueError
             If the shapes do not fit, or (DomainError) a value lies outside the domain; the message names the operation.
         """
-        values = [*map(value_of, parents)]
         try:
-            if row.domain is not None and row.rule is not None and not np.all(row.domain(*values)):
-                check_domain(row.rule, *np.broadcast_arrays(*values))  # raises; its index is one of the result
-            value = row.value(*values, **options)
+            if row.guard is not None:
+                check_values(row.guard, [parent.value for parent in parents])
+            value = row.value(*map(value_of, parents), **options)
         except DomainError:
             raise
         except ValueError as error:
-            shapes = " and ".join(str(x.shape) for x in values)
+            shapes = " and ".join(str(parent.shape) for parent in parents)
             raise ValueError(f"{row.name} cannot take the shape {shapes}: {error}") from error
         if not isinstance(value, np.ndarray):
             value = np.asarray(value)  # NumPy makes a number of what has no axes
         value.setflags(write=False)
-        node = new(Array)
+        node = Array.__new__(Array)
         node.value = value
         node.operation = row
         node.parents = parents
-        node.values = values
         node.options = options
         node.constant = False
         node.serial = next(serials)
@@ -276,7 +265,15 @@ class Array(Operators):
 
 def constant(value: Any, like: Array) -> Array:
     """Make a node that receives no gradient; a number takes the type of the Array that it meets."""
-    return Array.__new__(Array)._set(real_array(value, like.value.dtype), None, (), [], NOTHING, True)
+    node = Array(value, like.value.dtype)
+    node.constant = True
+    return node
+
+
+def check_values(rule: Rule, values: list[NDArray[Any]]) -> None:
+    """Raise DomainError unless the values lie in the domain; it names operation, offending value and its index."""
+    if rule.domain is not None and not np.all(rule.domain(*values)):
+        check_domain(rule, *np.broadcast_arrays(*values))  # all of one shape, so that the index is one of the result
 
 
 def adjoint_of(y: Array, y_bar: Any) -> Any:

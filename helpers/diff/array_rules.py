@@ -42,15 +42,15 @@ class Row:
         to which the operand was broadcast; then `propagate` adds it up.
     rule : Rule, optional
         Of an elementwise operation: its row in `helpers.diff.rules`.
-    domain : callable, optional
-        ``(*operands) -> array of bool``; None where every number will do.
+    guard : Rule, optional
+        The same, if that has a domain to keep to.
     """
 
     name: str
     value: Callable[..., Any]
     vjps: tuple[Callable[..., Any], ...]
     rule: Rule | None = None
-    domain: Callable[..., Any] | None = None
+    guard: Rule | None = None
 
 
 def operate(row: Row, *operands: Any, **options: Any) -> Any:
@@ -110,7 +110,13 @@ def elementwise(rule: Rule) -> Row:
 
         return multiply
 
-    return Row(rule.name, rule.array_value, tuple(vjp(i) for i in range(len(rule.derivatives))), rule, rule.domain)
+    return Row(
+        rule.name,
+        rule.array_value,
+        tuple(vjp(i) for i in range(len(rule.derivatives))),
+        rule,
+        rule if rule.domain else None,
+    )
 
 
 def simpler(name: str, *vjps: Callable[..., Any]) -> Row:
@@ -118,7 +124,7 @@ def simpler(name: str, *vjps: Callable[..., Any]) -> Row:
 
     It spares the time in which `local_derivative` watches for a division by zero.
     """
-    return Row(name, RULES[name].array_value, vjps, RULES[name], RULES[name].domain)
+    return Row(name, RULES[name].array_value, vjps, RULES[name])
 
 
 def tanh_vjp(y_bar: Any, y: Any, x: Any) -> Any:

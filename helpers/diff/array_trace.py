@@ -1,8 +1,8 @@
 """The trace of an array computation: what is kept on the way forward, and how adjoints run back through it.
 
 A node has a ``value``; the ``operation`` that made it (a row of `helpers.diff.array_rules`) with its ``options``; the
-``parents`` it was made of and their ``values``; a ``serial`` number, larger than those of its parents; and it is
-``constant`` or not. `helpers.diff.array_node` makes the nodes. `propagate` is all of reverse mode.
+``parents`` it was made of; a ``serial`` number, less than those of all older nodes; and it is ``constant`` or not.
+`helpers.diff.array_node` makes the nodes. `propagate` is all of reverse mode.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from numpy.typing import DTypeLike, NDArray
 from helpers.diff.array_rules import ROWS, add_at, sum_to
 from helpers.diff.rules import Operand
 
+value_of = attrgetter("value")  # with `map` quicker than a comprehension, and here that counts
 GETITEM = ROWS["getitem"]
 
 
@@ -77,7 +78,7 @@ def trace(output: Any) -> set[Any]:
 def made_from(inputs: Iterable[Any], nodes: Iterable[Any]) -> set[Any]:
     """Return the inputs, and those of the nodes of a trace that depend on them."""
     made = set(inputs)
-    for node in sorted(nodes, key=attrgetter("serial")):
+    for node in sorted(nodes, key=attrgetter("serial"), reverse=True):  # the oldest first
         if any(parent in made for parent in node.parents):
             made.add(node)
     return made
@@ -86,7 +87,7 @@ def made_from(inputs: Iterable[Any], nodes: Iterable[Any]) -> set[Any]:
 def propagate(
     output: Any, y_bar: Any, recorded: bool = False, wanted: Container[Any] | None = None
 ) -> Iterator[tuple[Any, Any]]:
-    """Run back through the trace of an output and yield each node with its adjoint, the youngest node first.
+    """Run back through the trace of an output and yield each node with its adjoint: the youngest first, inputs last.
 
     Parameters
     ----------
@@ -104,8 +105,7 @@ def propagate(
     adjoint is complete: this is a topological order, found on the way. An adjoint is dropped once it is passed on.
     """
     adjoints = {output: y_bar}
-    # A heap, the youngest on top; inputs wait in `adjoints` alone, for the end.
-    waiting = [(-output.serial, output)] if output.parents else []
+    waiting = [(output.serial, output)] if output.parents else []  # a heap: the youngest node on top
     ours = set()  # nodes whose adjoint was added up here: nobody else holds that array, it may change in place
     while waiting:
         node = heappop(waiting)[1]
@@ -115,7 +115,7 @@ def propagate(
         if operation is GETITEM and parents[0] in ours and not recorded:
             add_at(adjoints[parents[0]], options["index"], y_bar)  # costs what was read, not an array of zeros
             continue
-        arguments = (y_bar, node, *parents) if recorded else (y_bar, node.value, *node.values)
+        arguments = (y_bar, node, *parents) if recorded else (y_bar, node.value, *map(value_of, parents))
         for parent, vjp in zip(parents, operation.vjps):
             if parent.constant if wanted is None else parent not in wanted:
                 continue
@@ -127,8 +127,8 @@ def propagate(
                 x_bar = x_bar.astype(x.dtype)
             if parent not in adjoints:
                 adjoints[parent] = x_bar
-                if parent.parents:
-                    heappush(waiting, (-parent.serial, parent))
+                if parent.parents:  # an input passes nothing on
+                    heappush(waiting, (parent.serial, parent))
             elif parent in ours:
                 adjoints[parent] += x_bar
             else:

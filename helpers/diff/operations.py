@@ -174,10 +174,10 @@ def check_domain(rule: Rule, *operands: Any) -> None:
     inside = rule.domain(*operands)
     if np.all(inside):
         return
-    where = ""
-    if np.ndim(inside):
-        index = tuple(int(i) for i in np.argwhere(~np.asarray(inside))[0])
-        operands = tuple(np.broadcast_to(operand, np.shape(inside))[index] for operand in operands)
+    where, shape = "", np.broadcast_shapes(*map(np.shape, operands))
+    if shape:
+        index = tuple(int(i) for i in np.argwhere(~np.broadcast_to(inside, shape))[0])
+        operands = tuple(np.broadcast_to(operand, shape)[index] for operand in operands)
         where = f" at index {index[0] if len(index) == 1 else index}"
     raise rule.error(f"{rule.name} needs {rule.needs}, got {_listed(operands)}{where}")
 

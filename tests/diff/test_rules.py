@@ -151,3 +151,8 @@ def test_the_type_of_the_highest_rank_does_the_work():
     assert type(Scalar(1.0) + Dual(2.0, 1.0)) is Dual
     assert type(Dual(2.0, 1.0) * Scalar(1.0)) is Dual
     assert type(np.float64(2) - Scalar(1.0)) is Scalar
+
+
+def test_a_domain_error_names_the_place_where_shapes_differ_too():
+    with pytest.raises(DomainError, match=r"div needs a divisor that is not 0, got 1.0 and 0.0 at index \(0, 1\)"):
+        apply(RULES["div"], np.ones((2, 3)), np.array([1.0, 0.0, 1.0]))

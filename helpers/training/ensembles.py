@@ -1,0 +1,235 @@
+"""Many nets of one kind as one tensor program: all seeds and all learning rates of a sweep train side by side.
+
+The parameters of N nets are stacked, (N, ...), and ``torch.func.vmap`` turns the net of one sample into a net of the
+stack. A loop over small nets spends its time on calling torch; the stack calls it once for all. With more samples a net
+the arithmetic takes over, of which stacking saves nothing: the gain shrinks towards 1.
+
+>>> from helpers.networks import NETWORKS
+>>> from helpers.training.samples import Samples
+>>> ensemble = Ensemble([NETWORKS["N1"](seed=seed) for seed in range(3)])
+>>> data = Samples("normal", 32, fresh=True, copies=3)
+>>> for step in train_ensemble(ensemble, Algorithm.MODIFIED, 0.1, 100, data):
+...     pass
+>>> step.epoch, step.errors.shape, ensemble.images().shape, step.diverged.sum().item()
+(100, torch.Size([3]), torch.Size([3, 5, 5]), 0)
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, stack_module_state, vmap
+
+from helpers.training.arguments import Passes, check_options
+from helpers.training.evaluation import Batches
+from helpers.training.idempotent_measures import check_samples, numerical_rank
+from helpers.training.idempotent_rules import Algorithm, wanted_move
+from helpers.training.loop import TrainingError
+
+
+class Ensemble:
+    """N nets of one architecture, their parameters stacked.
+
+    Parameters
+    ----------
+    nets : sequence of nn.Module
+        One or more, alike but for their numbers, without buffers. They are copied; a net may be named several times.
+
+    Attributes
+    ----------
+    parameters : dict of str to Tensor
+        Each of shape (N, ...), by the names of the net's own.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is no net, or the nets are not alike, have buffers, or no parameters.
+    """
+
+    def __init__(self, nets: Sequence[nn.Module]) -> None:
+        if not len(nets) or not all(isinstance(net, nn.Module) for net in nets):
+            raise TypeError("nets must be a sequence of nn.Module, one at least")
+        first = _likeness(nets[0])
+        for i, net in enumerate(nets):
+            if _likeness(net) != first:
+                raise ValueError(f"nets must be alike; net {i} is {net}, the first is {nets[0]}")
+        self.parameters, buffers = stack_module_state(list(nets))
+        if buffers or not self.parameters:
+            raise ValueError(f"nets must have parameters, and no buffers such as running averages, got {nets[0]}")
+        self._template = copy.deepcopy(nets[0])
+        self._size = len(nets)
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __call__(self, X: Tensor) -> Tensor:
+        """Return the outputs (N, m, k) for inputs (m, d), shared by all nets, or (N, m, d), each net its own."""
+        if X.dim() == 3 and len(X) != len(self):
+            raise ValueError(f"X must hold one data set for each of {len(self)} nets, got shape {tuple(X.shape)}")
+
+        def one(parameters: dict[str, Tensor], x: Tensor) -> Tensor:
+            output: Tensor = functional_call(self._template, parameters, (x,))
+            return output
+
+        outputs: Tensor = vmap(one, in_dims=(0, 0 if X.dim() == 3 else None))(self.parameters, X)
+        return outputs
+
+    def net(self, index: int) -> nn.Module:
+        """Return a copy of net ``index`` as it is now."""
+        net = copy.deepcopy(self._template)
+        net.load_state_dict({name: stack[index].detach() for name, stack in self.parameters.items()})
+        return net
+
+    def images(self, width: int | None = None) -> Tensor:
+        """Return n(I) of every net, (N, n, n); ``width`` is n, by default that of the first weight."""
+        first = next(iter(self.parameters.values()))
+        with torch.no_grad():
+            images: Tensor = self(torch.eye(width or first.shape[-1], dtype=first.dtype, device=first.device))
+        return images
+
+    def traces(self) -> Tensor:
+        """Return the traces of n(I), shape (N,)."""
+        return self.images().diagonal(dim1=1, dim2=2).sum(1)
+
+    def norms(self) -> Tensor:
+        """Return the Frobenius norms of n(I), shape (N,); zero is the zero map."""
+        norms: Tensor = torch.linalg.matrix_norm(self.images())
+        return norms
+
+    def ranks(self) -> Tensor:
+        """Return the numbers of singular values of n(I) above 1/2, shape (N,)."""
+        return numerical_rank(self.images())
+
+
+class EnsembleStep(NamedTuple):
+    """What an epoch yields; traces, norms and ranks are the ensemble's, computed when asked for.
+
+    Attributes
+    ----------
+    epoch : int
+        Number of the epoch, from 1.
+    errors : Tensor, shape (N,)
+        Idempotent error of each net, the mean over the epoch's samples before each update; NaN once it has diverged.
+    diverged : Tensor of bool, shape (N,)
+        Nets whose error or parameters have become infinite or NaN: they stay at their last finite parameters.
+    """
+
+    epoch: int
+    errors: Tensor
+    diverged: Tensor
+
+
+def train_ensemble(
+    ensemble: Ensemble,
+    algorithm: Algorithm,
+    learning_rates: float | Sequence[float] | Tensor,
+    epochs: int,
+    batches: Batches,
+) -> Iterator[EnsembleStep]:
+    """Train every net of an ensemble to be idempotent, by gradient descent, an epoch a step of this generator.
+
+    Net i learns exactly what `train_idempotent` would teach it with ``SGD(lr=learning_rates[i])``, a step each batch.
+
+    Parameters
+    ----------
+    ensemble : Ensemble
+        Trained in place.
+    algorithm : Algorithm
+        The rule. M1 is refused: on the nets that it is for, it equals MODIFIED.
+    learning_rates : float, or sequence or Tensor of shape (N,)
+        One for all, or one for each net; more than 0.
+    epochs : int
+        Number of passes over the batches, 1 or more.
+    batches : iterable of (X, Y)
+        X (m, n), shared, or (N, m, n), each net its own, as ``Samples(..., copies=N)`` gives them; Y is not looked at.
+
+    Yields
+    ------
+    EnsembleStep
+        ``(epoch, errors, diverged)``; the ensemble has then been updated.
+
+    Raises
+    ------
+    TypeError, ValueError
+        At the call: nets of unequal widths, samples that do not fit, learning rates that are no positive numbers.
+    TrainingError
+        At a batch that holds NaN. A net that diverges by itself is a result, and the others go on.
+    """
+    check_options(epochs, "batch", None, True)
+    if algorithm is Algorithm.M1 or not isinstance(algorithm, Algorithm):
+        raise ValueError(f"algorithm must be Algorithm.ORDINARY, ORDINARY_SCALED or MODIFIED, got {algorithm!r}")
+    rates = torch.as_tensor(learning_rates, dtype=next(iter(ensemble.parameters.values())).dtype)
+    if rates.shape not in [(), (len(ensemble),)] or not ((rates > 0) & rates.isfinite()).all():
+        raise ValueError(f"learning_rates must be one number, or one for each of {len(ensemble)} nets, more than 0")
+    passes = Passes(batches, epochs)
+    X = passes.first[0]
+    check_samples("the X of batches", X)
+    if X.dim() not in (2, 3):
+        raise ValueError(f"the X of batches must have shape (m, n) or (nets, m, n), got {tuple(X.shape)}")
+    try:
+        with torch.no_grad():
+            ensemble(ensemble(X[..., :1, :]))
+    except RuntimeError as error:
+        raise ValueError(f"ensemble cannot take the X of batches, of shape {tuple(X.shape)}, twice: {error}") from error
+    return _steps(ensemble, algorithm, rates.expand(len(ensemble)), passes, epochs)
+
+
+def _steps(
+    ensemble: Ensemble, algorithm: Algorithm, rates: Tensor, passes: Passes, epochs: int
+) -> Iterator[EnsembleStep]:
+    alive = torch.ones(len(ensemble), dtype=torch.bool)
+    kept = [p.detach().clone() for p in ensemble.parameters.values()]
+    for epoch in range(1, epochs + 1):
+        total, count = torch.zeros_like(rates), 0
+        for X, _ in passes:
+            if not X.isfinite().all():
+                raise TrainingError(f"batches, epoch {epoch}: X holds NaN or infinite values")
+            errors, gradients = error_and_gradients(ensemble, algorithm, X)
+            alive = _update(ensemble, kept, gradients, rates, alive & errors.isfinite())
+            total, count = total + errors * X.shape[-2], count + X.shape[-2]
+        yield EnsembleStep(epoch, torch.where(alive, total / count, torch.nan), ~alive)
+
+
+def error_and_gradients(ensemble: Ensemble, algorithm: Algorithm, X: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Return the idempotent errors (N,) of all nets, and the gradients of the rule, stacked like the parameters."""
+    parameters = tuple(ensemble.parameters.values())
+    Y = ensemble(X)
+    if algorithm is Algorithm.MODIFIED:
+        with torch.no_grad():
+            errors = (ensemble(Y) - Y).square().mean((1, 2))
+            y_bar = -wanted_move(ensemble, Y) / Y.shape[1]
+        return errors, torch.autograd.grad(Y, parameters, y_bar)
+    errors = (ensemble(Y) - Y).square().mean((1, 2))
+    scale = Y.shape[2] / 2 if algorithm is Algorithm.ORDINARY_SCALED else 1.0
+    # Each net's error depends on its own parameters alone, so the gradient of the sum holds them all.
+    return errors.detach(), torch.autograd.grad(scale * errors.sum(), parameters)
+
+
+@torch.no_grad()
+def _update(
+    ensemble: Ensemble, kept: list[Tensor], gradients: tuple[Tensor, ...], rates: Tensor, finite: Tensor
+) -> Tensor:
+    """Move the nets whose error is finite, put the others back to what was kept; return which nets are finite now."""
+    parameters = list(ensemble.parameters.values())
+    moved = [p - _along(rates, p) * g for p, g in zip(parameters, gradients)]
+    alive = finite
+    for new in moved:
+        alive = alive & new.flatten(1).isfinite().all(1)
+    for p, last, new in zip(parameters, kept, moved):
+        last.copy_(torch.where(_along(finite, p), p, last))
+        p.copy_(torch.where(_along(alive, p), new, last))
+    return alive
+
+
+def _along(numbers: Tensor, stack: Tensor) -> Tensor:
+    """View a number for each net, (N,), so that it multiplies a stack (N, ...)."""
+    return numbers.view(-1, *[1] * (stack.dim() - 1))
+
+
+def _likeness(net: nn.Module) -> tuple[str, list[tuple[torch.Size, torch.dtype, bool]]]:
+    """Return what nets of one stack have in common: the layers as they print, shapes, precision, what learns."""
+    return repr(net), [(p.shape, p.dtype, p.requires_grad) for p in net.parameters()]
