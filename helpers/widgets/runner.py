@@ -93,7 +93,7 @@ class Runner:
             ("Step", "step-forward", "Train exactly one epoch", self.step),
             ("Reset", "undo", "Back to epoch 0 with the settings as they are", self.reset),
         ):
-            button = Button(description=name, icon=icon, tooltip=tip, layout=Layout(width="90px"))
+            button = Button(description=name, icon=icon, tooltip=tip, layout=Layout(width="auto", min_width="90px"))
             button.on_click(lambda _, command=command: command())
             self.buttons[name] = button
         self.speed = FloatLogSlider(
@@ -199,14 +199,14 @@ class Runner:
                 self.rate, pace = max(0, self.count - pace[0]) / (now - pace[1]), (self.count, now)
             self.debt = max(-SLICE, self.debt - self.share * (now - last))
             last = now
-            self._film(now)
-            if self.state == "running" and (time.perf_counter() - turn >= SLICE or now < due):
+            drawn = self._film(now)  # after a frame too the loop gets a turn: a command does not wait for a step more
+            if self.state == "running" and (drawn or time.perf_counter() - turn >= SLICE or now < due):
                 await asyncio.sleep(min(0.02, max(BREATH, due - time.perf_counter())))
                 turn = time.perf_counter()
         self._draw()
 
-    def _film(self, now: float) -> None:
-        """Draw the frame that the worker has prepared, and let it prepare the next, as the page and the share allow."""
+    def _film(self, now: float) -> bool:
+        """Draw the frame that the worker has prepared, and let it prepare the next, as page and share allow."""
         sight = self.sight
         ready = sight and sight[1].done() and self.debt <= SLICE
         if (ready or not sight) and now >= self.next_frame and self.count != (sight or self.drawn)[0]:
@@ -215,6 +215,7 @@ class Runner:
             self.sight = None
         if ready:
             self._draw(sight)
+        return bool(ready)
 
     def _look(self) -> None:
         """Let the worker prepare a frame of the present state."""
