@@ -6,7 +6,7 @@ Each function returns a `Picture` that shows itself in a notebook and can be upd
 from helpers.plots.boundaries import DecisionField, decision_boundary, plot_dataset
 from helpers.plots.curves import Curves, plot_curves, plot_spread
 from helpers.plots.jacobians import plot_jacobian
-from helpers.plots.pictures import Picture
+from helpers.plots.pictures import Picture, Recording
 from helpers.plots.progress import LayerProgress, plot_backprop_progress, plot_local_progress
 from helpers.plots.step_sizes import plot_step_sizes
 from helpers.plots.traces import plot_trace
@@ -16,6 +16,7 @@ __all__ = [
     "DecisionField",
     "LayerProgress",
     "Picture",
+    "Recording",
     "decision_boundary",
     "plot_backprop_progress",
     "plot_curves",

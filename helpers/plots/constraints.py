@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from helpers.plots.curves import Curves
-from helpers.plots.pictures import TEXT, Picture, label, new_figure
+from helpers.plots.pictures import TEXT, Recording, label, new_figure
 
 LOOK_FOR = (
     "whether the gaps go to zero, and whether the difference to the adjoints goes with them: it does with the weights "
@@ -43,7 +43,7 @@ class Measured(NamedTuple):
     cosines: Sequence[float]
 
 
-class ConstraintProgress(Picture):
+class ConstraintProgress(Recording):
     """Five curves over the steps of constrained training, one line a hidden layer; built once, updated in place.
 
     Parameters

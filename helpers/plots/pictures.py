@@ -75,6 +75,18 @@ class Picture:
         }
 
 
+class Recording(Picture):
+    """A picture of a run that goes on: it records the state from time to time, and draws what it has recorded."""
+
+    def clear(self) -> None:
+        """Forget what has been recorded."""
+        raise NotImplementedError
+
+    def trace(self) -> bool:
+        """Bring the curves up to date; return whether limits stretched, so that a kept background is stale."""
+        raise NotImplementedError
+
+
 def new_figure(width: float, height: float, layout: Literal["constrained"] | None = "constrained") -> Figure:
     """Make a figure of that many inches at 100 dots an inch, with a canvas of its own."""
     figure = Figure(figsize=(width, height), dpi=100, layout=layout)

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from helpers.plots.boundaries import DecisionField, Grid, class_of, draw_points
 from helpers.plots.curves import Curves
-from helpers.plots.pictures import TEXT, Picture, label, new_figure
+from helpers.plots.pictures import TEXT, Recording, label, new_figure
 
 Scores = Sequence[ArrayLike]
 PredictLayers = Callable[[Any], Scores]
@@ -34,7 +34,7 @@ class Samples(Protocol):
     Y: Any
 
 
-class LayerProgress(Picture):
+class LayerProgress(Recording):
     """The layers of a net while it learns, or of several nets under several rules: built once, updated in place.
 
     Parameters

@@ -12,20 +12,17 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from ipywidgets import HBox, Layout, VBox
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy
 from torch.optim import Rprop
 
 from helpers.datasets import datasets
 from helpers.networks import layered_net
-from helpers.plots import Picture
 from helpers.plots.constraints import ConstraintProgress, Measured
 from helpers.training.constrained import Method, train_constrained
 from helpers.training.multipliers import adjoints, cosine, multipliers_at, relative_difference
 from helpers.widgets.controls import choice, log_slider, whole
-from helpers.widgets.live import LiveImage
-from helpers.widgets.runner import Runner
+from helpers.widgets.live_panel import LivePanel
 
 FIXED = "weights held fixed"
 METHODS: dict[str, Method] = {
@@ -38,7 +35,7 @@ PLANE = ["signed_xor", "gaussian", "rings", "moons"]
 HIDDEN = 2  # layers, of 32 tanh units each
 
 
-class ConstraintPanel:
+class ConstraintPanel(LivePanel[ConstraintProgress]):
     """Watch gaps close and multipliers move, layer by layer, beside the adjoints that back-propagation computes.
 
     Parameters
@@ -65,33 +62,16 @@ class ConstraintPanel:
         if way not in WAYS:
             raise ValueError(f"way must be one of {', '.join(WAYS)}, got {way!r}")
         self.samples = samples
-        self.controls: dict[str, Any] = {
+        controls: dict[str, Any] = {
             "way": choice("What moves", list(WAYS), way, width="360px"),
             "data": choice("Data", PLANE, data),
             "penalty": log_slider("Penalty μ, at first", penalty, -1, 2, live=False),
             "seed": whole("Seed", seed, 0, 10**6),
         }
-        self.live: LiveImage | None = None
-        self.key = (0, "")  # the picture's steps: how many, and what they are
-        self.place = VBox()
-        self.runner = Runner(self._begin, self._show, note=self._note, unit=lambda: self.key[1])
-        self.box = VBox([
-            HBox(list(self.controls.values()), layout=Layout(flex_flow="row wrap")), self.runner.controls, self.place
-        ])  # fmt: skip
-        self.box.add_class("panel")
-        for control in self.controls.values():
-            control.observe(lambda _: self.runner.reset(), "value")
+        super().__init__(controls)
 
-    @property
-    def error(self) -> Exception | None:
-        """What stopped the training, until the next Reset."""
-        return self.runner.error
-
-    def run(self, steps: int | None = None) -> Picture:
-        """Train without hands, from a fresh start: ``steps`` steps or all, then one figure."""
-        self.runner.run(steps)
-        assert self.live is not None
-        return self.live.picture
+    def _unit(self) -> str:
+        return "outer step" if self.controls["way"].value == FIXED else "epoch"
 
     def _begin(self) -> tuple[Iterator[Any], int]:
         """Build data, net and rule as the controls say, and the picture if it no longer fits."""
@@ -109,26 +89,13 @@ class ConstraintPanel:
             steps = train_constrained(
                 self.model, Rprop, binary_cross_entropy, WAYS[way], [(X, Y)], method=METHODS[way], penalty=penalty
             )
-        key = (WAYS[way], "outer step" if way == FIXED else "epoch")
-        if self.live is None:
-            self.live = LiveImage(ConstraintProgress(HIDDEN, *key))
-            self.place.children = [self.live.box]
-        elif key != self.key:
-            self.live.use(ConstraintProgress(HIDDEN, *key))
-        self.key = key
-        self._picture.clear()
-        self.live.rewind()
-        return self._noted(steps), WAYS[way]
+        total, unit = WAYS[way], self._unit()
+        self._use((total, unit), lambda: ConstraintProgress(HIDDEN, total, unit))
+        return self._noted(steps), total
 
     def _noted(self, steps: Iterator[Any]) -> Iterator[Any]:
         for self.step in steps:
             yield self.step
-
-    @property
-    def _picture(self) -> ConstraintProgress:
-        assert self.live is not None
-        assert isinstance(self.live.picture, ConstraintProgress)
-        return self.live.picture
 
     def _note(self, count: int) -> None:
         if count and (not self._picture.x or count > self._picture.x[-1]):
@@ -136,18 +103,8 @@ class ConstraintPanel:
 
     def _show(self, count: int, seen: Any) -> None:
         """Measure and draw; at every stop, say it in words too."""
-        assert self.live is not None
         self._note(count)
-        if self._picture.trace():
-            self.live.refresh()
-        else:
-            self.live.write()
-        self.live.show()
-        if seen is None:
-            self.live.describe()
-
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        return self.box._repr_mimebundle_(**options)
+        self._send(curves=True, words=seen is None)
 
 
 def measure(model: nn.Sequential, X: Tensor, Y: Tensor, step: Any) -> Measured:

@@ -13,18 +13,17 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ipywidgets import HBox, Layout, VBox
+from ipywidgets import HBox, Layout
 from numpy.typing import ArrayLike
 from torch import Tensor
 
 from helpers.datasets import datasets
-from helpers.plots import LayerProgress, Picture
+from helpers.plots import LayerProgress
 from helpers.training import RULES
 from helpers.training.evaluation import Scores
 from helpers.training.session import NETS, OPTIMIZERS, Session, Setting
 from helpers.widgets.controls import choice, log_slider, slider, whole
-from helpers.widgets.live import LiveImage
-from helpers.widgets.runner import Runner
+from helpers.widgets.live_panel import LivePanel
 
 POINT_EVERY = 0.2  # seconds between two points of the live curves
 CURVES_EVERY = 1.0  # seconds between two drawings of the curves and titles, which take longer than the fields
@@ -32,7 +31,7 @@ MEASURED = 300  # points of each set on which the live curves are measured
 LABELLED = [name for name in datasets if name != "normal"]  # whose targets are classes
 
 
-class TrainingPanel:
+class TrainingPanel(LivePanel[LayerProgress]):
     """Watch the boundary of every layer move while a net trains.
 
     Parameters
@@ -66,23 +65,17 @@ class TrainingPanel:
         if not self.rules:
             raise ValueError(f"rule must name at least one of {', '.join(RULES)}")
         start = next(iter([Setting(rule=name, **setting) for name in self.rules]))
-        self._make_controls(start, size, share)
-        self.key: tuple[object, ...] = ()
         self.next_point = self.next_curves = 0.0
-        self.live: LiveImage | None = None
         self.sessions: list[Session] = []
-        self.place = VBox()
-        self.runner = Runner(
-            self._begin, self._show, self._look, share, lambda count: self._picture.record(count, self.predict)
-        )
-        self.box = VBox([*self.settings, self.runner.controls, self.place])
-        self.box.add_class("panel")
-        for control in self.controls.values():
-            control.observe(lambda _: self.runner.reset(), "value")
+        controls = self._make_controls(start, size)
+        self.share = slider("Drawing's share of the time", share, 0.1, 0.9, 0.1, show=".0%")
+        chosen, row = list(controls.values()), Layout(flex_flow="row wrap")
+        settings = [HBox(chosen[:-4], layout=row), HBox([*chosen[-4:], self.share], layout=row)]
+        super().__init__(controls, settings, share)
         self.share.observe(lambda change: setattr(self.runner, "share", change["new"]), "value")
 
-    def _make_controls(self, start: Setting, size: int, share: float) -> None:
-        self.controls: dict[str, Any] = {
+    def _make_controls(self, start: Setting, size: int) -> dict[str, Any]:
+        controls: dict[str, Any] = {
             "data": choice("Data", LABELLED, start.data),
             "rule": choice("Rule", list(RULES), start.rule),
             "net": choice("Net", list(NETS), start.net),
@@ -93,38 +86,14 @@ class TrainingPanel:
             "size": choice("Grid", [("64 × 64", 64), ("100 × 100", 100)], size, width="150px"),
         }
         if len(self.rules) > 1:
-            del self.controls["rule"]
-        self.share = slider("Drawing's share of the time", share, 0.1, 0.9, 0.1, show=".0%")
-        chosen, row = list(self.controls.values()), Layout(flex_flow="row wrap")
-        self.settings = [HBox(chosen[:-4], layout=row), HBox([*chosen[-4:], self.share], layout=row)]
+            del controls["rule"]
+        return controls
 
     @property
     def setting(self) -> Setting:
         """What the controls say now (with several rules, of the first)."""
         values = {name: control.value for name, control in self.controls.items() if name != "size"}
         return Setting(**{"rule": self.rules[0]} | values)
-
-    @property
-    def error(self) -> Exception | None:
-        """What stopped the training, until the next Reset."""
-        return self.runner.error
-
-    def run(self, epochs: int | None = None) -> Picture:
-        """Train without hands, from a fresh start: ``epochs`` epochs or all, then one figure.
-
-        Returns
-        -------
-        Picture
-            The figure, which shows itself in a page without a kernel too.
-
-        Raises
-        ------
-        Exception
-            Whatever went wrong in the training.
-        """
-        self.runner.run(epochs)
-        assert self.live is not None
-        return self.live.picture
 
     def _begin(self) -> tuple[Iterator[Any], int]:
         """Build the runs that the controls describe, and the picture if it no longer fits them."""
@@ -134,8 +103,9 @@ class TrainingPanel:
         first, size = self.sessions[0], self.controls["size"].value
         total = max(session.total for session in self.sessions)
         key = (base.data, base.net, base.seed, size, tuple(rules), total)
-        if self.live is None or key != self.key:
-            picture = LayerProgress(
+        self._use(
+            key,
+            lambda: LayerProgress(
                 first.training_set,
                 first.test_set,
                 len(first.model),
@@ -144,22 +114,9 @@ class TrainingPanel:
                 size=size,
                 measured=MEASURED,
                 x_label="epoch (sequential: block after block)" if "local, sequential" in rules else "epoch",
-            )
-            if self.live is None:
-                self.live = LiveImage(picture)
-                self.place.children = [self.live.box]
-            else:
-                self.live.use(picture)
-            self.key = key
-        self._picture.clear()
-        self.live.rewind()
+            ),
+        )
         return self._together(), total
-
-    @property
-    def _picture(self) -> LayerProgress:
-        assert self.live is not None
-        assert isinstance(self.live.picture, LayerProgress)
-        return self.live.picture
 
     def _together(self) -> Iterator[Any]:
         """Yield once an epoch, of every run that has one left."""
@@ -180,23 +137,17 @@ class TrainingPanel:
         views, grid = [session.snapshot() for session in self.sessions], self._picture.grid
         return lambda: [scores for view in views for scores in view(grid.points)] if grid else []
 
+    def _note(self, count: int) -> None:
+        self._picture.record(count, self.predict)
+
     def _show(self, count: int, seen: list[Scores] | None) -> None:
         """Draw the fields; now and then, and at every stop, measure, draw the curves and say it in words."""
-        assert self.live is not None
         now, still = time.perf_counter(), seen is None
         if still or now > self.next_point:
-            self._picture.record(count, self.predict)
+            self._note(count)
             self.next_point = now + POINT_EVERY
         self._picture.fill(self._look()() if seen is None else seen)
-        if still or now > self.next_curves:
-            if self._picture.trace():
-                self.live.refresh()
-            else:
-                self.live.write()
+        curves = still or now > self.next_curves
+        if curves:
             self.next_curves = now + CURVES_EVERY
-        self.live.show()
-        if still:
-            self.live.describe()
-
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        return self.box._repr_mimebundle_(**options)
+        self._send(curves=curves, words=still)

@@ -13,17 +13,15 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from ipywidgets import HBox, Layout, VBox
 from numpy.typing import ArrayLike, NDArray
 
 from helpers.datasets import Points, datasets
 from helpers.diff.scalar_net import ScalarNet, Step, scores, train
-from helpers.plots import Curves, DecisionField, Picture
+from helpers.plots import Curves, DecisionField, Recording
 from helpers.plots.boundaries import Grid, draw_points
 from helpers.plots.pictures import TEXT, label, new_figure
 from helpers.widgets.controls import log_slider, whole
-from helpers.widgets.live import LiveImage
-from helpers.widgets.runner import Runner
+from helpers.widgets.live_panel import LivePanel
 
 GRID = 24  # points a side: the boundary is smooth, and the net answers all of them at once
 CURVES_EVERY = 0.5  # seconds between two drawings of the curves, which take longer than the field
@@ -32,7 +30,7 @@ LOOK_FOR = "the boundary (black) turning from a line into two; the gap between t
 Scores = NDArray[np.float64]
 
 
-class NetPicture(Picture):
+class NetPicture(Recording):
     """The decision of a net over the plane with its training points, and beside it the errors over the epochs."""
 
     def __init__(self, training_set: Points, test_set: Points, total: int) -> None:
@@ -81,7 +79,7 @@ class NetPicture(Picture):
         )
 
 
-class ScalarNetPanel:
+class ScalarNetPanel(LivePanel[NetPicture]):
     """Watch the boundary of a net of Scalars move while it learns.
 
     Parameters
@@ -103,7 +101,7 @@ class ScalarNetPanel:
     """
 
     def __init__(self, hidden: int = 8, points: int = 40, rate: float = 0.2, seed: int = 0, epochs: int = 200) -> None:
-        self.controls: dict[str, Any] = {
+        controls: dict[str, Any] = {
             "hidden": whole("Hidden units", hidden, 1, 16),
             "points": whole("Training points", points, 4, 100, width="180px"),
             "rate": log_slider("Learning rate η", rate, -2, 1, live=False),
@@ -111,58 +109,18 @@ class ScalarNetPanel:
             "epochs": whole("Epochs", epochs, 1, 10**4),
         }
         for name, given in {"hidden": hidden, "points": points, "rate": rate, "seed": seed, "epochs": epochs}.items():
-            control = self.controls[name]
+            control = controls[name]
             if abs(control.value - given) > 1e-9 * abs(given):
                 raise ValueError(f"{name} is out of the range of its control, got {given!r}")
-        self.key: tuple[int, int, int] | None = None  # the settings that the picture was built for
-        self.live: LiveImage | None = None
         self.next_curves = 0.0
-        self.place = VBox()
-        self.runner = Runner(
-            self._begin, self._show, self._look, note=lambda count: self._picture.record(count, self.net.predict)
-        )
-        settings = HBox(list(self.controls.values()), layout=Layout(flex_flow="row wrap"))
-        self.box = VBox([settings, self.runner.controls, self.place])
-        self.box.add_class("panel")
-        for control in self.controls.values():
-            control.observe(lambda _: self.runner.reset(), "value")
-
-    @property
-    def error(self) -> Exception | None:
-        """What stopped the training, until the next Reset."""
-        return self.runner.error
-
-    def run(self, epochs: int | None = None) -> Picture:
-        """Train without hands, from a fresh start: ``epochs`` epochs or all; return the figure.
-
-        Raises
-        ------
-        Exception
-            Whatever went wrong in the training.
-        """
-        self.runner.run(epochs)
-        return self._picture
-
-    @property
-    def _picture(self) -> NetPicture:
-        assert self.live is not None
-        assert isinstance(self.live.picture, NetPicture)
-        return self.live.picture
+        super().__init__(controls)
 
     def _begin(self) -> tuple[Iterator[Step], int]:
         """Build the net and data that the controls describe, and the picture if it no longer fits them."""
         hidden, points, rate, seed, epochs = (control.value for control in self.controls.values())
         training_set = datasets["signed_xor"].train(samples=points, seed=seed)
-        if self.live is None or self.key != (points, seed, epochs):
-            picture = NetPicture(training_set, datasets["signed_xor"].test(seed=seed), epochs)
-            if self.live is None:
-                self.live = LiveImage(picture)
-                self.place.children = [self.live.box]
-            else:
-                self.live.use(picture)
-            self.key = points, seed, epochs
-        self._picture.clear()
-        self.live.rewind()
+        test_set = datasets["signed_xor"].test(seed=seed)
+        self._use((points, seed, epochs), lambda: NetPicture(training_set, test_set, epochs))
         self.net = ScalarNet(hidden, seed)
         return train(self.net, training_set.X, training_set.Y, epochs, rate), epochs
 
@@ -171,21 +129,15 @@ class ScalarNetPanel:
         numbers, points = self.net.numbers(), self._picture.grid.points
         return lambda: scores(numbers, points)
 
+    def _note(self, count: int) -> None:
+        self._picture.record(count, self.net.predict)
+
     def _show(self, count: int, seen: Scores | None) -> None:
         """Draw the field; now and then, and at every stop, measure and draw the curves and say it in words."""
-        assert self.live is not None
         now, still = time.perf_counter(), seen is None
         self._picture.field.update(self._look()() if seen is None else seen)
-        if still or now > self.next_curves:
-            self._picture.record(count, self.net.predict)
-            if self._picture.trace():
-                self.live.refresh()
-            else:
-                self.live.write()
+        curves = still or now > self.next_curves
+        if curves:
+            self._note(count)
             self.next_curves = now + CURVES_EVERY
-        self.live.show()
-        if still:
-            self.live.describe()
-
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        return self.box._repr_mimebundle_(**options)
+        self._send(curves=curves, words=still)
