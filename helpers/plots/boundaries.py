@@ -7,9 +7,10 @@ Scores are in [0, 1] for one column (class 1 from 0.5 on); of several columns th
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, cast
 
 import numpy as np
-from contourpy import contour_generator
+from contourpy import FillType, LineType, SerialContourGenerator, ZInterp
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.lines import Line2D
@@ -42,12 +43,18 @@ class Grid:
         reach = 1.1 * float(np.abs(corners).max())
         self.size, self.extent = size, (-reach, reach, -reach, reach)
         self.ticks = np.linspace(-reach, reach, size, dtype=np.float32)
-        self.points = np.stack(np.meshgrid(self.ticks, self.ticks), axis=-1).reshape(-1, 2)
+        self.mesh = np.meshgrid(self.ticks.astype(float), self.ticks.astype(float))
+        self.points = np.stack(self.mesh, axis=-1, dtype=np.float32).reshape(-1, 2)
 
     def boundaries(self, margin: Array) -> list[Array]:
         """Return the lines, each (m, 2), along which ``margin`` (size, size) is zero."""
-        lines = contour_generator(self.ticks, self.ticks, margin, name="serial").lines(0.0)
-        return [np.asarray(line) for line in lines]
+        # what `contour_generator` makes too, without its search for NaN, which takes as long as the lines themselves
+        (x, y), z, everywhere = self.mesh, margin.astype(float), cast(Any, None)
+        generator = SerialContourGenerator(
+            x, y, z, everywhere, corner_mask=True, line_type=LineType.Separate, fill_type=FillType.OuterCode,
+            quad_as_tri=False, z_interp=ZInterp.Linear,
+        )  # fmt: skip
+        return [np.asarray(line) for line in generator.lines(0.0)]
 
 
 class DecisionField(Picture):

@@ -33,7 +33,8 @@ class FieldImage(AxesImage):
             return
         left, bottom, right, top = (round(edge) for edge in self.axes.bbox.extents)
         pixels = np.asarray(self.small.resize((right - left, top - bottom), Image.Resampling.BILINEAR))
-        renderer.draw_image(renderer.new_gc(), left, bottom, coloured(pixels[::-1]))
+        canvas = np.asarray(renderer.buffer_rgba())  # row 0 on top
+        canvas[len(canvas) - top : len(canvas) - bottom, left:right] = coloured(pixels)  # opaque: nothing to blend
         self.stale = False
 
 

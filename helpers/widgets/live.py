@@ -16,11 +16,13 @@ import numpy as np
 from ipywidgets import HTML, Image, Layout, VBox
 from matplotlib.artist import Artist
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from helpers.plots import Picture
 
+Blend = NDArray[np.floating]
 BufferRegion = Any  # what matplotlib's canvas copies; it has no public type
 
 QUALITY = 88  # of the JPEG: text stays clean, about 100 kB a frame
@@ -53,6 +55,7 @@ class LiveImage:
         width, height = self.canvas.get_width_height()
         lowest = [artist.axes.bbox.y0 for artist in picture.changing if artist.axes]
         self.cut = height - int(min(lowest, default=height))  # rows from the top down to where nothing moves
+        self.upper = Bbox.from_extents(0, height - self.cut, width, height)
         for image, rows in ((self.moving, self.cut), (self.still, height - self.cut)):
             # Without a size the page would stretch an image; with both it would not shrink on a narrow screen.
             shown = "block" if rows else "none"
@@ -60,7 +63,7 @@ class LiveImage:
         self.layers = sorted(picture.changing, key=lambda artist: artist.get_zorder())
         for artist in (*self.layers, *picture.covering, *picture.slow):
             artist.set_animated(True)
-        self.cover = self.covering_pixels()
+        self.covers = self.covering_pixels()
         self.first = self.refresh()
 
     def rewind(self) -> None:
@@ -82,31 +85,35 @@ class LiveImage:
         self.write()
         return self.background
 
-    def covering_pixels(self) -> list[tuple[int, int, NDArray[np.uint8]]]:
-        """Draw what covers the changing artists once, on nothing: (left, bottom, RGBA pixels) for each axes."""
-        renderer, artists = self.canvas.get_renderer(), self.picture.covering
+    def covering_pixels(self) -> tuple[NDArray[np.intp], Blend, Blend]:
+        """Draw what covers the changing artists once, on nothing: its pixels' places, what shines through, colours."""
+        renderer = self.canvas.get_renderer()
         renderer.clear()
-        _draw(artists)
-        drawn, pieces = np.asarray(renderer.buffer_rgba()).copy()[::-1], []
-        for axes in {artist.axes: None for artist in artists if artist.axes}:
-            left, bottom, right, top = (round(edge) for edge in axes.bbox.extents)
-            pieces.append((left, bottom, drawn[bottom:top, left:right].copy()))
-        return pieces
+        _draw(self.picture.covering)
+        drawn = np.asarray(renderer.buffer_rgba()).reshape(-1, 4)
+        (at,) = drawn[:, 3].nonzero()
+        alpha: Blend = drawn[at][:, [3, 3, 3, 3]].astype(np.float32) / 255
+        return at, 1 - alpha, alpha * drawn[at] + 0.5  # a half more, as the way to integers rounds down
+
+    def cover(self) -> None:
+        """Lay the covering pixels over what is drawn."""
+        at, shining, colours = self.covers
+        words = np.asarray(self.canvas.buffer_rgba()).view(np.uint32).ravel()  # a word a pixel
+        below = words.take(at).view(np.uint8).reshape(-1, 4)
+        words[at] = (shining * below + colours).astype(np.uint8).view(np.uint32).ravel()
 
     def write(self) -> None:
         """Put the slow artists as they are now onto the background, and send the strip that does not move."""
         self.canvas.restore_region(self.background)
         _draw(self.picture.slow)
-        self.written = self.canvas.copy_from_bbox(self.picture.figure.bbox)
+        self.written = self.canvas.copy_from_bbox(self.upper)
         self._send(self.still, self.cut, self.canvas.get_width_height()[1])
 
     def show(self) -> None:
         """Send the strip that moves as it is now: a kept background, and over it what changes in every frame."""
         self.canvas.restore_region(self.written)
         _draw(self.layers)
-        renderer = self.canvas.get_renderer()
-        for left, bottom, pixels in self.cover:
-            renderer.draw_image(renderer.new_gc(), left, bottom, pixels)
+        self.cover()
         self._send(self.moving, 0, self.cut)
 
     def _send(self, image: Image, top: int, bottom: int) -> None:
