@@ -20,6 +20,7 @@ from helpers.diff.rules import DomainError, Operators, Rule, check_domain, is_nu
 
 Axis = int | Sequence[int] | None
 NOTHING: dict[str, Any] = {}
+ONE = read_only(1.0)
 serials = itertools.count(0, -1)  # downwards: the youngest node has the least number
 
 
@@ -29,11 +30,11 @@ def arithmetic(name: str) -> tuple[Any, Any]:
 
     def method(self: Array, other: Any) -> Any:
         if isinstance(other, Array):
-            return Array.record(row, (self, other))
-        return Array.record(row, (self, constant(other, self))) if is_number(other) else NotImplemented
+            return record(row, (self, other))
+        return record(row, (self, constant(other, self))) if is_number(other) else NotImplemented
 
     def reflected(self: Array, other: Any) -> Any:
-        return Array.record(row, (constant(other, self), self)) if is_number(other) else NotImplemented
+        return record(row, (constant(other, self), self)) if is_number(other) else NotImplemented
 
     return method, reflected
 
@@ -99,7 +100,8 @@ class Array(Operators):
     @classmethod
     def apply(cls, rule: Rule, *operands: Any) -> Array:
         """Carry out and record an elementary operation of `helpers.diff.rules`."""
-        return Array.operate(row_of(rule), operands, NOTHING)
+        row = row_of(rule)
+        return record(row, operands) if len(operands) == 1 else Array.operate(row, operands, NOTHING)
 
     @staticmethod
     def operate(row: Row, operands: tuple[Any, ...], options: dict[str, Any]) -> Array:
@@ -109,38 +111,7 @@ class Array(Operators):
                 like = next(x for x in operands if isinstance(x, Array))
                 operands = tuple([x if isinstance(x, Array) else constant(x, like) for x in operands])
                 break
-        return Array.record(row, operands, options)
-
-    @staticmethod
-    def record(row: Row, parents: tuple[Array, ...], options: dict[str, Any] = NOTHING) -> Array:
-        """Carry out an operation on Arrays and return the node that remembers it.
-
-        Raises
-        ------
-        ValueError
-            If the shapes do not fit, or (DomainError) a value lies outside the domain; the message names the operation.
-        """
-        try:
-            if row.guard is not None:
-                check_values(row.guard, [parent.value for parent in parents])
-            value = row.value(*map(value_of, parents), **options)
-        except DomainError:
-            raise
-        except ValueError as error:
-            shapes = " and ".join(str(parent.shape) for parent in parents)
-            raise ValueError(f"{row.name} cannot take the shape {shapes}: {error}") from error
-        if not isinstance(value, np.ndarray):
-            value = np.asarray(value)  # NumPy makes a number of what has no axes
-        value.setflags(write=False)
-        node = Array.__new__(Array)
-        node.value = value
-        node.operation = row
-        node.parents = parents
-        node.options = options
-        node.constant = False
-        node.serial = next(serials)
-        node._gradient = None
-        return node
+        return record(row, operands, options)
 
     def backward(self, seed: ArrayLike | None = None, zero_gradient: bool = True) -> None:
         """Set ``gradient``, here and in every node that this one was made of, to the derivative of this node.
@@ -164,15 +135,19 @@ class Array(Operators):
         """
         if seed is None and self.size != 1:
             raise ValueError(f"backward from the shape {self.shape} needs a seed of this shape; or take .sum() first")
-        y_bar = adjoint_of(self, np.ones(self.shape) if seed is None else real_array(seed))
+        y_bar = adjoint_of(self, ONE.reshape(self.shape) if seed is None else real_array(seed))
         adjoints = dict(propagate(self, y_bar))  # all of them first: if one fails, every gradient stays as it was
         for node, x_bar in adjoints.items():
-            node._gradient = x_bar if zero_gradient else node.gradient + x_bar
+            node._gradient = np.asarray(x_bar if zero_gradient else node.gradient + x_bar)
 
     @property
     def gradient(self) -> NDArray[Any]:
         """The derivative of the output whose ``backward`` ran with respect to this node; zeros before."""
-        return read_only(np.zeros_like(self.value) if self._gradient is None else self._gradient)
+        if self._gradient is None:
+            self._gradient = np.zeros_like(self.value)
+        gradient: NDArray[Any] = self._gradient
+        gradient.setflags(write=False)
+        return gradient
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -203,30 +178,30 @@ class Array(Operators):
 
     def sum(self, axis: Axis = None, keepdims: bool = False) -> Array:
         """Add up along some axes, or all."""
-        return Array.record(ROWS["sum"], (self,), {"axis": axis, "keepdims": keepdims})
+        return record(ROWS["sum"], (self,), {"axis": axis, "keepdims": keepdims})
 
     def mean(self, axis: Axis = None, keepdims: bool = False) -> Array:
         """Average along some axes, or all."""
-        return Array.record(ROWS["mean"], (self,), {"axis": axis, "keepdims": keepdims})
+        return record(ROWS["mean"], (self,), {"axis": axis, "keepdims": keepdims})
 
     def max(self, axis: Axis = None, keepdims: bool = False) -> Array:
         """Take the largest along some axes, or all; where several are the largest, they share the adjoint equally."""
-        return Array.record(ROWS["max"], (self,), {"axis": axis, "keepdims": keepdims})
+        return record(ROWS["max"], (self,), {"axis": axis, "keepdims": keepdims})
 
     def reshape(self, *shape: Any) -> Array:
         """Arrange the elements in another shape, given as numbers or as a tuple; one length may be -1."""
-        return Array.record(ROWS["reshape"], (self,), {"shape": shape[0] if len(shape) == 1 else shape})
+        return record(ROWS["reshape"], (self,), {"shape": shape[0] if len(shape) == 1 else shape})
 
     def transpose(self, *axes: Any) -> Array:
         """Put the axes in another order, given as numbers or as a tuple; by default in reverse."""
         order = axes[0] if len(axes) == 1 and isinstance(axes[0], (tuple, list)) else axes or range(self.ndim)[::-1]
-        return Array.record(ROWS["transpose"], (self,), {"axes": tuple(order)})
+        return record(ROWS["transpose"], (self,), {"axes": tuple(order)})
 
     def astype(self, dtype: DTypeLike) -> Array:
         """Convert to float32 or float64."""
         if np.dtype(dtype).char not in "fd":
             raise ValueError(f"dtype must be float32 or float64, got {np.dtype(dtype)}")
-        return Array.record(ROWS["astype"], (self,), {"dtype": np.dtype(dtype)})
+        return record(ROWS["astype"], (self,), {"dtype": np.dtype(dtype)})
 
     __add__, __radd__ = arithmetic("add")
     __sub__, __rsub__ = arithmetic("sub")
@@ -239,7 +214,7 @@ class Array(Operators):
     __hash__ = object.__hash__
 
     def __getitem__(self, index: Any) -> Array:
-        return Array.record(ROWS["getitem"], (self,), {"index": kept_index(index)})
+        return record(ROWS["getitem"], (self,), {"index": kept_index(index)})
 
     def __setitem__(self, index: Any, value: Any) -> NoReturn:
         raise TypeError("an Array cannot change in place: the trace needs its old values; where(...) makes a new one")
@@ -261,6 +236,37 @@ class Array(Operators):
 
     def __array__(self, *_: Any, **__: Any) -> NoReturn:
         raise TypeError("NumPy does not record: use the functions of helpers.diff.arrays (exp, stack, ...), or .value")
+
+
+def record(row: Row, parents: tuple[Array, ...], options: dict[str, Any] = NOTHING) -> Array:
+    """Carry out an operation on Arrays and return the node that remembers it.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit, or (DomainError) a value lies outside the domain; the message names the operation.
+    """
+    try:
+        if row.guard is not None:
+            check_values(row.guard, [parent.value for parent in parents])
+        value = row.value(*map(value_of, parents), **options)
+    except DomainError:
+        raise
+    except ValueError as error:
+        shapes = " and ".join(str(parent.shape) for parent in parents)
+        raise ValueError(f"{row.name} cannot take the shape {shapes}: {error}") from error
+    if not isinstance(value, np.ndarray):
+        value = np.asarray(value)  # NumPy makes a number of what has no axes
+    value.setflags(write=False)
+    node = Array.__new__(Array)
+    node.value = value
+    node.operation = row
+    node.parents = parents
+    node.options = options
+    node.constant = False
+    node.serial = next(serials)
+    node._gradient = None
+    return node
 
 
 def constant(value: Any, like: Array) -> Array:

@@ -79,9 +79,9 @@ def sum_to(x_bar: Any, shape: Shape) -> Any:
 
 
 def with_axes(y: Any, shape: Shape, axis: int | Sequence[int] | None) -> Any:
-    """Give the result of a reduction over ``axis`` its lost axes back, with length 1."""
+    """Give the result of a reduction over ``axis`` its lost axes back (or none, where all are lost)."""
     if axis is None or not shape:
-        return y.reshape((1,) * len(shape))
+        return y
     reduced = {int(i) % len(shape) for i in np.atleast_1d(axis)}
     return y.reshape(tuple(1 if i in reduced else length for i, length in enumerate(shape)))
 

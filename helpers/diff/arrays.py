@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from helpers.diff.array_node import Array, adjoint_of, constant
+from helpers.diff.array_node import Array, adjoint_of, constant, record
 from helpers.diff.array_rules import ROWS, concatenate, log_sum_exp, stack, where
 from helpers.diff.array_trace import made_from, propagate, read_only, real_array, trace
 from helpers.diff.rules import (
@@ -90,7 +90,7 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
     """
     if not primals:
         raise ValueError("vjp needs a primal: call it as vjp(f, x)")
-    inputs = [Array.record(ROWS["identity"], (x,)) if isinstance(x, Array) else Array(x) for x in primals]
+    inputs = [record(ROWS["identity"], (x,)) if isinstance(x, Array) else Array(x) for x in primals]
     result = f(*inputs)
     if not (isinstance(result, Array) or is_number(result)):
         raise TypeError(f"f must return one array, got {result!r} of type {type(result).__name__}")
