@@ -3,10 +3,16 @@
 #           TORCH_INDEX=<address>        take torch from this index (see README: the CPU build on Linux)
 #           LAB_ARGS="--no-browser"      more options for JupyterLab
 #           TESTS="tests/training"       what `make test` runs; everything unless told
+#           WORKERS=1                    processes of `make test`; as many as cores, at most 4, unless told
+#           JOBS=2                       runs at a time of `make experiments`; one on each core unless told
+#           DASK=tcp://host:8786         let them run on a Dask cluster (needs the extra `cluster`)
 
 PYTHON ?= python3
+WORKERS ?= auto
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+RUNS := $(if $(JOBS),--jobs $(JOBS)) $(if $(DASK),--dask $(DASK))
+EXPERIMENTS := $(filter-out experiments/runs.py,$(wildcard experiments/*.py))
 ROOT := $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 
 .PHONY: help lab test check bench live experiments picture clean
@@ -19,7 +25,7 @@ lab: .venv/course.done ## Set everything up and open the course in JupyterLab
 	$(BIN)/jupyter lab $(ROOT) $(LAB_ARGS) notebooks/00_start_here.ipynb
 
 test: .venv/test.done ## Set everything up and run all tests: unit tests, doctests, every notebook, the browser
-	$(BIN)/python -m pytest $(TESTS)
+	$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses=4 --dist=loadgroup $(TESTS)
 
 check: .venv/dev.done ## Lint, format check and strict types
 	$(BIN)/ruff check .
@@ -37,8 +43,7 @@ live: .venv/test.done ## Measure the live panels in JupyterLab and a real browse
 	$(BIN)/python benchmarks/live.py
 
 experiments: .venv/test.done ## Run again the experiments whose results the notebooks read (resumable)
-	$(BIN)/python experiments/local_propagation.py
-	$(BIN)/python experiments/constraints.py
+	@for script in $(EXPERIMENTS); do $(BIN)/python $$script $(RUNS) || exit 1; done
 
 picture: .venv/course.done ## Draw the pictures of the README again, from real training
 	$(BIN)/python pictures/boundaries.py

@@ -9,8 +9,11 @@ from helpers.datasets import Points, datasets
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the browser tests last: Playwright keeps an event loop running in this thread from then on."""
-    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+    """Begin with the browser tests, which wait a lot, all in one process; `make test` runs the others beside them."""
+    items.sort(key=lambda item: item.get_closest_marker("browser") is None)
+    for item in items:
+        if item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.xdist_group("browser"))
 
 
 @pytest.fixture(autouse=True, scope="session")

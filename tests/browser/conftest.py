@@ -1,4 +1,4 @@
-"""One server a subshell setting, one browser a run."""
+"""One server a subshell setting, one browser for all; both end before other tests: Playwright keeps a loop running."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from tests.browser.lab import CHROMIUM, FLAGS, Server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser():
     if CHROMIUM is None:
         warnings.warn("NO CHROMIUM ON PATH: THE BROWSER TESTS ARE SKIPPED", stacklevel=1)
@@ -22,7 +22,7 @@ def browser():
         browser.close()
 
 
-@pytest.fixture(scope="session", params=[True, False], ids=["subshells", "no-subshells"])
+@pytest.fixture(scope="package", params=[True, False], ids=["subshells", "no-subshells"])
 def server(request, browser, tmp_path_factory):
     server = Server(tmp_path_factory.mktemp("lab"), subshells=request.param)
     yield server

@@ -1,0 +1,1 @@
+"""The panels and notebooks in a real JupyterLab and Chromium."""
