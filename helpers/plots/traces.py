@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from helpers.plots.graphs import Drawing, draw
+from helpers.plots.drawing import Drawing, draw
 
 LIMIT = 40  # more nodes than these nobody can read, and laying them out takes seconds
 LONGEST = 28  # characters of a line in a node

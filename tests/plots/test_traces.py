@@ -10,7 +10,7 @@ import pytest
 from helpers.diff import log, sin
 from helpers.diff.scalar import Scalar
 from helpers.diff.trace import Trace, trace
-from helpers.plots import graphs
+from helpers.plots import drawing
 from helpers.plots.traces import LIMIT, STYLES, kind, plot_trace
 
 
@@ -101,16 +101,16 @@ def test_labels_are_escaped_and_long_ones_cut():
     assert "y" * 30 not in graph.drawing.source
     page = graph._repr_mimebundle_()["text/html"]
     assert "<b>&" not in page
-    if graphs._ways():
+    if drawing._ways():
         assert graph.drawing.svg is not None
 
 
 def test_it_shows_itself_with_words_with_and_without_a_drawer(monkeypatch):
-    if graphs._ways():
+    if drawing._ways():
         page = plot_trace(bellani())._repr_mimebundle_()["text/html"]
         assert page.count("<svg") == 1
         assert 'role="img" aria-label="Graph of a computation.' in page
-    monkeypatch.setattr(graphs, "_ways", list)
+    monkeypatch.setattr(drawing, "_ways", list)
     bundle = plot_trace(bellani(), look_for="<this>")._repr_mimebundle_()
     assert "pip install pygraphviz" in bundle["text/html"]
     assert "What to look for:</b> &lt;this&gt;" in bundle["text/html"]

@@ -1,0 +1,77 @@
+"""A panel on torch's graph of a gradient: choose a rule and a net, see who computes what, and how many bytes it keeps.
+
+>>> panel = gradient_graph_panel()
+>>> facts, graph = panel.run(rule="modified", net="N1", samples=3)
+>>> print(facts.lines[-1])
+Kept for the backward pass: 120 bytes (ordinary rule: 180).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from helpers.networks import NETWORKS
+from helpers.plots.graphs import Facts, sanity_check
+from helpers.training.idempotent import Algorithm, make_loss
+from helpers.training.memory import saved_for_backward
+from helpers.widgets.controls import choice, slider
+from helpers.widgets.explorer import Explorer
+
+Criterion = Callable[[Tensor], Tensor]
+
+NETS = ("N1", "B1", "N2", "N3")  # the small ones: a graph of more layers cannot be read
+WIDTH = 5
+
+
+def inner_detached(net: nn.Module) -> Criterion:
+    """Return the ordinary loss with n(y) cut off: a plausible slip, and another rule."""
+    return lambda y: (net(y).detach() - y).square().mean()
+
+
+def output_detached(net: nn.Module) -> Criterion:
+    """Return the ordinary loss with y cut off before it."""
+    return lambda y: (net(y.detach()) - y.detach()).square().mean()
+
+
+RULES: dict[str, Callable[[nn.Module], Criterion]] = {
+    "ordinary": lambda net: make_loss(net, Algorithm.ORDINARY),
+    "ordinary x n/2": lambda net: make_loss(net, Algorithm.ORDINARY_SCALED),
+    "modified": lambda net: make_loss(net, Algorithm.MODIFIED),
+    "slip: n(y) detached": inner_detached,
+    "slip: y detached": output_detached,
+}
+
+
+def bytes_kept(net: nn.Module, x: Tensor, criterion: Criterion) -> int:
+    """Return the bytes that one training step keeps for its backward pass; no ``.grad`` is touched."""
+    return saved_for_backward(lambda: torch.autograd.grad(criterion(net(x)), list(net.parameters())), net)
+
+
+def gradient_graph_panel() -> Explorer:
+    """Make the panel; its controls are ``rule``, ``net``, ``samples`` and ``saved``.
+
+    Returns
+    -------
+    Explorer
+        Its answer is the facts in words, and the graph of the gradient of the first weight.
+    """
+
+    def show(rule: str, net: str, samples: int, saved: bool) -> list[Any]:
+        model = NETWORKS[net](seed=0)
+        x = torch.randn(samples, WIDTH, generator=torch.Generator().manual_seed(0))
+        report = sanity_check(model, x, RULES[rule](model))
+        kept, ordinary = (bytes_kept(model, x, RULES[name](model)) for name in (rule, "ordinary"))
+        cost = f"Kept for the backward pass: {kept:,} bytes (ordinary rule: {ordinary:,})."
+        return [Facts((*report.facts, cost)), report.graph.draw(saved)]
+
+    return Explorer(
+        show,
+        rule=choice("rule", list(RULES), "modified", width="260px"),
+        net=choice("net", NETS, "N1", width="130px"),
+        samples=slider("samples m =", 3, 1, 12, live=False),
+        saved=choice("saved tensors", [("hidden", False), ("shown", True)]),
+    )

@@ -1,0 +1,45 @@
+"""The panel on gradient graphs: right at every option of every control, and its numbers are those of the rules."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+
+from helpers.networks import NETWORKS
+from helpers.plots import drawing
+from helpers.widgets.controls import ends
+from helpers.widgets.gradient_graphs import NETS, RULES, bytes_kept, gradient_graph_panel
+
+
+def test_every_control_answers_at_both_ends():
+    panel = gradient_graph_panel()
+    for name, control in panel.controls.items():
+        seen = []
+        for value in ends(control):
+            control.value = value
+            assert panel.error is None, (name, value)
+            seen.append((panel.answer[0], panel.answer[1].drawing.source))
+        assert len(set(seen)) == len(seen), f"{name} changes nothing"
+
+
+@pytest.mark.parametrize(("rule", "net"), list(itertools.product(RULES, NETS)))
+def test_every_rule_on_every_net(rule, net, monkeypatch):
+    monkeypatch.setattr(drawing, "_ways", list)  # as text: twenty pictures would take seconds
+    facts, graph = gradient_graph_panel().run(rule=rule, net=net, samples=1, saved=True)
+    assert "Without a gradient: no parameter." in facts.lines
+    assert "<li>Kept for the backward pass: " in facts._repr_html_()
+    green = "Past y: " in graph.description
+    assert green == rule.startswith(("ordinary", "slip: y")), graph.description
+
+
+def test_bytes_are_those_counted_by_hand():
+    x = torch.zeros(3, 5)
+    kept = {name: bytes_kept(net := NETWORKS["N1"](seed=0), x, rule(net)) for name, rule in RULES.items()}
+    one = 4 * x.numel()
+    assert kept["modified"] == 2 * one  # x and y
+    assert kept["ordinary"] == 3 * one  # x, y, n(y) - y
+    net = NETWORKS["N1"](seed=0)
+    bytes_kept(net, x, RULES["ordinary"](net))
+    assert all(p.grad is None for p in net.parameters())
