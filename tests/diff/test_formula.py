@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import builtins
 import math
+import random
 import subprocess
 import sys
 
@@ -221,6 +223,40 @@ def test_a_refused_formula_runs_nothing_and_leaves_the_interpreter_alive():
     )
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout.split()) == (0, ["refused"] * len(hostile)), done.stderr
+
+
+HOSTILE = [
+    "boom({})", "x.boom({})", "(boom)({})", "boom.__call__({})", "(lambda: boom({}))()", "[boom(i) for i in {}]",
+    "(boom(i) for i in [{}])", "{{boom({}): 1}}", "f'{{boom({})}}'", "(y := boom({}))", "exp(*boom({}))",
+    "exp(x=boom({}))", "exp(**boom({}))", "x[boom({})]", "boom({}) if x > 0 else 1", "1 if boom({}) > 0 else x",
+    "x if x > boom({}) else 1", "getattr(x, 'boom')({})", "__builtins__['boom']({})",
+    "__import__('builtins').boom({})", "eval('boom({})')", "exec('boom({})')",
+    "().__class__.__mro__[1].__subclasses__()[boom({})]", "not boom({})", "boom({}) and x", "~boom({})",
+    "await boom({})", "(yield boom({}))", "print(boom({}))", "boom @ ({})", "x := boom({})", "import boom; {}",
+    "boom({})\nx", "breakpoint() + {}", "type('a', (), {{'b': boom}})({})", "exp(boom)({})", "(exp, boom)[1]({})",
+]  # fmt: skip
+
+
+def test_ten_thousand_hostile_formulas_are_refused_and_none_is_evaluated(monkeypatch):
+    """Each calls, in one way or another, a function that Python would find, and that notes when it is called."""
+    calls, draw = [], random.Random(0)
+    monkeypatch.setattr(builtins, "boom", lambda *given, **named: calls.append(given) or 1.0, raising=False)
+    assert eval(HOSTILE[0].format(1)) == 1.0  # Python would call it
+    assert calls.pop() == (1,)
+
+    def grown(depth):
+        """Write a formula of which one part is hostile."""
+        if not depth:
+            return draw.choice(HOSTILE).format(draw.choice(["", "1", "x", "10**10**10", "'os'", "*x", "()"]))
+        inner, harmless = grown(depth - 1), draw.choice(["x", "2.5", "sin(x)", "x**3", "(x if x > 0 else 1)"])
+        frame = draw.choice(["{0} + {1}", "{1} * ({0})", "exp({0})", "({0})**{1}", "{1} if {1} > {0} else 2", "-({0})"])
+        return frame.format(inner, harmless)
+
+    for _ in range(10_000):
+        text = grown(draw.randrange(5))
+        with pytest.raises(FormulaError):
+            parse(text, ["x"])(1.0)
+    assert not calls
 
 
 def test_unknown_names_where_the_names_are_given():
