@@ -174,8 +174,8 @@ def cycle_panel(radius: float = 0.8, seed: int = 2) -> Explorer:
 
     return Explorer(
         show,
-        radius=slider("spectral radius of W", radius, 0.05, 2.5, 0.05, show=".2f"),
-        k=slider("steps unrolled k", 20, 0, STEPS),
-        seed=whole("seed", seed, 0, 99),
-        cell=choice("cycle", list(CELLS)),
+        radius=slider("Spectral radius of W", radius, 0.05, 2.5, 0.05, show=".2f"),
+        k=slider("Steps unrolled, k", 20, 0, STEPS),
+        seed=whole("Seed", seed, 0, 99),
+        cell=choice("Cycle", list(CELLS)),
     )

@@ -73,7 +73,8 @@ class Explorer:
         except Exception as error:
             self.error, words = error, f"{type(error).__name__}: {error}"
         lines = html.escape(words)
-        self.status.value = lines and f'<pre role="alert" style="color:#a33b00;font-size:1.1em">{lines}</pre>'
+        style = 'role="alert" class="error" style="color:#a33b00;font-size:1.1em"'
+        self.status.value = lines and f"<pre {style}>{lines}</pre>"
 
     def _place(self, parts: Sequence[Any]) -> None:
         """Show each part in a widget of its own, and keep the widgets as long as the kinds of parts do not change."""

@@ -70,8 +70,8 @@ def gradient_graph_panel() -> Explorer:
 
     return Explorer(
         show,
-        rule=choice("rule", list(RULES), "modified", width="260px"),
-        net=choice("net", NETS, "N1", width="130px"),
-        samples=slider("samples m =", 3, 1, 12, live=False),
-        saved=choice("saved tensors", [("hidden", False), ("shown", True)]),
+        rule=choice("Rule", list(RULES), "modified", width="260px"),
+        net=choice("Net", NETS, "N1", width="130px"),
+        samples=slider("Samples m", 3, 1, 12, live=False),
+        saved=choice("Saved tensors", [("hidden", False), ("shown", True)]),
     )

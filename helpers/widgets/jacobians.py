@@ -234,11 +234,11 @@ def jacobian_panel() -> Explorer:
 
     return Explorer(
         show,
-        operation=choice("operation", list(OPERATIONS), "AX, in X"),
-        m=slider("m =", 3, 1, 5, live=False),
-        n=slider("n =", 4, 3, 6, live=False),
-        k=slider("k =", 2, 1, 4, live=False),
-        stacking=choice("vec stacks the", ["columns", "rows"]),
+        operation=choice("Operation", list(OPERATIONS), "AX, in X"),
+        m=slider("Length m", 3, 1, 5, live=False),
+        n=slider("Length n", 4, 3, 6, live=False),
+        k=slider("Length k", 2, 1, 4, live=False),
+        stacking=choice("Vec stacks the", ["columns", "rows"]),
     )
 
 

@@ -250,7 +250,8 @@ class Runner:
             text = f"Stopped at {where}. {type(self.error).__name__}: {self.error} Press Start or Reset to begin again."
         colour = "#a33b00" if self.error else "inherit"
         words = html.escape(text or f"{self.state}: {where}{rate}")
-        value = f'<span role="status" style="color:{colour};font-size:1.1em">{words}</span>'
+        kind = ' class="error"' if self.error else ""
+        value = f'<span role="status"{kind} style="color:{colour};font-size:1.1em">{words}</span>'
         if value != self.status.value:
             self.status.value = value
 

@@ -114,9 +114,9 @@ def step_size_panel() -> Explorer:
 
     return Explorer(
         show,
-        step=log_slider("step h", 1e-5, -16, 0, show=".1e"),
-        function=choice("f", list(CASES), width="330px"),
-        precision=choice("precision", ["float32", "float64"], width="190px"),
+        step=log_slider("Step h", 1e-5, -16, 0, show=".1e"),
+        function=choice("Function f", list(CASES), width="330px"),
+        precision=choice("Precision", ["float32", "float64"], width="190px"),
     )
 
 
