@@ -1,6 +1,6 @@
 """The runs behind the last table of lecture 04: five seeds a rule at equal passes, kept in constraints.csv beside it.
 
-    python experiments/constraints.py
+    python experiments/constraints.py    # runs what is not in the file yet; options: see runs.py
 
 Every run: signed_xor, 1000 points; a net 2-32-32-1 with tanh; full-batch Rprop with torch's defaults; one seed for data
 and net; N passes over the data, which for each rule is N epochs. Seconds are processor time on one thread.
@@ -8,15 +8,12 @@ and net; N passes over the data, which for each rule is N epochs. Seconds are pr
 
 from __future__ import annotations
 
-import csv
-import importlib.metadata
-import platform
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from runs import Experiment
 from torch import nn
 from torch.nn.functional import binary_cross_entropy
 from torch.optim import Rprop
@@ -27,19 +24,24 @@ from helpers.training import accuracy, backprop_optimize, predictor
 from helpers.training.constrained import train_constrained
 from helpers.training.memory import saved_for_backward
 
-RESULTS = Path(__file__).with_suffix(".csv")
 N, SEEDS = 200, range(5)
 METHODS = {"penalty": "penalty", "augmented Lagrangian": "augmented_lagrangian", "ADMM": "admm"}
 NAMES = ["back-propagation", *METHODS]
 
 
+class Task(NamedTuple):
+    """One run: by which rule, from which seed, for how many passes over the data."""
+
+    rule: str
+    seed: int
+    passes: int
+
+
 class Result(NamedTuple):
-    """A run, and what came out.
+    """What came out.
 
     Attributes
     ----------
-    rule, seed, passes
-        Which run.
     accuracy, loss, net_loss : float
         On test data; cross-entropy on training data at the variables, and of the net itself fed forward.
     violation : float
@@ -51,9 +53,6 @@ class Result(NamedTuple):
         keeps from one epoch to the next; ADMM keeps pre-activations and their multipliers besides.
     """
 
-    rule: str
-    seed: int
-    passes: int
     accuracy: float
     loss: float
     net_loss: float
@@ -61,6 +60,11 @@ class Result(NamedTuple):
     milliseconds: float
     saved: int
     kept: int
+
+
+def tasks() -> Iterator[Task]:
+    """List every run, rule by rule."""
+    return (Task(rule, seed, N) for rule in NAMES for seed in SEEDS)
 
 
 def begin(rule: str, data: Points, seed: int, n: int) -> tuple[nn.Sequential, Iterator[Any]]:
@@ -76,7 +80,6 @@ def begin(rule: str, data: Points, seed: int, n: int) -> tuple[nn.Sequential, It
 
 def run(rule: str, seed: int, n: int = N) -> Result:
     """Train one net for ``n`` passes."""
-    torch.set_num_threads(1)
     data, test = (build(seed=seed) for build in datasets["signed_xor"][:2])
     model, steps = begin(rule, data, seed, n)
     start = time.process_time()
@@ -89,7 +92,7 @@ def run(rule: str, seed: int, n: int = N) -> Result:
     with torch.no_grad():
         net_loss = float(binary_cross_entropy(model(data.X), data.Y))
     return Result(
-        rule, seed, n, round(accuracy(predictor(model)(test.X), test.Y), 6), _short(step.loss), _short(net_loss),
+        round(accuracy(predictor(model)(test.X), test.Y), 6), _short(step.loss), _short(net_loss),
         _short(max(getattr(step, "violation", [0.0]))), round(milliseconds, 3), saved,
         sum(t.numel() * t.element_size() for t in tensors),
     )  # fmt: skip
@@ -99,19 +102,9 @@ def _short(value: float) -> float:
     return float(f"{value:.4g}")
 
 
-def main() -> None:
-    """Run all, and write the file with its provenance."""
-    results = [run(rule, seed) for rule in NAMES for seed in SEEDS]
-    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("torch", "numpy"))
-    with RESULTS.open("w", newline="") as file:
-        file.write(
-            f"# made by: python experiments/{Path(__file__).name}; seeds {SEEDS.start} to {SEEDS.stop - 1}; N = {N}\n"
-            f"# with: Python {platform.python_version()}, {versions}, {platform.machine()}, one thread\n"
-        )
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(Result._fields)
-        table.writerows(results)
-
+NOTE = f"seeds {SEEDS.start} to {SEEDS.stop - 1}; N = {N}"
+EXPERIMENT = Experiment(__file__, Task, Result, list(tasks()), lambda task: run(*task), NOTE)
+RESULTS = EXPERIMENT.file
 
 if __name__ == "__main__":
-    main()
+    EXPERIMENT.main()

@@ -15,6 +15,7 @@ allowed, so nobody had to think of all that might be harmful.
 from __future__ import annotations
 
 import keyword
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -23,7 +24,7 @@ import numpy as np
 from helpers.diff.expressions import checked_value
 from helpers.diff.formula_reader import MAX_NESTING, Call, Choice, FormulaError, Program, Reader, functions
 
-__all__ = ["Formula", "FormulaError", "parse"]
+__all__ = ["Formula", "FormulaError", "parse", "read_values"]
 
 
 class Formula:
@@ -134,3 +135,29 @@ def checked_names(names: Iterable[str]) -> tuple[str, ...]:
     if len(set(chosen)) < len(chosen):
         raise ValueError(f"names must differ from one another, got {chosen}")
     return chosen
+
+
+def read_values(text: str) -> dict[str, float]:
+    """Read the text "x1 = 2, x2 = pi/3": names, and formulas without a variable.
+
+    Raises
+    ------
+    ValueError
+        If a part is not ``name = number``, or a name stands twice.
+    """
+    values: dict[str, float] = {}
+    for part in text.split(","):
+        name, equals, number = (piece.strip() for piece in part.partition("="))
+        if not (name or equals):
+            continue  # nothing between two commas
+        if not (equals and name.isidentifier()):
+            raise ValueError(f"at: write name = number, with a comma between two of them, got {part.strip()!r}")
+        if name in values:
+            raise ValueError(f"at: {name} has two values")
+        try:
+            values[name] = float(parse(number, names=())())
+        except FormulaError as error:
+            raise ValueError(f"at: the value of {name} must be a number such as 2 or pi/3\n{error}") from error
+        if not math.isfinite(values[name]):
+            raise ValueError(f"at: the value of {name} must be finite, got {number}")
+    return values

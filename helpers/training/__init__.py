@@ -6,6 +6,14 @@
 
 from __future__ import annotations
 
+from helpers.training.alternatives import (
+    feedback_alignment,
+    forward_forward,
+    local_losses,
+    locally_optimize_damped,
+    locally_optimize_window,
+    signal_propagation,
+)
 from helpers.training.backprop import BackpropStep, backprop_optimize
 from helpers.training.constrained import ConstrainedStep, train_constrained
 from helpers.training.evaluation import accuracy, average_loss, layer_scores, predictor
@@ -33,14 +41,20 @@ __all__ = [
     "average_loss",
     "backprop_optimize",
     "cosine",
+    "feedback_alignment",
     "fit_decoders",
+    "forward_forward",
     "layer_scores",
+    "local_losses",
     "locally_optimize",
+    "locally_optimize_damped",
     "locally_optimize_parallel",
+    "locally_optimize_window",
     "make_decoders",
     "make_encoders",
     "multipliers_at",
     "predictor",
     "relative_difference",
+    "signal_propagation",
     "train_constrained",
 ]

@@ -12,8 +12,8 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from functools import lru_cache, partial
+from typing import Any, NamedTuple, cast
 
 import torch
 from numpy.typing import ArrayLike
@@ -21,22 +21,40 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy, mse_loss
 from torch.optim import SGD, Adam, RMSprop, Rprop
 
-from helpers.datasets import datasets, whole_number
+from helpers.datasets import Points, datasets, whole_number
 from helpers.networks import layered_net
-from helpers.training.evaluation import Scores, layer_scores
+from helpers.training.evaluation import Scores, layer_scores, mode
 from helpers.training.layers import fit_decoders, make_decoders
 from helpers.training.rules import RULES
 
-NETS: dict[str, Callable[..., nn.Sequential]] = {
-    "100-100-10 Mish": lambda ins, outs, seed: layered_net([ins, 100, 100, 10, outs], seed=seed),
-    "32-32-32 tanh": lambda ins, outs, seed: layered_net(
-        [ins, 32, 32, 32, outs], activation=nn.Tanh, normalize=False, seed=seed
-    ),
-    "16-16 tanh": lambda ins, outs, seed: layered_net(
-        [ins, 16, 16, outs], activation=nn.Tanh, normalize=False, seed=seed
-    ),
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "Mish": nn.Mish,
+    "tanh": nn.Tanh,
+    "ReLU": nn.ReLU,
+    "sigmoid": nn.Sigmoid,
+    "linear": nn.Identity,
 }
 OPTIMIZERS: dict[str, Callable[..., Any]] = {"Rprop": Rprop, "Adam": Adam, "RMSprop": RMSprop, "SGD": SGD}
+
+
+class Net(NamedTuple):
+    """The hidden part of a net: widths, the name of the activation, and whether rows are scaled to length 1."""
+
+    hidden: tuple[int, ...]
+    activation: str = "tanh"
+    normalize: bool = False
+
+    def build(self, inputs: int, outputs: int, seed: int | None) -> nn.Sequential:
+        """Make the net, a block a layer; equal seeds give equal weights."""
+        widths = [inputs, *self.hidden, outputs]
+        return layered_net(widths, activation=ACTIVATIONS[self.activation], normalize=self.normalize, seed=seed)
+
+
+NETS = {
+    "100-100-10 Mish": Net((100, 100, 10), "Mish", True),
+    "32-32-32 tanh": Net((32, 32, 32)),
+    "16-16 tanh": Net((16, 16)),
+}
 
 
 @dataclass(frozen=True)
@@ -45,31 +63,87 @@ class Setting:
 
     Attributes
     ----------
-    data, rule, net, optimizer : str
-        Names in ``datasets``, ``RULES``, ``NETS``, ``OPTIMIZERS``.
+    data, rule, optimizer : str
+        Names in ``datasets``, ``RULES``, ``OPTIMIZERS``.
+    net : str or Net
+        A name in ``NETS``, or a net of one's own.
     rate : float
         Learning rate, more than 0; of Rprop, the first step length.
     seed : int
         Of data, net, decoders and shuffles.
     epochs : int
         Passes over the data. The sequential rule shares them among its blocks: all rules see the data equally often.
+    noise : float
+        Added to the inputs of both sets, a standard deviation.
+    samples : int or None
+        Training points; as many as the data set has unless told.
+    each_block : bool
+        Whether the sequential rule gets all the epochs for each of its blocks instead: equal updates.
     """
 
     data: str = "signed_xor"
     rule: str = "local, parallel"
-    net: str = next(iter(NETS))
+    net: str | Net = "100-100-10 Mish"
     optimizer: str = "Rprop"
     rate: float = 0.01
     seed: int = 0
     epochs: int = 200
+    noise: float = 0.0
+    samples: int | None = None
+    each_block: bool = False
 
     def __post_init__(self) -> None:
-        for field, known in (("rule", RULES), ("net", NETS), ("optimizer", OPTIMIZERS)):
+        for field, known in (("rule", RULES), ("optimizer", OPTIMIZERS)):
             if getattr(self, field) not in known:
                 raise ValueError(f"{field} must be one of {', '.join(known)}, got {getattr(self, field)!r}")
+        if isinstance(self.net, str) and self.net not in NETS:
+            raise ValueError(f"net must be one of {', '.join(NETS)}, or a Net, got {self.net!r}")
+        if self.layers.activation not in ACTIVATIONS:
+            raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {self.layers.activation!r}")
         if not self.rate > 0:
             raise ValueError(f"rate must be more than 0, got {self.rate!r}")
         whole_number("epochs", self.epochs, 1)
+
+    @property
+    def layers(self) -> Net:
+        """The net, whether it was named or given."""
+        return NETS[self.net] if isinstance(self.net, str) else self.net
+
+    @property
+    def schedule(self) -> tuple[int, int]:
+        """The epochs that the rule is called with, and the steps that it then yields."""
+        blocks = len(self.layers.hidden) + 1
+        if self.rule != "local, sequential":
+            return self.epochs, self.epochs
+        each = self.epochs if self.each_block else max(1, self.epochs // blocks)
+        return each, each * blocks
+
+
+@lru_cache(maxsize=8)
+def points_of(data: str, noise: float, samples: int | None, seed: int) -> tuple[Points, Points]:
+    """Return training and test set of a name; they are shared, so change nothing in them."""
+    train, test = datasets[data][:2]
+    return train(samples=samples, noise=noise, seed=seed), test(noise=noise, seed=seed)
+
+
+class View:
+    """A net as it stood at a moment: what its layers answer, and what its hidden units do."""
+
+    def __init__(self, model: nn.Sequential, answer: Callable[[ArrayLike | Tensor], list[Scores]]) -> None:
+        self.model, self.answer = model, answer
+
+    def __call__(self, X: ArrayLike | Tensor) -> list[Scores]:
+        """Return the answer (n, k) of every layer."""
+        return self.answer(X)
+
+    def units(self, X: ArrayLike | Tensor) -> list[Scores]:
+        """Return the outputs (n, width) of every hidden block."""
+        h, outputs = torch.as_tensor(X, dtype=torch.float32), []
+        with torch.no_grad(), mode(False, self.model):
+            for block in list(self.model)[:-1]:
+                h = block(h)
+                outputs.append(h.numpy())
+        return outputs
 
 
 class Session:
@@ -86,21 +160,20 @@ class Session:
         The data, as one batch.
     model : nn.Sequential
         The net; it learns as the session is iterated over.
-    total : int
-        The number of steps.
+    count, total : int
+        Steps taken, steps in all.
     """
 
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
-        self.training_set, self.test_set = (build(seed=setting.seed) for build in datasets[setting.data][:2])
+        self.training_set, self.test_set = points_of(setting.data, setting.noise, setting.samples, setting.seed)
         X, Y = self.training_set.X, self.training_set.Y
-        self.model = NETS[setting.net](X.shape[1], Y.shape[1], setting.seed)
-        sequential = setting.rule == "local, sequential"
-        epochs = max(1, setting.epochs // len(self.model)) if sequential else setting.epochs
-        self.total = epochs * len(self.model) if sequential else epochs
+        self.model = setting.layers.build(X.shape[1], Y.shape[1], setting.seed)
+        epochs, self.total = setting.schedule
+        self.count, self.step = 0, cast(Any, None)
         self._twin: tuple[nn.Sequential, Sequence[nn.Module] | None] | None = None
         self.decoders: Sequence[nn.Module] | None = (
-            make_decoders(self.model, X, seed=setting.seed) if setting.rule.startswith("local") else None
+            make_decoders(self.model, X, seed=setting.seed) if setting.rule.startswith("local,") else None
         )
         optimizer = partial(OPTIMIZERS[setting.optimizer], lr=setting.rate)
         self.steps: Iterator[Any] = RULES[setting.rule](
@@ -111,34 +184,49 @@ class Session:
         return self
 
     def __next__(self) -> Any:
-        step = next(self.steps)
+        self.step = step = next(self.steps)
+        self.count += 1
         self.decoders = getattr(step, "decoders", None)
         return step
 
     def predict(self, X: ArrayLike | Tensor) -> list[Scores]:
         """Return the answer (n, k) of every layer; without decoders, through read-outs fitted on 200 points."""
-        return self._answers(self.model, self.decoders, X)
+        return self._answer(self.step, self.model, self.decoders)(X)
 
-    def snapshot(self) -> Callable[[ArrayLike | Tensor], list[Scores]]:
-        """Return `predict` as of now: the run may go on meanwhile, in another thread too.
+    def units(self, X: ArrayLike | Tensor) -> list[Scores]:
+        """Return the outputs (n, width) of every hidden block."""
+        return View(self.model, self.predict).units(X)
 
-        The copy of the weights is kept and filled anew by the next snapshot, which ends the use of this one.
+    def snapshot(self) -> View:
+        """Return the net as of now: the run may go on meanwhile, in another thread too.
+
+        The copy of the weights is kept and filled anew by the next snapshot, which ends the use of this one. A rule
+        that answers in a way of its own is copied with all that its last step holds.
         """
+        if self.decoders is None and hasattr(self.step, "predict"):
+            model, step = copy.deepcopy((self.model, self.step))
+            return View(model, self._answer(step, model, None))
         live = (self.model, self.decoders)
         if self._twin is None or (self._twin[1] is None) != (self.decoders is None):
             self._twin = copy.deepcopy(live)
         with torch.no_grad():
             for held, now in zip(_tensors(*self._twin), _tensors(*live), strict=True):
                 held.copy_(now)
-        return partial(self._answers, *self._twin)
+        return View(self._twin[0], self._answer(None, *self._twin))
 
-    def _answers(
-        self, model: nn.Sequential, decoders: Sequence[nn.Module] | None, X: ArrayLike | Tensor
-    ) -> list[Scores]:
-        if decoders is None:
+    def _answer(
+        self, step: Any, model: nn.Sequential, decoders: Sequence[nn.Module] | None
+    ) -> Callable[[ArrayLike | Tensor], list[Scores]]:
+        if decoders is None and hasattr(step, "predict"):
+            answer: Callable[[ArrayLike | Tensor], list[Scores]] = step.predict
+            return answer
+
+        def through_decoders(X: ArrayLike | Tensor) -> list[Scores]:
             few = slice(0, 200)
-            decoders = fit_decoders(model, self.training_set.X[few], self.training_set.Y[few])
-        return layer_scores(model, decoders, X)
+            fitted = decoders or fit_decoders(model, self.training_set.X[few], self.training_set.Y[few])
+            return layer_scores(model, fitted, X)
+
+        return through_decoders
 
 
 def _tensors(model: nn.Module, decoders: Sequence[nn.Module] | None) -> list[Tensor]:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from ipywidgets import HTML, Dropdown, HBox, Layout, VBox
 
-from helpers.diff.formula import parse
+from helpers.diff.formula import parse, read_values
 from helpers.diff.graphs import Graph
 from helpers.diff.lagrange import Program
 from helpers.diff.step_graphs import graph_of
@@ -24,7 +24,6 @@ from helpers.diff.trace import Trace
 from helpers.plots.step_table import trace_table
 from helpers.plots.stepper import StepPicture
 from helpers.widgets.controls import STYLE, choice, text_box
-from helpers.widgets.formulas import read_values
 from helpers.widgets.player import Player
 
 Source = str | Trace | Program | Callable[..., Any]
@@ -92,9 +91,9 @@ class Stepper:
         self.places: dict[str, int] = {}
         self.controls: dict[str, Any] = {}
         if isinstance(source, str):
-            self.controls["formula"] = text_box("f =", source)
+            self.controls["formula"] = text_box("Formula f =", source)
         if isinstance(at, str) and not isinstance(source, Trace):
-            self.controls["at"] = text_box("at", at or _solved_at(source), width="330px")
+            self.controls["at"] = text_box("Inputs at", at or _solved_at(source), width="330px")
         self.controls["mode"] = choice("Mode", MODES, mode, width="330px")
         self.controls["seed"] = choice("Input with tangent 1", [""], width="230px")
         self.player = Player(self._show)

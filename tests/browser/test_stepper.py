@@ -62,7 +62,7 @@ def test_every_control_by_mouse_and_by_keyboard(server, browser, notebook):
         panel.choose("Input with tangent 1", "x2")
         panel.press("End")
         panel.until("At the end v5 = 11.6521, ∂v5/∂x2 = 1.71634")
-        formula = panel.box.get_by_label("f =", exact=True)
+        formula = panel.box.get_by_label("Formula f =", exact=True)
         formula.fill("x1^2")
         formula.press("Enter")
         panel.box.locator("[role=alert]", has_text="for a power write **").wait_for()

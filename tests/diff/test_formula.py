@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers.diff import formula_reader
-from helpers.diff.formula import Formula, FormulaError, parse
+from helpers.diff.formula import Formula, FormulaError, parse, read_values
 from helpers.diff.forward import Dual
 from helpers.diff.operations import DomainError
 from helpers.diff.scalar import Scalar
@@ -288,3 +288,25 @@ def test_unknown_names_where_the_names_are_given():
 def test_bad_input_is_named(mistake, error, words):
     with pytest.raises(error, match=words):
         mistake()
+
+
+def test_values_are_read_as_formulas_without_names():
+    assert read_values("x = 2, long_name=pi/3 ,, y = -1e-3,") == {"x": 2.0, "long_name": math.pi / 3, "y": -1e-3}
+    assert read_values("  ") == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("x", "write name = number"),
+        ("x: 1", "write name = number"),
+        ("x = 1, x = 2", "x has two values"),
+        ("x = y", "the value of x must be a number"),
+        ("x = ", "the value of x must be a number"),
+        ("x = 1e999", "the value of x must be a number"),
+        ("x = 1e308 * 1e308", "larger than the largest float|must be finite"),
+    ],
+)
+def test_values_that_cannot_be_read_are_named(text, words):
+    with pytest.raises((ValueError, OverflowError), match=words):
+        read_values(text)

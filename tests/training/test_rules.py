@@ -188,7 +188,7 @@ def test_what_is_yielded_unpacks_reads_by_name_and_keeps_no_graph(name, batches)
     step = steps[-1]
     assert tuple(getattr(step, field) for field in step._fields) == tuple(step)
     assert isinstance(step.loss, float)
-    if not name.startswith("local"):
+    if not name.startswith("local, "):
         return
     *_, encoders, decoders = step
     h = encoders[-1](batches[0][0])
@@ -214,12 +214,14 @@ def test_loaders_many_outputs_and_other_losses(name):
     digits = datasets["digits"].train(samples=80)
     loader = DataLoader(digits, batch_size=32, shuffle=True, generator=torch.Generator().manual_seed(0))
     model = layered_net([64, 16, 10], output=nn.Identity, seed=0)
-    constrained = name.startswith("constrained")
-    optimizer, epochs = (Rprop, 60) if constrained else (partial(Adam, lr=1e-2), 15)
+    slow = {"forward-forward": (partial(Adam, lr=3e-2), 60)}
+    usual = (Rprop, 60) if name.startswith("constrained") else (partial(Adam, lr=1e-2), 15)
+    optimizer, epochs = slow.get(name, usual)
     arguments = (model, optimizer, mse_loss, nn.CrossEntropyLoss(), epochs, loader)
-    losses = [s.loss for s in RULES[name](*arguments, step=mode_of(name), seed=0)]
-    assert losses[-1] < losses[-epochs]
-    assert accuracy(predictor(model)(digits.X), digits.Y) > 0.5
+    steps = list(RULES[name](*arguments, step=mode_of(name), seed=0))
+    assert steps[-1].loss < steps[-epochs].loss
+    asked = steps[-1].predict(digits.X)[-1] if name == "forward-forward" else predictor(model)(digits.X)
+    assert accuracy(asked, digits.Y) > 0.5  # Forward-Forward answers by goodness, not by its output
 
 
 def test_class_indices_are_targets_too(xor):

@@ -1,0 +1,147 @@
+"""What rules with a signal of their own share: a learner that judges itself, class labels, a net with a label's door.
+
+>>> class_labels(torch.tensor([[1.0], [0.0]]), 1), class_labels(torch.tensor([[0.0, 0.0, 1.0]]), 3)
+(tensor([1, 0]), tensor([2]))
+>>> codes(torch.tensor([1, 0]), 2)
+tensor([[-0.5000,  0.5000],
+        [ 0.5000, -0.5000]])
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import one_hot
+
+from helpers.networks import seeded
+from helpers.training.arguments import Criterion, Passes, StepMode, check_options
+from helpers.training.evaluation import Batches
+from helpers.training.layers import FrozenPrefix, make_decoders, make_encoders
+from helpers.training.loop import Learner
+
+
+class JudgedLearner(Learner):
+    """A learner with a loss of its own, where `Learner` has ``criterion(decoder(block(h)), Y)``."""
+
+    def judge(self, h: Tensor, Y: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what goes on to the next learner, and the mean loss of this batch, a number."""
+        raise NotImplementedError
+
+    def add_gradient(self, loss: Tensor) -> None:
+        """Add the gradient of a batch to the learner's parameters."""
+        if loss.requires_grad:
+            loss.backward()
+
+    def learn(self, h: Tensor, Y: Tensor) -> Tensor:
+        """Add this batch's gradient to the learner's parameters; return its output, cut off from the graph."""
+        output, loss = self.judge(h, Y)
+        value = loss.item()
+        if not math.isfinite(value):
+            raise ValueError(f"the loss is {value}; try a smaller learning rate, and look for NaN in the data")
+        self.add_gradient(loss)
+        self.total += value * len(Y)
+        self.count += len(Y)
+        return output.detach()
+
+
+class OutputLearner(Learner):
+    """The output block among learners that hand on more than a batch: the net's own stream comes first in it."""
+
+    def learn(self, h: Tensor, Y: Tensor) -> Tensor:
+        """Learn from the first len(Y) rows by ``criterion``, as any learner does."""
+        return super().learn(h[: len(Y)], Y)
+
+
+def class_count(width: int) -> int:
+    """Return how many classes a net with so many outputs tells apart: two, where it has one output."""
+    return 2 if width == 1 else width
+
+
+def class_labels(Y: Tensor, width: int) -> Tensor:
+    """Return the class of each sample, (n,) whole numbers from 0.
+
+    Parameters
+    ----------
+    Y : Tensor
+        Targets: 0 or 1, of shape (n, 1); one-hot, of shape (n, width); or the classes themselves, whole numbers (n,).
+    width : int
+        Number of outputs of the net.
+
+    Raises
+    ------
+    ValueError
+        If the targets are none of these, or name a class that the net has no output for.
+    """
+    classes = class_count(width)
+    if not Y.is_floating_point() and Y.dim() == 1:
+        labels = Y.long()
+        if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
+            raise ValueError(
+                f"targets must be classes from 0 to {classes - 1}, got {int(labels.min())} to {int(labels.max())}"
+            )
+        return labels
+    if Y.dim() != 2 or Y.shape[1] != width:
+        raise ValueError(f"targets have shape {tuple(Y.shape)} but the net gives (n, {width}) scores")
+    if not ((Y == 0) | (Y == 1)).all() or (width > 1 and not (Y.sum(1) == 1).all()):
+        form = "0 or 1" if width == 1 else "one-hot, a single 1 in each row"
+        raise ValueError(f"targets must be class labels, {form}: this rule has no use for other numbers")
+    return Y[:, 0].long() if width == 1 else Y.argmax(1)
+
+
+def codes(labels: Tensor, classes: int, like: Tensor | None = None) -> Tensor:
+    """Return what stands for a label, (n, classes): one-hot less its mean, so that zero stands for "no label"."""
+    dtype, device = (torch.get_default_dtype(), labels.device) if like is None else (like.dtype, like.device)
+    return one_hot(labels, classes).to(device, dtype) - 1 / classes
+
+
+def first_linear(block: nn.Module) -> nn.Linear | None:
+    """Return the first linear layer of a block, if it has one."""
+    return next((part for part in block.modules() if isinstance(part, nn.Linear)), None)
+
+
+def open_door(model: nn.Sequential, width: int, seed: int | None) -> nn.Linear:
+    """Make the door through which a label enters a net: a map from its code to the first layer's pre-activations.
+
+    Parameters
+    ----------
+    model : nn.Sequential
+        Its first block begins with an ``nn.Linear``; it is not changed.
+    width : int
+        Number of outputs of the net.
+    seed : int or None
+        Seed of the initial weights (torch's default for ``nn.Linear``).
+
+    Returns
+    -------
+    nn.Linear
+        From (n, classes) to (n, units of the first layer), without bias. To add what it gives is the same as to append
+        the code to the input: (W E) (x; c) = W x + E c.
+    """
+    layer = next(iter(model))[0]  # type: ignore[index]
+    if not isinstance(layer, nn.Linear):
+        raise ValueError(
+            f"model: block 0 begins with {type(layer).__name__}; a label enters at an nn.Linear, put one first"
+        )
+    with seeded(seed):
+        kind = {"device": layer.weight.device, "dtype": layer.weight.dtype}
+        return nn.Linear(class_count(width), layer.out_features, bias=False, **kind)
+
+
+def prepare_local(
+    model: nn.Sequential,
+    hidden_criterion: Criterion,
+    criterion: Criterion,
+    epochs: int,
+    batches: Batches,
+    train_decoders: bool,
+    step: StepMode,
+    seed: int | None,
+) -> tuple[Passes, list[FrozenPrefix], list[nn.Module], list[Criterion]]:
+    """Check what the local rules are called with; return batches, encoders, decoders, and each block's criterion."""
+    check_options(epochs, step, seed, train_decoders, hidden_criterion=hidden_criterion, criterion=criterion)
+    passes = Passes(batches, epochs)
+    encoders = make_encoders(model)
+    decoders = make_decoders(model, passes.first[0], seed=seed)
+    return passes, encoders, decoders, [hidden_criterion] * (len(model) - 1) + [criterion]

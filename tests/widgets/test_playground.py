@@ -1,0 +1,243 @@
+"""The playground without a browser: every rule on every data set, every control, the state's text, the exports."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+import torch
+
+from helpers.training import RULES, TrainingError
+from helpers.training.race import LABELLED, Race, State
+from helpers.training.session import Session
+from helpers.widgets.controls import ends
+from helpers.widgets.live import LiveImage
+from helpers.widgets.playground import Playground
+
+SMALL = {"blocks": 2, "width": 5, "samples": 40, "epochs": 6}
+RACE = SMALL | {"rules": ("back-propagation", "local, sequential", "forward-forward")}
+
+
+async def until(condition, seconds=20.0):
+    end = asyncio.get_running_loop().time() + seconds
+    while not condition():
+        assert asyncio.get_running_loop().time() < end, "it did not happen"
+        await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Leave out matplotlib's part, which takes most of the time and is the same whatever has been computed."""
+    for name in ("show", "write", "refresh"):
+        monkeypatch.setattr(LiveImage, name, lambda self: None)
+
+
+@pytest.mark.parametrize("data", LABELLED)
+def test_every_rule_trains_on_every_data_set(data, undrawn):
+    panel = Playground(**SMALL | {"data": data, "epochs": 2})
+    for rule in RULES:
+        panel.controls["rule 1"].value = rule
+        panel.runner.step()
+        panel.runner.step()
+        assert panel.error is None, (rule, panel.error)
+        assert panel.runner.state == "finished"
+        assert panel.state.rules == (rule,)
+        session = panel.race.sessions[0]
+        assert all(torch.isfinite(p).all() for p in session.model.parameters())
+        assert rule in panel.live.picture.description
+
+
+def test_every_control_trains_at_both_ends_and_back(undrawn):
+    panel = Playground(**SMALL)
+    for name, control in panel.controls.items():
+        values = ends(control)
+        for value in values if len(values) < 8 else values[:3]:
+            control.value = value
+            panel.runner.step()
+            assert panel.error is None, (name, value, panel.error)
+            assert panel.runner.count >= 1
+            assert State.from_text(panel.text) == panel.state
+        panel.apply(State(**SMALL).text)
+        panel.runner.step()
+        assert panel.error is None, name
+        assert panel.state == State(**SMALL)
+    assert all(panel.controls[field].value == value for field, value in vars(panel.state).items() if field != "rules")
+
+
+def test_a_race_runs_as_the_generator_and_ends_in_a_figure():
+    panel = Playground(**RACE)
+    picture = panel.run()
+    race = Race(State(**RACE))
+    list(race)
+    for ours, theirs in zip(panel.race.sessions, race.sessions, strict=True):
+        assert all(torch.equal(p, q) for p, q in zip(ours.model.parameters(), theirs.model.parameters()))
+    assert [o[:4] for o in panel.outcomes()] == [o[:4] for o in race.outcomes()]
+    assert "equal passes: the data 6 times" in picture.description
+    assert all(rule in picture.description for rule in RACE["rules"])
+    assert picture.x == list(range(7))
+
+
+@pytest.mark.parametrize("state", [SMALL, RACE | {"data": "digits", "equal": "updates"}], ids=["one", "digits"])
+def test_equal_texts_give_equal_pictures_by_hand_or_without(state):
+    first = Playground(**state)
+    png = first.run().png()
+    assert Playground.from_text(first.text).run().png() == png
+    live = []
+
+    async def with_buttons():
+        panel = Playground()
+        panel.apply(first.text)
+        await until(lambda: panel.race.state == panel.state and panel.runner.state == "ready")
+        panel.runner.start()
+        await until(lambda: panel.runner.count > 1 or panel.runner.state == "finished")
+        panel.runner.pause()
+        panel.runner.start()
+        await until(lambda: panel.runner.state == "finished")
+        live.append(panel.live.picture.png())
+
+    asyncio.run(with_buttons())
+    assert live == [png]
+
+
+def test_reset_brings_the_first_picture_back():
+    panel = Playground(**SMALL)
+    first = bytes(panel.live.moving.value), bytes(panel.live.still.value)
+    for _ in range(3):
+        panel.runner.step()
+    assert bytes(panel.live.moving.value) != first[0]
+    panel.runner.reset()
+    assert (bytes(panel.live.moving.value), bytes(panel.live.still.value)) == first
+
+
+def test_another_unit_is_shown_without_a_new_start():
+    panel = Playground(**SMALL)
+    panel.runner.step()
+    before = bytes(panel.live.moving.value)
+    panel.controls["unit"].value = 4
+    panel.controls["layer"].value = 2
+    assert panel.runner.count == 1
+    assert bytes(panel.live.moving.value) != before
+    assert "unit 4 of layer 2" in panel.live.picture.description
+    panel.controls["width"].value = 3
+    panel.controls["blocks"].value = 1
+    assert (panel.state.layer, panel.state.unit) == (1, 3)
+    assert panel.controls["unit"].value == 3
+    assert panel.error is None
+
+
+def test_a_rule_chosen_twice_counts_once():
+    panel = Playground(**SMALL)
+    panel.controls["rule 3"].value = "local, parallel"
+    assert panel.state.rules == ("local, parallel",)
+    assert panel.controls["rule 3"].value == "none"
+    panel.controls["rule 4"].value = "back-propagation"
+    assert panel.state.rules == ("local, parallel", "back-propagation")
+    assert panel.controls["rule 2"].value == "back-propagation"
+
+
+def test_a_broken_text_is_said_and_changes_nothing():
+    panel = Playground(**SMALL)
+    panel.runner.step()
+    before, race = panel.text, panel.race
+    values = {name: control.value for name, control in panel.controls.items()}
+    with pytest.raises(ValueError, match="="):
+        panel.apply("=")
+    for text in ("seed=x", "rules=magic", "data=moons; data=rings", "<b>hello</b>", "blocks=9"):
+        panel.line.value = text
+        assert 'role="alert"' in panel.refusal.value
+        assert "Nothing has changed" in panel.refusal.value
+        assert "<b>" not in panel.refusal.value
+        assert panel.text == before
+        assert panel.race is race
+        assert panel.runner.count == 1
+        assert values == {name: control.value for name, control in panel.controls.items()}
+    panel.line.value = before.replace("seed=0", "seed=7")
+    assert panel.state.seed == panel.controls["seed"].value == 7
+    assert panel.refusal.value == ""
+    assert panel.error is None
+
+
+def test_a_text_sets_every_control_and_other_digits_stay():
+    panel = Playground()
+    panel.apply(
+        "data=rings; rate=0.012345; noise=0.33; blocks=1; width=7; samples=33; rules=local, damped | local, window"
+    )
+    assert panel.controls["rate"].value == 0.012345
+    assert panel.controls["rule 2"].value == "local, window"
+    panel.controls["seed"].value = 4
+    assert (panel.state.rate, panel.state.noise, panel.state.samples) == (0.012345, 0.33, 33)
+
+
+def test_the_code_of_the_panel_gives_its_numbers(capsys):
+    panel = Playground(**RACE | {"data": "rings"})
+    panel.run()
+    namespace = {}
+    exec(panel.code(), namespace)
+    assert namespace["found"] == {o.rule: o.test for o in panel.outcomes()}
+    assert panel.text.split("rules")[0].strip("; ") in panel.code().replace("\n#  ", "")
+    assert "of the test points right" in capsys.readouterr().out
+
+
+def test_the_figure_is_saved_and_offered(tmp_path):
+    panel = Playground(**SMALL)
+    panel.run(2)
+    assert panel.save(tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+    svg = panel.save(tmp_path / "a.svg").read_bytes()
+    assert b"<svg" in svg
+    assert panel.save(tmp_path / "b.svg").read_bytes() == svg
+    with pytest.raises(ValueError, match="saved as .png or .svg"):
+        panel.save(tmp_path / "a.pdf")
+    for name, sign in (("Code", "RULES[rule]"), ("PNG", "image/png"), ("SVG", "svg+xml")):
+        panel.offer(name)
+        assert sign in panel.export.value
+
+
+def test_an_error_is_said_and_the_panel_trains_again(monkeypatch):
+    panel = Playground(**SMALL)
+
+    def bad(*_):
+        raise TrainingError("the loss is nan")
+
+    monkeypatch.setattr(Session, "__next__", bad)
+    panel.runner.step()
+    assert isinstance(panel.error, TrainingError)
+    assert "local, parallel: the loss is nan" in panel.runner.status.value
+    panel.controls["unit"].value = 2
+    with pytest.raises(TrainingError):
+        panel.run(2)
+    monkeypatch.undo()
+    panel.run(2)
+    assert panel.error is None
+
+
+def test_changes_while_it_trains_count_as_one_and_the_picture_follows():
+    async def scenario():
+        panel = Playground(**SMALL | {"epochs": 5000})
+        panel.runner.start()
+        await until(lambda: panel.runner.count > 0)
+        panel.apply("blocks=4; width=9; layer=4; unit=9; epochs=5000; samples=40; data=moons")
+        panel.controls["layer"].value = 2
+        panel.controls["blocks"].value = 2
+        await until(lambda: panel.race.state.data == "moons" and panel.runner.count > 0)
+        assert panel.runner.state == "running"
+        assert panel.looked_at == (2, 9)
+        panel.runner.pause()
+        await until(lambda: panel.runner.state == "paused")
+        assert panel.error is None
+        assert len(panel.live.picture.layers) == 3
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("state", "error", "words"),
+    [
+        ({"data": "normal"}, ValueError, "data must be one of"),
+        ({"rules": ("magic",)}, ValueError, "rules must be among"),
+        ({"epochs": 0}, ValueError, "epochs must be from 1"),
+        ({"colour": "red"}, TypeError, "colour"),
+    ],
+)
+def test_bad_arguments_are_refused_by_name(state, error, words):
+    with pytest.raises(error, match=words):
+        Playground(**state)
