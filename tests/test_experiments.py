@@ -17,11 +17,10 @@ import runs
 import torch
 
 from helpers.networks import NETWORKS
-from helpers.training import RULES
 from helpers.training.idempotent import numerical_rank
 from tests.solutions import ROOT, load
 
-constraints, idempotent, rules = (load(name, folder="experiments") for name in ("constraints", "idempotent", "rules"))
+constraints, idempotent = (load(name, folder="experiments") for name in ("constraints", "idempotent"))
 
 
 class Task(NamedTuple):
@@ -440,52 +439,3 @@ def test_a_run_that_blows_up_is_marked_and_measured_no_further():
 def test_unknown_names_of_lecture_05_are_answered(change, words):
     with pytest.raises((KeyError, ValueError), match=words):
         idempotent.run(AGAIN[0]._replace(**change))
-
-
-# Lecture 08
-
-
-def test_every_rule_is_tried_on_every_labelled_set():
-    tasks = rules.tasks()
-    assert {task.rule for task in tasks} == set(RULES)
-    assert {task.data for task in tasks} == {
-        "signed_xor", "gaussian", "rings", "spirals", "checkerboard", "moons", "digits"
-    }  # fmt: skip
-    assert len(tasks) == len(set(tasks)) == 7 * len(RULES) * 5
-    assert {task.passes for task in tasks} == {200}
-
-
-@pytest.mark.parametrize("rule", RULES)
-def test_a_few_passes_by_each_rule(rule):
-    result = rules.run(rules.Task("moons", rule, 0, 4))
-    # a block gets a quarter of the passes, or half of them where two blocks train at a time
-    assert result.updates == {"local, sequential": 1, "local, window": 2}.get(rule, 4)
-    assert 0 < result.accuracy <= 1
-    assert result.saved > 0
-
-
-def test_bytes_are_those_of_the_whole_net_and_of_the_largest_block():
-    whole, blocks = (rules.saved(rules.Task("moons", rule, 0, 4)) for rule in ("back-propagation", "local, sequential"))
-    assert whole > 1.3 * blocks > 4 * 1000 * 200  # two layers of 100 units, each beside its input, for 1000 points
-
-
-def test_training_that_has_to_stop_is_no_result(monkeypatch):
-    def stops(*arguments, **options):
-        raise rules.TrainingError("the loss is nan")
-        yield
-
-    monkeypatch.setitem(RULES, "back-propagation", stops)
-    monkeypatch.setattr(rules, "saved", lambda task: 0)
-    assert math.isnan(rules.run(rules.Task("moons", "back-propagation", 0, 8)).accuracy)
-
-
-@pytest.mark.skipif(not rules.RESULTS.exists(), reason="the table of all rules has not been made")
-def test_the_table_of_all_rules():
-    results = rules.read()
-    assert set(results) == set(rules.tasks())
-    assert all(0 < r.accuracy <= 1 for r in results.values())
-    assert "python experiments/rules.py" in rules.RESULTS.read_text().splitlines()[0]
-    task = rules.Task("moons", "back-propagation", 0, 200)
-    again, kept = rules.run(task), results[task]
-    assert again.accuracy == pytest.approx(kept.accuracy, abs=0.02)
-    assert (again.updates, again.saved) == (kept.updates, kept.saved)

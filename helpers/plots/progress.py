@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from helpers.plots.boundaries import DecisionField, Grid, class_of, draw_points
@@ -55,6 +56,8 @@ class LayerProgress(Recording):
         Error and accuracy are measured on the first so many points of each set; on all unless told.
     """
 
+    widest, rate = 4, ": {:.1%} right"  # fields in a row, of one rule; what a title says of the test points
+
     def __init__(
         self,
         training_set: Samples,
@@ -70,29 +73,23 @@ class LayerProgress(Recording):
         self.sets = [(np.asarray(s.X)[:measured], np.asarray(s.Y)[:measured]) for s in (training_set, test_set)]
         X, Y = np.asarray(test_set.X), np.asarray(test_set.Y)
         self.grid = Grid(X, size) if X.shape[1] == 2 else None
-        self.total = total
+        self.total, self.rules = total, list(rules)
         self.layers = [*(f"layer {i + 1}" for i in range(layers - 1)), "output"]
-        names, rows, columns = self.layers, -(-layers // 4), min(layers, 4)
+        self.answers = layers * len(rules)  # of all the nets
+        names, rows, columns = self.layers, -(-layers // self.widest), min(layers, self.widest)
         self.watched = list(range(layers))  # the answers that have a curve
         if len(rules) > 1:
             names, rows, columns = list(rules), len(rules), layers
             self.watched = [layers * (r + 1) - 1 for r in range(len(rules))]
-        height = 2.6 * rows * bool(self.grid)
-        super().__init__(new_figure(9.6, height + 3.3, layout=None), LOOK_AT_FIELDS if self.grid else LOOK_AT_CURVES)
-        inch = 1 / (height + 3.3)
+        super().__init__(self._divide(rows, columns), LOOK_AT_FIELDS if self.grid else LOOK_AT_CURVES)
         self.fields: list[DecisionField] = []
         if self.grid:
-            above = self.figure.add_gridspec(
-                rows, columns, left=0.09, right=0.975, top=1 - 0.3 * inch, bottom=3.55 * inch, wspace=0.08, hspace=0.24
-            )
-            for i in range(layers * len(rules)):
-                self._add_field(
-                    self.figure.add_subplot(above[i // columns, i % columns]), i, columns, rows, rules, X, Y
-                )
-        below = self.figure.add_gridspec(1, 2, left=0.09, right=0.975, top=2.8 * inch, bottom=0.55 * inch, wspace=0.2)
+            for i in range(self.answers):
+                place = self.above[i // columns, i % columns]
+                self._add_field(self.figure.add_subplot(place), i, columns, rows, rules, X, Y)
         faint = [f"{name}, train" for name in names]
-        self.error = Curves(self.figure.add_subplot(below[0]), names, faint, log=True, floor=1e-5)
-        self.right = Curves(self.figure.add_subplot(below[1]), names, faint)
+        self.error = Curves(self.figure.add_subplot(self.below[0]), names, faint, log=True, floor=1e-5)
+        self.right = Curves(self.figure.add_subplot(self.below[1]), names, faint)
         of = "" if len(rules) == 1 else " of the output"
         for curves, what in ((self.error, f"mean squared error{of}"), (self.right, f"accuracy{of}")):
             label(curves.ax, "thick: test, thin: training", x_label, what)
@@ -102,6 +99,17 @@ class LayerProgress(Recording):
         self.changing = [artist for field in self.fields for artist in field.changing]
         self.slow = [*self.error.changing, *self.right.changing, *(field.ax.title for field in self.fields)]
         self.clear()
+
+    def _divide(self, rows: int, columns: int) -> Figure:
+        """Make the figure: ``above`` rows and columns of fields, ``below`` room for two curves."""
+        height = 2.6 * rows * bool(self.grid) + 3.3
+        figure, sides = new_figure(9.6, height, layout=None), {"left": 0.09, "right": 0.975}
+        if self.grid:
+            self.above = figure.add_gridspec(
+                rows, columns, **sides, top=1 - 0.3 / height, bottom=3.55 / height, wspace=0.08, hspace=0.24
+            )
+        self.below = figure.add_gridspec(1, 2, **sides, top=2.8 / height, bottom=0.55 / height, wspace=0.2)
+        return figure
 
     def _add_field(
         self, ax: Axes, i: int, columns: int, rows: int, rules: Sequence[str], X: NDArray[Any], Y: NDArray[Any]
@@ -124,13 +132,21 @@ class LayerProgress(Recording):
         """Forget what has been recorded; the curves get back the limits that they began with."""
         self.x: list[int] = []
         self.history: list[NDArray[np.float64]] = []
+        self.latest: NDArray[np.float64] | None = None
         steps = [0, self.total] if self.total else []
         self.error.clear(steps, [1e-3, 0.4] if self.total else [0.03, 0.4])  # a live axis has room from the start
         self.right.clear(steps, [0.4, 1])
 
     def record(self, x: int, predict: PredictLayers) -> None:
-        """Measure error and accuracy on both sets, at step ``x``; nothing is drawn."""
-        self._note(x, [predict(X) for X, _ in self.sets])
+        """Measure error and accuracy on both sets, at step ``x``, for the curves; nothing is drawn."""
+        self.measure(predict)
+        assert self.latest is not None
+        self.x.append(x)
+        self.history.append(self.latest)
+
+    def measure(self, predict: PredictLayers) -> None:
+        """Measure error and accuracy on both sets, for titles and words alone: the curves do not get a point."""
+        self.latest = np.array([[_measure(s, Y) for s in predict(X)] for X, Y in self.sets])
 
     def draw(self, predict: PredictLayers) -> bool:
         """Bring fields and curves up to date; return whether limits stretched, so that a kept background is stale."""
@@ -142,16 +158,11 @@ class LayerProgress(Recording):
         for field, scores in zip(self.fields, answers, strict=True):
             field.update(scores)
 
-    def _note(self, x: int, answers: Sequence[Scores]) -> None:
-        measured = [[_measure(s, Y) for s in scores] for scores, (_, Y) in zip(answers, self.sets)]
-        self.x.append(x)
-        self.history.append(np.array(measured))
-
     def trace(self) -> bool:
         """Bring titles and curves up to date with what has been recorded; return whether limits stretched."""
-        past = np.array(self.history).reshape(-1, 2, max(len(self.fields), len(self.watched)), 2)
+        past = np.array(self.history).reshape(-1, 2, self.answers, 2)
         for i, field in enumerate(self.fields):
-            rate = f": {past[-1, 1, i, 1]:.1%} right" if len(past) else ""
+            rate = "" if self.latest is None else self.rate.format(self.latest[1, i, 1])
             field.ax.title.set_text(self.layers[i % len(self.layers)] + rate)
         stretched = False
         for kind, curves in enumerate((self.error, self.right)):
@@ -163,9 +174,9 @@ class LayerProgress(Recording):
     @property
     def description(self) -> str:
         """The last error and accuracy of every layer, or of every rule."""
-        if not self.history:
+        if self.latest is None or not self.x:
             return "Nothing has been recorded yet."
-        train, test = self.history[-1][:, self.watched]
+        train, test = self.latest[:, self.watched]
         rows = [
             f"{name}: test accuracy {t[1]:.3f}, test error {t[0]:.3g}, training error {r[0]:.3g}"
             for name, r, t in zip(self.names, train, test)

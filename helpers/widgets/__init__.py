@@ -7,6 +7,7 @@ from helpers.widgets.gradient_graphs import gradient_graph_panel
 from helpers.widgets.idempotent import IdempotentPanel, idempotent_panel
 from helpers.widgets.jacobians import jacobian_panel
 from helpers.widgets.panels import TrainingPanel
+from helpers.widgets.playground import Playground
 from helpers.widgets.runner import Runner
 from helpers.widgets.scalar_net import ScalarNetPanel
 from helpers.widgets.step_sizes import step_size_panel
@@ -16,6 +17,7 @@ __all__ = [
     "ConstraintPanel",
     "Explorer",
     "IdempotentPanel",
+    "Playground",
     "Runner",
     "ScalarNetPanel",
     "Stepper",

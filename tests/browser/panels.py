@@ -31,7 +31,9 @@ PANELS = {
     "04_cycles": Case("from helpers.widgets.cycles import cycle_panel\npanel = cycle_panel()"),
     "04_constraints": Case(f"{WIDGETS}.constraints import constraint_panel\npanel = constraint_panel()", trains=True),
     "05_purification": Case(f"{WIDGETS}.idempotent import idempotent_panel\npanel = idempotent_panel()"),
-    "05_idempotent_nets": Case(f"{WIDGETS}.idempotent import IdempotentPanel\npanel = IdempotentPanel(epochs=200)", trains=True),
+    "05_idempotent_nets": Case(
+        f"{WIDGETS}.idempotent import IdempotentPanel\npanel = IdempotentPanel(epochs=200)", trains=True
+    ),
     "06_gradient_graphs": Case(
         f"{WIDGETS}.gradient_graphs import gradient_graph_panel\npanel = gradient_graph_panel()"
     ),

@@ -12,7 +12,7 @@ from tests.browser.test_panels import Panel
 pytestmark = pytest.mark.browser
 
 PICTURES = "panel => [...panel.querySelectorAll('img')].map(image => image.src).join(' ')"
-# What a reader sees; of a panel that trains also the controls, since not each of them changes what the start looks like.
+# What a reader sees; of a panel that trains the chosen options too: not each changes what the start looks like.
 SEEN = f"""panel => ({PICTURES})(panel) + panel.innerText
   + (panel.querySelector('progress, .widget-hprogress') ? [...panel.querySelectorAll('select')] : [])
     .map(list => list.selectedIndex)
@@ -63,7 +63,10 @@ class Swept:
         before = self.box.evaluate(SEEN)
         act()
         self.page.wait_for_function(
-            f"([panel, before]) => ({SEEN})(panel) !== before", arg=[self.box.element_handle(), before], timeout=30_000
+            f"([panel, before]) => ({SEEN})(panel) !== before",
+            arg=[self.box.element_handle(), before],
+            timeout=30_000,
+            polling=50,
         )
         self.page.wait_for_timeout(150)  # a picture comes a moment after its words
         if alerts:
@@ -78,16 +81,15 @@ class Swept:
             if not handle.is_visible():
                 continue
             track = handle.locator("xpath=ancestor::*[contains(@class, 'noUi-target')]")
-            for key in ("End", "Home", "ArrowRight"):
+            for key, times, end in (("End", 1, "max"), ("Home", 1, "min"), ("ArrowRight", 5, "")):
                 handle.focus()
-                at = handle.get_attribute("aria-valuenow")
-                end = {"End": "aria-valuemax", "Home": "aria-valuemin"}.get(key)
-                if at != (end and handle.get_attribute(end)):
-                    self.after(lambda key=key: keys.press(key))
+                if not end or handle.get_attribute("aria-valuenow") != handle.get_attribute(f"aria-value{end}"):
+                    self.after(lambda key=key, times=times: [keys.press(key) for _ in range(times)])
             for share in (0.6, 0.3):
                 place = track.bounding_box()
                 x, y = place["x"] + share * place["width"], place["y"] + place["height"] / 2
                 self.after(lambda x=x, y=y: self.page.mouse.click(x, y))
+                self.page.wait_for_timeout(350)  # a slider on its way after a click does not see another one
         return handles.count()
 
     def choose(self, most):

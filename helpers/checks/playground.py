@@ -1,0 +1,80 @@
+"""Checks of lecture 09: a state is read, a race is judged over seeds, a setting is found where the order turns."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+from helpers.checks.verdict import check, judge
+from helpers.training.race import Outcome, Race, State
+
+TRIO = "rules=back-propagation | local, parallel | local, sequential"
+PAIR = ("back-propagation", "local, parallel")
+MARGIN = 0.02  # by which the local rule has to lead, in test accuracy
+SEEDS = range(3)
+
+
+def outcome(rule: str, training: float, test: float) -> Outcome:
+    """Make an outcome of which only the accuracies matter."""
+    return Outcome(rule, 100, training, test, 1.0)
+
+
+@check
+def check_each_weight_changes(each_weight_changes: Callable[[str], dict[str, int]]) -> Iterator[str | None]:
+    """Check ``each_weight_changes(text) -> {rule: updates of each weight}``."""
+    for text, sequential, epochs, hint in (
+        (f"blocks=3; epochs=200; {TRIO}; equal=passes", 50, 200, "four blocks share the passes: the output is one too"),
+        (f"blocks=1; epochs=31; {TRIO}; equal=passes", 15, 31, "a share of an epoch is no epoch: round down"),
+        (f"blocks=4; epochs=3; {TRIO}; equal=passes", 1, 3, "no block gets less than one epoch"),
+        (f"blocks=2; epochs=80; {TRIO}; equal=updates", 80, 80, "read `equal`: here the updates are what is equal"),
+        (f"{TRIO}", 50, 200, "what the text leaves out has its default: State.from_text knows it"),
+    ):
+        expected = {"back-propagation": epochs, "local, parallel": epochs, "local, sequential": sequential}
+        got = each_weight_changes(text)
+        yield judge(got == expected, repr(text), expected, got, hint)
+    got = each_weight_changes("epochs=7; rules=local, parallel")
+    yield judge(got == {"local, parallel": 7}, "one rule alone", {"local, parallel": 7}, got, "only rules of the text")
+
+
+@check
+def check_winner(winner: Callable[[Sequence[Sequence[Outcome]]], str]) -> Iterator[str | None]:
+    """Check ``winner(races) -> rule``, the best median test accuracy over races that differ in their seed."""
+    memory = [[outcome("A", 0.99, 0.80), outcome("B", 0.85, 0.84)]] * 3
+    yield judge(winner(memory) == "B", "A ahead on training, B on test data", "B", winner(memory), "read .test")
+    lucky = [[outcome("A", 0.9, a), outcome("B", 0.9, 0.8)] for a in (0.99, 0.7, 0.7)]
+    yield judge(
+        winner(lucky) == "B", "A with one lucky seed of three", "B", winner(lucky), "a median, not the best run"
+    )
+    crash = [[outcome("A", 0.9, a), outcome("B", 0.9, 0.8)] for a in (0.0, 0.9, 0.9)]
+    yield judge(
+        winner(crash) == "A", "A with one bad seed of three", "A", winner(crash), "a median, not a mean or the worst"
+    )
+    mixed = [[outcome("B", 0.9, 0.7), outcome("A", 0.9, 0.8)], [outcome("A", 0.9, 0.9), outcome("B", 0.9, 0.6)]]
+    yield judge(winner(mixed) == "A", "rules in another order", "A", winner(mixed), "group by .rule, not by position")
+
+
+@check
+def check_local_wins(local_wins: Callable[[], str]) -> Iterator[str | None]:
+    """Check ``local_wins() -> text``, a state in which the local parallel rule leads at equal passes."""
+    state = State.from_text(local_wins())
+    rules = set(state.rules)
+    yield judge(rules == set(PAIR), "the rules", " | ".join(PAIR), " | ".join(state.rules), "these two and no other")
+    yield judge(state.equal == "passes", "what is equal", "passes", state.equal, "choose it in the panel")
+    small = state.epochs <= 200 and state.samples <= 500
+    yield judge(small, "the budget", "200 epochs and 500 points at most", f"{state.epochs}, {state.samples}", "we wait")
+    margins = []
+    for seed in SEEDS:
+        race = Race(replace(state, seed=seed))
+        for _ in race:
+            pass
+        test = {found.rule: found.test for found in race.outcomes()}
+        margins.append(test[PAIR[1]] - test[PAIR[0]])
+    lead = statistics.median(margins)
+    yield judge(
+        lead >= MARGIN,
+        f"seeds {SEEDS.start} to {SEEDS.stop - 1}",
+        f"a median lead of the local rule of {MARGIN} in test accuracy",
+        f"{lead:.3f}",
+        "no signal through all blocks reaches a local rule: make that signal weak (depth, activation, optimiser)",
+    )

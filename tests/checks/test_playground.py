@@ -1,0 +1,124 @@
+"""Each check of lecture 09 passes its solution and refuses wrong answers that a reader may well write."""
+
+from __future__ import annotations
+
+import statistics
+
+import pytest
+
+from helpers.checks import playground as exercises
+from helpers.training.race import State
+from tests.solutions import load
+
+solution = load("playground")
+CHECKS = {"each_weight_changes": 6, "winner": 4, "local_wins": 4}
+
+
+def check(name, answer):
+    return getattr(exercises, f"check_{name}")(answer)
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_the_solution_is_correct(name):
+    verdict = check(name, getattr(solution, name))
+    assert verdict.status == "correct"
+    assert verdict.text.startswith(str(CHECKS[name]))
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_a_stub_is_not_attempted_and_a_crash_is_wrong(name):
+    def stub(*_):
+        raise NotImplementedError("Student exercise")
+
+    def crash(*_):
+        raise ZeroDivisionError("oops")
+
+    assert check(name, stub).status == "not attempted"
+    assert "ZeroDivisionError: oops" in check(name, crash).text
+
+
+def counted(share, updates=True, rules=None):
+    def each_weight_changes(text):
+        state = State.from_text(text)
+        shared = state.equal == "passes" or not updates
+        return {
+            rule: share(state) if rule == "local, sequential" and shared else state.epochs
+            for rule in rules or state.rules
+        }
+
+    return each_weight_changes
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (counted(lambda s: s.epochs // s.blocks), "the output is one too"),
+        (counted(lambda s: s.epochs / (s.blocks + 1)), "round down"),
+        (counted(lambda s: s.epochs // (s.blocks + 1)), "less than one epoch"),
+        (counted(lambda s: max(1, s.epochs // (s.blocks + 1)), updates=False), "read `equal`"),
+        (
+            counted(
+                lambda s: max(1, s.epochs // (s.blocks + 1)),
+                rules=["back-propagation", "local, parallel", "local, sequential"],
+            ),
+            "only rules",
+        ),
+    ],
+)
+def test_wrong_counts(wrong, words):
+    verdict = check("each_weight_changes", wrong)
+    assert verdict.status == "wrong"
+    assert words in verdict.text
+
+
+def by(measure, summary=statistics.median):
+    def winner(races):
+        found = {}
+        for race in races:
+            for outcome in race:
+                found.setdefault(outcome.rule, []).append(measure(outcome))
+        return max(found, key=lambda rule: summary(found[rule]))
+
+    return winner
+
+
+def by_position(races):
+    columns = list(zip(*races))
+    best = max(columns, key=lambda column: statistics.median(o.test for o in column))
+    return best[0].rule
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (by(lambda o: o.training), "read .test"),
+        (by(lambda o: o.test, max), "not the best run"),
+        (by(lambda o: o.test, min), "not a mean or the worst"),
+        (by(lambda o: o.test, statistics.mean), "not a mean"),
+        (lambda races: by(lambda o: o.test)(races[:1]), "not the best run"),
+        (by_position, "not by position"),
+    ],
+)
+def test_wrong_winners(wrong, words):
+    verdict = check("winner", wrong)
+    assert verdict.status == "wrong"
+    assert words in verdict.text
+
+
+TWO = "rules=back-propagation | local, parallel; epochs=5; samples=50; width=4"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (TWO, "make that signal weak"),
+        ("rules=local, parallel; epochs=5", "these two and no other"),
+        (TWO + "; equal=updates", "choose it in the panel"),
+        (TWO.replace("samples=50", "samples=600"), "500 points at most"),
+        ("epochs=5; planet=mars", "no part of the state is called 'planet'"),
+    ],
+)
+def test_wrong_settings(text, words):
+    verdict = check("local_wins", lambda: text)
+    assert verdict.status == "wrong"
+    assert words in verdict.text
