@@ -26,8 +26,9 @@ from helpers.training.arguments import Criterion, OptimizerFactory, Passes, Step
 from helpers.training.constrained import at_least
 from helpers.training.evaluation import Batches, Scores, layer_scores, mode
 from helpers.training.layers import FrozenPrefix
+from helpers.training.local import prepare_local
 from helpers.training.loop import Learner, epoch_loop
-from helpers.training.signals import first_linear, prepare_local
+from helpers.training.signals import first_linear
 
 Damping = Literal["axes", "layer"]
 

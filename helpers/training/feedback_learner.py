@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from helpers.training.arguments import Criterion, OptimizerFactory
-from helpers.training.signals import JudgedLearner, first_linear
+from helpers.training.loop import Learner
+from helpers.training.signals import first_linear
 
 
 class _Pass(NamedTuple):
@@ -22,7 +23,7 @@ class _Pass(NamedTuple):
     output: Tensor
 
 
-class FeedbackLearner(JudgedLearner):
+class FeedbackLearner(Learner):
     """The whole net, whose blocks are given their gradients one by one, from the last to the first.
 
     Parameters

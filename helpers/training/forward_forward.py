@@ -30,7 +30,7 @@ from helpers.training.constrained import at_least
 from helpers.training.evaluation import Batches, Scores, mode
 from helpers.training.layers import probe
 from helpers.training.loop import Learner, epoch_loop
-from helpers.training.signals import JudgedLearner, OutputLearner, class_count, class_labels, codes, open_door
+from helpers.training.signals import OutputLearner, class_count, class_labels, codes, open_door
 
 
 class ForwardForwardStep(NamedTuple):
@@ -165,7 +165,7 @@ def unit(activity: Tensor) -> Tensor:
     return normalize(activity.flatten(1), dim=1).view_as(activity)
 
 
-class _GoodLearner(JudgedLearner):
+class _GoodLearner(Learner):
     """A hidden block that learns to tell true labels from wrong ones; the first is where the labels enter."""
 
     def __init__(

@@ -108,9 +108,10 @@ def locally_optimize_parallel(
     sees its input as it was before this epoch's update. After Mertens, "Local propagation by linear decoders"; Nokland
     & Eidnes (2019) train such decoders too.
     """
-    passes, encoders, decoders, learners = _prepare(
-        model, optimizer, hidden_criterion, criterion, epochs, batches, train_decoders, step, seed
+    passes, encoders, decoders, criteria = prepare_local(
+        model, hidden_criterion, criterion, epochs, batches, train_decoders, step, seed
     )
+    learners = [Learner(*parts, optimizer, train_decoders) for parts in zip(model, decoders, criteria)]
     steps = epoch_loop(learners, passes, epochs, step)
     return (ParallelStep(epoch, losses[-1], encoders, decoders) for epoch, losses in steps)
 
@@ -154,9 +155,10 @@ def locally_optimize(
     evaluation mode), kept in memory, and shuffled anew each epoch into batches of the sizes that were seen. An epoch
     takes one forward and one backward pass of one block.
     """
-    passes, encoders, decoders, learners = _prepare(
-        model, optimizer, hidden_criterion, criterion, epochs, batches, train_decoders, step, seed
+    passes, encoders, decoders, criteria = prepare_local(
+        model, hidden_criterion, criterion, epochs, batches, train_decoders, step, seed
     )
+    learners = [Learner(*parts, optimizer, train_decoders) for parts in zip(model, decoders, criteria)]
     return _block_by_block(passes, encoders, decoders, learners, epochs, step, seed)
 
 
@@ -195,9 +197,8 @@ class _Shuffled:
         return zip(torch.split(self.H[order], self.sizes), torch.split(self.Y[order], self.sizes))
 
 
-def _prepare(
+def prepare_local(
     model: nn.Sequential,
-    optimizer: OptimizerFactory,
     hidden_criterion: Criterion,
     criterion: Criterion,
     epochs: int,
@@ -205,14 +206,10 @@ def _prepare(
     train_decoders: bool,
     step: StepMode,
     seed: int | None,
-) -> tuple[Passes, list[FrozenPrefix], list[nn.Module], list[Learner]]:
+) -> tuple[Passes, list[FrozenPrefix], list[nn.Module], list[Criterion]]:
+    """Check what the local rules are called with; return batches, encoders, decoders, and each block's criterion."""
     check_options(epochs, step, seed, train_decoders, hidden_criterion=hidden_criterion, criterion=criterion)
     passes = Passes(batches, epochs)
     encoders = make_encoders(model)
     decoders = make_decoders(model, passes.first[0], seed=seed)
-    criteria = [hidden_criterion] * (len(model) - 1) + [criterion]
-    learners = [
-        Learner(block, decoder, loss, optimizer, train_decoders)
-        for block, decoder, loss in zip(model, decoders, criteria)
-    ]
-    return passes, encoders, decoders, learners
+    return passes, encoders, decoders, [hidden_criterion] * (len(model) - 1) + [criterion]

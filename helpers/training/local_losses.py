@@ -27,7 +27,7 @@ from helpers.training.evaluation import Batches
 from helpers.training.layers import make_encoders, probe
 from helpers.training.local import ParallelStep
 from helpers.training.loop import Learner, epoch_loop
-from helpers.training.signals import JudgedLearner, class_count, class_labels, codes
+from helpers.training.signals import class_count, class_labels, codes
 
 Signal = Literal["pred", "sim", "predsim"]
 WEIGHT_OF_SIMILARITY = {"pred": 0.0, "sim": 1.0, "predsim": 0.99}  # 0.99 as in the paper; prediction has the rest
@@ -107,7 +107,7 @@ def local_losses(
     return (ParallelStep(epoch, losses[-1], encoders, decoders) for epoch, losses in steps)
 
 
-class _HeadedLearner(JudgedLearner):
+class _HeadedLearner(Learner):
     """A block with a prediction head and a similarity head, which an optimiser moves together."""
 
     def __init__(

@@ -49,22 +49,29 @@ class Learner:
         self.optimizer = make_optimizer(optimizer, parameters) if parameters else None
         self.total, self.count = 0.0, 0
 
-    def learn(self, h: Tensor, Y: Tensor) -> Tensor:
-        """Add this batch's gradient to the learner's parameters; return its output (n, ...), cut off from the graph."""
+    def judge(self, h: Tensor, Y: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what goes on to the next learner, and the mean loss of this batch, a number."""
         output = self.block(h)
         scores = self.decoder(output)
         if Y.is_floating_point() and scores.shape != Y.shape:
             raise ValueError(f"targets have shape {tuple(Y.shape)} but the scores have {tuple(scores.shape)}")
-        loss = self.criterion(scores, Y)
+        return output, self.criterion(scores, Y)
+
+    def add_gradient(self, loss: Tensor) -> None:
+        """Add the gradient of a batch to the learner's parameters."""
+        if loss.requires_grad:
+            loss.backward()
+
+    def learn(self, h: Tensor, Y: Tensor) -> Tensor:
+        """Add this batch's gradient to the learner's parameters; return its output (n, ...), cut off from the graph."""
+        output, loss = self.judge(h, Y)
         value = loss.item()
         if not math.isfinite(value):
             raise ValueError(f"the loss is {value}; try a smaller learning rate, and look for NaN in the data")
-        if loss.requires_grad:
-            loss.backward()
+        self.add_gradient(loss)
         self.total += value * len(Y)
         self.count += len(Y)
-        detached: Tensor = output.detach()
-        return detached
+        return output.detach()
 
     def forget_gradient(self) -> None:
         """Drop the gradient that has been added up."""

@@ -25,7 +25,7 @@ from helpers.training.arguments import Criterion, OptimizerFactory, Passes, Step
 from helpers.training.evaluation import Batches, Scores, mode
 from helpers.training.layers import probe
 from helpers.training.loop import Learner, epoch_loop
-from helpers.training.signals import JudgedLearner, OutputLearner, class_count, class_labels, codes, open_door
+from helpers.training.signals import OutputLearner, class_count, class_labels, codes, open_door
 
 
 class SignalStep(NamedTuple):
@@ -134,7 +134,7 @@ def similarities(output: Tensor, classes: int) -> Tensor:
     return rows[:-classes] @ rows[-classes:].T
 
 
-class _MeetingLearner(JudgedLearner):
+class _MeetingLearner(Learner):
     """A hidden block that learns to give inputs and their targets one direction; the first has the door."""
 
     def __init__(

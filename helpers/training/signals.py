@@ -1,4 +1,4 @@
-"""What rules with a signal of their own share: a learner that judges itself, class labels, a net with a label's door.
+"""What rules with a signal of their own share: class labels, and a net with a door for them.
 
 >>> class_labels(torch.tensor([[1.0], [0.0]]), 1), class_labels(torch.tensor([[0.0, 0.0, 1.0]]), 3)
 (tensor([1, 0]), tensor([2]))
@@ -9,41 +9,12 @@ tensor([[-0.5000,  0.5000],
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from helpers.networks import seeded
-from helpers.training.arguments import Criterion, Passes, StepMode, check_options
-from helpers.training.evaluation import Batches
-from helpers.training.layers import FrozenPrefix, make_decoders, make_encoders
 from helpers.training.loop import Learner
-
-
-class JudgedLearner(Learner):
-    """A learner with a loss of its own, where `Learner` has ``criterion(decoder(block(h)), Y)``."""
-
-    def judge(self, h: Tensor, Y: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what goes on to the next learner, and the mean loss of this batch, a number."""
-        raise NotImplementedError
-
-    def add_gradient(self, loss: Tensor) -> None:
-        """Add the gradient of a batch to the learner's parameters."""
-        if loss.requires_grad:
-            loss.backward()
-
-    def learn(self, h: Tensor, Y: Tensor) -> Tensor:
-        """Add this batch's gradient to the learner's parameters; return its output, cut off from the graph."""
-        output, loss = self.judge(h, Y)
-        value = loss.item()
-        if not math.isfinite(value):
-            raise ValueError(f"the loss is {value}; try a smaller learning rate, and look for NaN in the data")
-        self.add_gradient(loss)
-        self.total += value * len(Y)
-        self.count += len(Y)
-        return output.detach()
 
 
 class OutputLearner(Learner):
@@ -127,21 +98,3 @@ def open_door(model: nn.Sequential, width: int, seed: int | None) -> nn.Linear:
     with seeded(seed):
         kind = {"device": layer.weight.device, "dtype": layer.weight.dtype}
         return nn.Linear(class_count(width), layer.out_features, bias=False, **kind)
-
-
-def prepare_local(
-    model: nn.Sequential,
-    hidden_criterion: Criterion,
-    criterion: Criterion,
-    epochs: int,
-    batches: Batches,
-    train_decoders: bool,
-    step: StepMode,
-    seed: int | None,
-) -> tuple[Passes, list[FrozenPrefix], list[nn.Module], list[Criterion]]:
-    """Check what the local rules are called with; return batches, encoders, decoders, and each block's criterion."""
-    check_options(epochs, step, seed, train_decoders, hidden_criterion=hidden_criterion, criterion=criterion)
-    passes = Passes(batches, epochs)
-    encoders = make_encoders(model)
-    decoders = make_decoders(model, passes.first[0], seed=seed)
-    return passes, encoders, decoders, [hidden_criterion] * (len(model) - 1) + [criterion]

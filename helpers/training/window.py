@@ -24,8 +24,8 @@ from helpers.datasets import whole_number
 from helpers.training.arguments import Criterion, OptimizerFactory, Passes, StepMode
 from helpers.training.evaluation import Batches, Scores, layer_scores, mode
 from helpers.training.layers import FrozenPrefix
+from helpers.training.local import prepare_local
 from helpers.training.loop import LastFinite, Learner, sweep
-from helpers.training.signals import prepare_local
 
 
 class WindowStep(NamedTuple):
