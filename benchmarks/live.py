@@ -1,6 +1,6 @@
 """How live the panel is: frames, answers to the buttons, time and memory, measured in JupyterLab and a real browser.
 
-    python benchmarks/live.py                   # everything, some eight minutes
+    python benchmarks/live.py                   # everything, some fifteen minutes
     python benchmarks/live.py --quick           # shorter, a smoke test
     python benchmarks/live.py --only buttons    # one measurement; --help names them
 
@@ -28,6 +28,7 @@ sys.path.insert(0, str(ROOT))
 from tables import Row, judged, table
 
 from tests.browser.lab import CHROMIUM, FLAGS, Server, opened
+from tests.browser.panels import PANELS
 
 NOTEBOOK = ROOT / "notebooks" / "zz_bench.ipynb"
 HEAD = "import torch\ntorch.set_num_threads(1)\nfrom helpers.widgets import TrainingPanel"
@@ -36,6 +37,12 @@ PANEL = "panel = TrainingPanel('local, parallel', epochs={epochs}, size={size})\
 WEIGH = """import ctypes, gc, psutil
 gc.collect(); resident = lambda: psutil.Process().memory_info().rss
 print(panel.runner.frames, resident(), getattr(ctypes.CDLL(None), 'malloc_trim', int)(0) * 0 + resident())"""
+PLAYGROUND = "from helpers.widgets import Playground\npanel = Playground(epochs=5000{more})\npanel"
+FOUR = ", rules=('back-propagation', 'local, parallel', 'local, damped', 'feedback alignment')"
+STEPPER = (
+    "from helpers.widgets import Stepper\npanel = Stepper('log(x1) + x1*x2 - sin(x2)', at='x1 = 2, x2 = 5')\npanel"
+)
+FORMULAS = ["x1 * x2 + x1", "tanh(x1) * exp(x2)", "sqrt(x1 * x1 + x2 * x2)", "1 / (1 + exp(-x1 * x2))", "x1 ** x2 * x1"]
 PEER_EPOCHS, EPOCHS = 20, 200  # the peer is too slow for all of them
 
 # The loop of the document, drawing the way documents draw: a new figure after every epoch.
@@ -82,6 +89,16 @@ PRESS = f"""([name, words]) => new Promise(done => {{ {OPENING}
   watch.observe(panel, {{childList: true, subtree: true, characterData: true}});
   [...panel.querySelectorAll('button')].find(one => one.textContent.trim() === name).click();
 }})"""
+# Milliseconds from Enter in the first text box to a picture that is another one.
+TYPE = """text => new Promise(done => {
+  const panel = document.querySelector('.panel'), picture = () => panel.querySelector('svg')?.outerHTML;
+  const box = panel.querySelector('input[type=text]'), begin = performance.now(), before = picture();
+  new MutationObserver((_, watch) => {
+    if (picture() && picture() !== before) { done(performance.now() - begin); watch.disconnect(); }
+  }).observe(panel, {childList: true, subtree: true, characterData: true, attributes: true});
+  box.value = text;
+  for (const name of ['input', 'change']) box.dispatchEvent(new Event(name, {bubbles: true}));
+})"""
 # Milliseconds until the kernel has run a line of code, and what it printed.
 EXECUTE = """async code => {
   const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel, begin = performance.now();
@@ -89,6 +106,9 @@ EXECUTE = """async code => {
   future.onIOPub = message => said.push(message.content.text ?? message.content.evalue ?? '');
   return future.done.then(() => [performance.now() - begin, said.join('')]);
 }"""
+
+
+THEME = "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})"
 
 
 class Lab(NamedTuple):
@@ -118,10 +138,10 @@ def shown(lab: Lab, *cells: str) -> Iterator[Any]:
 
 
 @contextmanager
-def panel(lab: Lab, epochs: int = 5000, size: int = 64) -> Iterator[Any]:
-    """Show a panel, ready to start, and hand out its page."""
-    with shown(lab, PANEL.format(epochs=epochs, size=size)) as page:
-        page.locator(".panel img").first.scroll_into_view_if_needed()
+def panel(lab: Lab, epochs: int = 5000, size: int = 64, cell: str = "") -> Iterator[Any]:
+    """Show a panel (the training panel unless told), ready to start, and hand out its page."""
+    with shown(lab, cell or PANEL.format(epochs=epochs, size=size)) as page:
+        page.locator(".panel").first.scroll_into_view_if_needed()
         yield page
 
 
@@ -175,6 +195,55 @@ def watched(lab: Lab) -> list[Row]:
     return [judged(row, peer / ours, low=20)]
 
 
+def playground(lab: Lab) -> list[Row]:
+    """Count the painted frames of the playground and of a race of four, and time Pause in the first."""
+    rows = []
+    for name, more, least in (("playground, four fields and thumbnails", "", 20.0), ("race of four rules", FOUR, 10.0)):
+        with panel(lab, cell=PLAYGROUND.format(more=more)) as page:
+            page.evaluate(PRESS, ["Start", "running"])
+            page.wait_for_timeout(2000)
+            painted, epochs = page.evaluate(COUNT, 3000 if lab.quick else 10000)
+            row = Row(f"{name}: frames painted a second (epochs a second meanwhile)", f"{painted:.1f} ({epochs:.0f})")
+            rows.append(judged(row, painted, low=least))
+            times = []
+            for i in range(3 if lab.quick else 10):
+                page.evaluate(PRESS, ["Start", "running"])
+                page.wait_for_timeout(900 + 37 * i)
+                times.append(page.evaluate(PRESS, ["Pause", "paused"]))
+        what, median = f"{name}, Pause, {len(times)} presses: median (largest)", statistics.median(times)
+        rows.append(judged(Row(what, f"{median:.0f} ms ({max(times):.0f} ms)"), median, high=100))
+    return rows
+
+
+def formulas(lab: Lab) -> list[Row]:
+    """Time the stepper's answer to a new formula: from Enter to another graph."""
+    with panel(lab, cell=STEPPER) as page:
+        page.evaluate(TYPE, "x1 - x2")
+        times = [page.evaluate(TYPE, formula) for formula in FORMULAS * (1 if lab.quick else 3)]
+    median = statistics.median(times)
+    row = Row(
+        f"a new formula in the stepper, {len(times)} times: median (largest)", f"{median:.0f} ms ({max(times):.0f} ms)"
+    )
+    return [judged(row, median, high=100)]
+
+
+def pictures(lab: Lab) -> list[Row]:
+    """Take screenshots of every panel of the lectures, light and dark and at 150 %, into pictures/panels."""
+    folder = ROOT / "pictures" / "panels"
+    folder.mkdir(exist_ok=True)
+    for name, case in PANELS.items():
+        with panel(lab, cell=f"{case.make}\npanel") as page:
+            for theme in ("Light", "Dark"):
+                page.evaluate(THEME, f"JupyterLab {theme}")
+                page.wait_for_timeout(800)
+                page.locator(".panel").first.screenshot(path=folder / f"{name}_{theme.lower()}.png")
+            page.evaluate("document.body.style.zoom = 1.5")
+            page.wait_for_timeout(500)
+            page.screenshot(path=folder / f"{name}_large.png")
+            page.evaluate(THEME, "JupyterLab Light")
+    return [Row("screenshots of every panel, light, dark, at 150 %", f"{3 * len(PANELS)} in pictures/panels")]
+
+
 def memory(lab: Lab) -> list[Row]:
     """Compare what kernel and page hold, while the panel is paused, after a few frames and after many."""
     held: list[list[int]] = []
@@ -196,7 +265,9 @@ def memory(lab: Lab) -> list[Row]:
     return rows
 
 
-MEASUREMENTS: dict[str, Callable[[Lab], list[Row]]] = {f.__name__: f for f in (frames, buttons, watched, memory)}
+MEASUREMENTS: dict[str, Callable[[Lab], list[Row]]] = {
+    f.__name__: f for f in (frames, buttons, watched, playground, formulas, pictures, memory)
+}
 
 
 def main() -> None:

@@ -2,9 +2,10 @@
 
     python experiments/between.py                      # options: see runs.py; `--only data=spirals` is a part
 
-Every run: 500 training points, a net 2-32-32-32-1 (Mish, unit rows), full-batch Rprop with torch's defaults, trained
-decoders, and one seed for data, net and decoders, so that all conditions of a seed begin alike and differences are
-paired. Budgets, for N = 100:
+Every run: 500 training points in one batch, a net 2-32-32-32-1 (Mish, unit rows), trained decoders, and one seed for
+data, net and decoders, so that all conditions of a seed begin alike and differences are paired. The optimiser is Rprop
+with torch's defaults; some conditions run again with Adam at rate 0.03, since Rprop lengthens its steps while their
+signs stay, and may so undo a damping. Budgets, for N = 100:
 
 passes    the data are seen N times; a window of w of the L = 4 blocks then changes a block w N / L times, on average
 updates   a block is changed N times on average: a window of w sees the data N L / w times
@@ -13,11 +14,12 @@ both      what changes all blocks at once has N passes and N updates
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 from runs import Experiment
 from torch.nn.functional import binary_cross_entropy, mse_loss
-from torch.optim import Rprop
+from torch.optim import Adam, Rprop
 
 from helpers.datasets import datasets
 from helpers.networks import layered_net
@@ -35,12 +37,15 @@ CONDITIONS: dict[str, tuple[str, dict[str, Any]]] = {
     **{f"axes, {s}": ("local, damped", {"strength": float(s)}) for s in (1, 10, 100)},
     **{f"layer, {s}": ("local, damped", {"strength": float(s), "damping": "layer"}) for s in (10, 100)},
 }
+OPTIMIZERS = {"Rprop": Rprop, "Adam": partial(Adam, lr=0.03)}
+AGAIN = ("parallel", "window of 2", "axes, 10", "axes, 100", "layer, 10", "layer, 100")  # with Adam, at equal updates
 
 
 class Task(NamedTuple):
-    """One run: on which data, under which condition, at which budget, from which seed."""
+    """One run: on which data, by which optimiser, under which condition, at which budget, from which seed."""
 
     data: str
+    optimizer: str
     condition: str
     budget: str
     seed: int
@@ -70,8 +75,10 @@ class Result(NamedTuple):
 
 def tasks() -> list[Task]:
     """List every run, seed by seed: a part of the file is then a whole experiment with fewer seeds."""
-    budgets = {name: ("passes", "updates") if name in WINDOWS else ("both",) for name in CONDITIONS}
-    return [Task(data, name, b, seed) for seed in SEEDS for data in DATA for name in CONDITIONS for b in budgets[name]]
+    both = ("passes", "updates")
+    conditions = [("Rprop", name, budget) for name in CONDITIONS for budget in (both if name in WINDOWS else ("both",))]
+    conditions += [("Adam", name, "updates" if name in WINDOWS else "both") for name in AGAIN]
+    return [Task(data, *condition, seed) for seed in SEEDS for data in DATA for condition in conditions]
 
 
 def run(task: Task, n: int = N) -> Result:
@@ -83,7 +90,8 @@ def run(task: Task, n: int = N) -> Result:
     width = WINDOWS.get(task.condition, BLOCKS)
     passes = n * BLOCKS // width if task.budget == "updates" else n
     batches = [(training_set.X, training_set.Y)]
-    steps = RULES[rule](model, Rprop, mse_loss, binary_cross_entropy, passes, batches, seed=task.seed, **options)
+    optimizer, criteria = OPTIMIZERS[task.optimizer], (mse_loss, binary_cross_entropy)
+    steps = RULES[rule](model, optimizer, *criteria, passes, batches, seed=task.seed, **options)
     inputs, moved, last = Inputs(model, training_set.X), 0.0, min(LAST, passes)
     for step in steps:
         if step.epoch >= passes - last:

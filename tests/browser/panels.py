@@ -43,4 +43,10 @@ PANELS = {
         "panel = TrainingPanel(['back-propagation', 'local, parallel', 'local, sequential'], net='16-16 tanh')",
         trains=True,
     ),
+    "08_signals": Case(
+        f"{WIDGETS} import TrainingPanel\n"
+        "panel = TrainingPanel(['local losses, predsim', 'direct feedback alignment', 'forward-forward', "
+        "'signal propagation'], net='16-16 tanh')",
+        trains=True,
+    ),
 }
