@@ -68,7 +68,7 @@ class TrainingPanel(LivePanel[LayerProgress]):
         self.next_point = self.next_curves = 0.0
         self.sessions: list[Session] = []
         controls = self._make_controls(start, size)
-        self.share = slider("Drawing's share of the time", share, 0.1, 0.9, 0.1, show=".0%")
+        self.share = slider("Drawing's share of time", share, 0.1, 0.9, 0.1, show=".0%")
         chosen, row = list(controls.values()), Layout(flex_flow="row wrap")
         settings = [HBox(chosen[:-4], layout=row), HBox([*chosen[-4:], self.share], layout=row)]
         super().__init__(controls, settings, share)

@@ -40,6 +40,7 @@ class Server:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.token = secrets.token_hex(8)
+        self.copies: list[Path] = []
         self.log = folder / "server.log"
         write_setting(folder, "notification", {"fetchNews": "false", "checkForUpdates": False})
         write_setting(folder, "kernels-settings", {"commsOverSubshells": "perCommTarget" if subshells else "disabled"})
@@ -77,12 +78,14 @@ class Server:
         raise TimeoutError(f"JupyterLab does not answer: {self.log.read_text()[-2000:]}")
 
     def stop(self) -> None:
-        """End the server and its kernels."""
+        """End the server and its kernels, and remove copies of notebooks that a late save has brought back."""
         self.process.terminate()
         try:
             self.process.wait(20)
         except subprocess.TimeoutExpired:
             self.process.kill()
+        for copy in self.copies:
+            copy.unlink(missing_ok=True)
 
 
 def write_setting(folder: Path, name: str, setting: dict[str, Any]) -> None:
@@ -113,6 +116,7 @@ def opened(server: Server, browser: Any, notebook: str) -> Iterator[Book]:
     source = ROOT / "notebooks" / notebook
     copy = source.with_name(f"zz_{secrets.token_hex(3)}_{source.name}")
     shutil.copy(source, copy)
+    server.copies.append(copy)
     context = browser.new_context(viewport={"width": 1400, "height": 1000})
     try:
         book = Book(context.new_page())

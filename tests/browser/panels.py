@@ -1,4 +1,4 @@
-"""Every panel of the lectures: how a notebook makes it, and what a reader types into it."""
+"""Every panel of the lectures: how a notebook makes it."""
 
 from __future__ import annotations
 
@@ -6,15 +6,11 @@ from typing import NamedTuple
 
 
 class Case(NamedTuple):
-    """A panel: the cell that makes it, what is typed into its first text box, and whether it trains.
-
-    ``mistakes`` says which of the typed texts are refused.
-    """
+    """A panel: the cell that makes it, whether it trains, and whether a test of its own moves its controls."""
 
     make: str
-    typed: tuple[str, ...] = ()
-    mistakes: tuple[int, ...] = ()
     trains: bool = False
+    apart: bool = False
 
 
 WIDGETS = "import torch\ntorch.set_num_threads(1)\nfrom helpers.widgets"
@@ -24,8 +20,7 @@ PANELS = {
     "02_stepper": Case(
         "from helpers.widgets.stepper import Stepper\n"
         "panel = Stepper('log(x1) + x1*x2 - sin(x2)', at='x1 = 2, x2 = 5')",
-        ("x1 * x2", "x1^2", "sin(x1) + x2"),
-        (1,),
+        apart=True,
     ),
     "03_jacobians": Case("from helpers.widgets.jacobians import jacobian_panel\npanel = jacobian_panel()"),
     "04_cycles": Case("from helpers.widgets.cycles import cycle_panel\npanel = cycle_panel()"),

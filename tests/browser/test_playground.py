@@ -30,8 +30,8 @@ HANDS = """const panel = document.querySelectorAll('.panel')[0];
   };
   const tell = (field, name) => field.dispatchEvent(new Event(name, {bubbles: true}));
   const choose = (list, index) => { list.selectedIndex = index; tell(list, 'change'); };
-  const named = label => panel.querySelector(`#${[...panel.querySelectorAll('label')].find(
-    one => one.textContent === label).htmlFor}`);"""
+  const named = label => document.getElementById([...panel.querySelectorAll('label')].find(
+    one => one.textContent === label).htmlFor);"""
 SWEEP = f"""async ([data, rules]) => {{ {HANDS}
   const pick = (label, option) => {{
     const list = named(label); choose(list, [...list.options].findIndex(one => one.textContent === option));
