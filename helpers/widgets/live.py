@@ -52,6 +52,8 @@ class LiveImage:
         """Show another picture from now on."""
         self.picture = picture
         picture.settle()
+        for axes in picture.figure.axes:
+            axes.apply_aspect()  # as a drawing of the whole would: what is drawn alone then lies where it belongs
         width, height = self.canvas.get_width_height()
         lowest = [artist.axes.bbox.y0 for artist in picture.changing if artist.axes]
         self.cut = height - int(min(lowest, default=height))  # rows from the top down to where nothing moves
@@ -89,7 +91,8 @@ class LiveImage:
         """Draw what covers the changing artists once, on nothing: its pixels' places, what shines through, colours."""
         renderer = self.canvas.get_renderer()
         renderer.clear()
-        _draw(self.picture.covering)
+        frames = {artist.axes: list(artist.axes.spines.values()) for artist in self.layers if artist.axes}
+        _draw([*self.picture.covering, *(spine for spines in frames.values() for spine in spines)])
         drawn = np.asarray(renderer.buffer_rgba()).reshape(-1, 4)
         (at,) = drawn[:, 3].nonzero()
         alpha: Blend = drawn[at][:, [3, 3, 3, 3]].astype(np.float32) / 255

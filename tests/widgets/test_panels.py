@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import numpy as np
 import pytest
 import torch
 from torch.nn.functional import binary_cross_entropy, mse_loss
@@ -176,3 +177,20 @@ def test_names_offered_are_names_that_exist():
     assert set(panel.controls["net"].options) == set(NETS)
     assert set(panel.controls["optimizer"].options) == set(OPTIMIZERS)
     assert "normal" not in panel.controls["data"].options
+
+
+@pytest.mark.parametrize("net", ["16-16 tanh", "100-100-10 Mish"])
+def test_a_live_frame_is_the_picture_drawn_whole(net):
+    panel = TrainingPanel(["local, parallel", "back-propagation"], net=net, epochs=2)
+    panel.run()
+    live, upper = panel.live, slice(0, panel.live.cut)
+    live.show()
+    frame = np.asarray(live.canvas.buffer_rgba())[upper].astype(int)
+    for artist in (*live.layers, *live.picture.covering, *live.picture.slow):
+        artist.set_animated(False)
+    live.canvas.draw()
+    whole = np.asarray(live.canvas.buffer_rgba())[upper].astype(int)
+    apart = np.abs(frame - whole).max(axis=2) > 60
+    assert apart.mean() < 0.001
+    moved = np.abs(np.roll(frame, 6, axis=1) - whole).max(axis=2) > 60
+    assert moved.mean() > 0.02
