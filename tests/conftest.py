@@ -8,6 +8,7 @@ import torch
 from helpers.datasets import Points, datasets
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the browser tests, which wait a lot, all in one process; `make test` runs the others beside them."""
     items.sort(key=lambda item: item.get_closest_marker("browser") is None)

@@ -325,9 +325,6 @@ def faults(results):
     return found
 
 
-LONG = ("B2", "N4", "B4", "B3")  # an hour on one core; empty this once all their rows are there
-
-
 @pytest.mark.parametrize("network", NETWORKS)
 def test_the_table_of_lecture_05_has_every_batch_rule_rate_and_seed(network):
     mine = {task for task in KEPT if task.network == network}
@@ -338,9 +335,6 @@ def test_the_table_of_lecture_05_has_every_batch_rule_rate_and_seed(network):
     assert {task.seed for task in planned} == set(range(3 if wide else 5))
     assert all(task.epochs == 3 for task in planned) is wide
     assert len(planned) == 2 * 3 * len({(task.rate, task.seed) for task in planned})
-    assert mine <= planned
-    if network in LONG and mine < planned:
-        pytest.skip(f"{len(mine)} of {len(planned)} runs so far; `make experiments` goes on")
     assert mine == planned
 
 

@@ -185,11 +185,11 @@ def test_a_live_frame_is_the_picture_drawn_whole(net):
     panel.run()
     live, upper = panel.live, slice(0, panel.live.cut)
     live.show()
-    frame = np.asarray(live.canvas.buffer_rgba())[upper].astype(int)
+    frame = np.asarray(live.canvas.buffer_rgba())[upper, :, :3].astype(int)
     for artist in (*live.layers, *live.picture.covering, *live.picture.slow):
         artist.set_animated(False)
     live.canvas.draw()
-    whole = np.asarray(live.canvas.buffer_rgba())[upper].astype(int)
+    whole = np.asarray(live.canvas.buffer_rgba())[upper, :, :3].astype(int)
     apart = np.abs(frame - whole).max(axis=2) > 60
     assert apart.mean() < 0.001
     moved = np.abs(np.roll(frame, 6, axis=1) - whole).max(axis=2) > 60
