@@ -8,13 +8,9 @@ import torch
 from helpers.datasets import Points, datasets
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the browser tests, which wait a lot, all in one process; `make test` runs the others beside them."""
+    """Begin with the browser tests, which wait a lot; `make test` runs others beside them."""
     items.sort(key=lambda item: item.get_closest_marker("browser") is None)
-    for item in items:
-        if item.get_closest_marker("browser"):
-            item.add_marker(pytest.mark.xdist_group("browser"))
 
 
 @pytest.fixture(autouse=True, scope="session")
