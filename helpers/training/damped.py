@@ -107,10 +107,7 @@ def locally_optimize_damped(
     if damping not in get_args(Damping):
         raise ValueError(f"damping must be one of {', '.join(get_args(Damping))}, got {damping!r}")
     inputs = Inputs(model, passes.first[0])
-    learners = [
-        DampedLearner(block, decoder, loss, optimizer, train_decoders)
-        for block, decoder, loss in zip(model, decoders, criteria)
-    ]
+    learners = [DampedLearner(*parts, optimizer, train_decoders) for parts in zip(model, decoders, criteria)]
     return _damped(passes, encoders, decoders, learners, epochs, step, inputs, strength, damping)
 
 

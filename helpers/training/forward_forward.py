@@ -25,12 +25,11 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize, softplus
 
 from helpers.networks import Normalize
-from helpers.training.arguments import Criterion, OptimizerFactory, Passes, StepMode, check_options
+from helpers.training.arguments import Criterion, OptimizerFactory, StepMode
 from helpers.training.constrained import at_least
 from helpers.training.evaluation import Batches, Scores, mode
-from helpers.training.layers import probe
 from helpers.training.loop import Learner, epoch_loop
-from helpers.training.signals import OutputLearner, class_count, class_labels, codes, open_door
+from helpers.training.signals import DoorNet, OutputLearner, class_count, class_labels, codes, prepare_labelled
 
 
 class ForwardForwardStep(NamedTuple):
@@ -119,14 +118,10 @@ def forward_forward(
     and the goodness is the sum of squares; the mean makes one threshold do for all widths. His experiments leave the
     first layer out of the answer.
     """
-    check_options(epochs, step, seed, train_decoders, criterion=criterion)
     at_least("threshold", threshold, 0, open_end=True)
-    passes = Passes(batches, epochs)
-    width = probe(model, passes.first[0])[-1][0].numel()
+    passes, width, door = prepare_labelled(model, criterion, epochs, batches, train_decoders, step, seed)
     if len(model) == 1:
         raise ValueError("model has no hidden block, and Forward-Forward trains no other by goodness; add one")
-    class_labels(passes.first[1], width)  # an error at the call, if they are none
-    door = open_door(model, width, seed)
     generator = None if seed is None else torch.Generator().manual_seed(seed)
     net, blocks = LabelledNet(model, door, width), list(model)
     hidden = [
@@ -206,22 +201,8 @@ class _GoodLearner(Learner):
         return activity
 
 
-class LabelledNet(nn.Module):
-    """A net and the door of its label: what Forward-Forward answers with.
-
-    Parameters
-    ----------
-    model : nn.Sequential
-        The blocks, live.
-    door : nn.Linear
-        From label codes to the first layer's pre-activations.
-    width : int
-        Number of outputs of the model.
-    """
-
-    def __init__(self, model: nn.Sequential, door: nn.Linear, width: int) -> None:
-        super().__init__()
-        self.model, self.door, self.width = model, door, width
+class LabelledNet(DoorNet):
+    """Answers by goodness: each label is tried."""
 
     def forward(self, X: Tensor) -> list[Tensor]:
         """Return the goodness (n, classes) of each hidden block for each label, and last that of all hidden units."""
@@ -243,8 +224,5 @@ class LabelledNet(nn.Module):
 
     def answers(self, X: ArrayLike | Tensor) -> list[Scores]:
         """Return answers (n, k): softmax over labels of each block's goodness, and of that of all hidden units."""
-        like = self.door.weight
-        x = torch.as_tensor(X, dtype=like.dtype, device=like.device)
         with torch.no_grad(), mode(False, self):
-            shares = [g.softmax(1).cpu().numpy() for g in self(x)]
-        return [share[:, 1:] if self.width == 1 else share for share in shares]
+            return self.shares(self(self.like_weights(X)))

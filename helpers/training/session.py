@@ -22,7 +22,7 @@ from torch.nn.functional import binary_cross_entropy, mse_loss
 from torch.optim import SGD, Adam, RMSprop, Rprop
 
 from helpers.datasets import Points, datasets, whole_number
-from helpers.networks import layered_net
+from helpers.networks import layered_net, quicken
 from helpers.training.evaluation import Scores, layer_scores, mode
 from helpers.training.layers import fit_decoders, make_decoders
 from helpers.training.rules import RULES
@@ -197,11 +197,16 @@ class Session:
         """Return the outputs (n, width) of every hidden block."""
         return View(self.model, self.predict).units(X)
 
-    def snapshot(self) -> View:
+    def snapshot(self, quick: bool = False) -> View:
         """Return the net as of now: the run may go on meanwhile, in another thread too.
 
         The copy of the weights is kept and filled anew by the next snapshot, which ends the use of this one. A rule
         that answers in a way of its own is copied with all that its last step holds.
+
+        Parameters
+        ----------
+        quick : bool
+            Whether the layers answer by `QuickMish`: sooner, and to 1e-5, of which no picture shows anything.
         """
         if self.decoders is None and hasattr(self.step, "predict"):
             model, step = copy.deepcopy((self.model, self.step))
@@ -212,10 +217,10 @@ class Session:
         with torch.no_grad():
             for held, now in zip(_tensors(*self._twin), _tensors(*live), strict=True):
                 held.copy_(now)
-        return View(self._twin[0], self._answer(None, *self._twin))
+        return View(self._twin[0], self._answer(None, *self._twin, quick=quick))
 
     def _answer(
-        self, step: Any, model: nn.Sequential, decoders: Sequence[nn.Module] | None
+        self, step: Any, model: nn.Sequential, decoders: Sequence[nn.Module] | None, quick: bool = False
     ) -> Callable[[ArrayLike | Tensor], list[Scores]]:
         if decoders is None and hasattr(step, "predict"):
             answer: Callable[[ArrayLike | Tensor], list[Scores]] = step.predict
@@ -224,7 +229,7 @@ class Session:
         def through_decoders(X: ArrayLike | Tensor) -> list[Scores]:
             few = slice(0, 200)
             fitted = decoders or fit_decoders(model, self.training_set.X[few], self.training_set.Y[few])
-            return layer_scores(model, fitted, X)
+            return layer_scores(quicken(model) if quick else model, fitted, X)
 
         return through_decoders
 

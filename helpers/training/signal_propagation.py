@@ -21,11 +21,10 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from helpers.training.arguments import Criterion, OptimizerFactory, Passes, StepMode, check_options
+from helpers.training.arguments import Criterion, OptimizerFactory, StepMode
 from helpers.training.evaluation import Batches, Scores, mode
-from helpers.training.layers import probe
 from helpers.training.loop import Learner, epoch_loop
-from helpers.training.signals import OutputLearner, class_count, class_labels, codes, open_door
+from helpers.training.signals import DoorNet, OutputLearner, class_count, class_labels, codes, prepare_labelled
 
 
 class SignalStep(NamedTuple):
@@ -104,11 +103,7 @@ def signal_propagation(
     Kohan, Rietman & Siegelmann (2023), "Signal propagation: the framework for learning and inference in a forward
     pass". There, a batch's own targets stand for the classes.
     """
-    check_options(epochs, step, seed, train_decoders, criterion=criterion)
-    passes = Passes(batches, epochs)
-    width = probe(model, passes.first[0])[-1][0].numel()
-    class_labels(passes.first[1], width)  # an error at the call, if they are none
-    door = open_door(model, width, seed)
+    passes, width, door = prepare_labelled(model, criterion, epochs, batches, train_decoders, step, seed)
     net, blocks = SignalNet(model, door, width), list(model)
     learners: list[Learner] = [
         _MeetingLearner(block, criterion, optimizer, train_decoders, width, door if i == 0 else None)
@@ -156,22 +151,8 @@ class _MeetingLearner(Learner):
         return output, cross_entropy(similarities(output, class_count(self.width)), labels)
 
 
-class SignalNet(nn.Module):
-    """A net and the door of its targets: what signal propagation answers with.
-
-    Parameters
-    ----------
-    model : nn.Sequential
-        The blocks, live.
-    door : nn.Linear
-        From target codes to the first layer's pre-activations.
-    width : int
-        Number of outputs of the model.
-    """
-
-    def __init__(self, model: nn.Sequential, door: nn.Linear, width: int) -> None:
-        super().__init__()
-        self.model, self.door, self.width = model, door, width
+class SignalNet(DoorNet):
+    """Answers by the nearest target."""
 
     def forward(self, X: Tensor) -> list[Tensor]:
         """Return each hidden block's similarities (n, classes) of inputs and targets, in one forward pass."""
@@ -184,8 +165,6 @@ class SignalNet(nn.Module):
 
     def answers(self, X: ArrayLike | Tensor) -> list[Scores]:
         """Return the answer (n, k) of every layer: softmax of its similarities; the output block's scores."""
-        like = self.door.weight
-        x = torch.as_tensor(X, dtype=like.dtype, device=like.device)
+        x = self.like_weights(X)
         with torch.no_grad(), mode(False, self):
-            shares = [s.softmax(1)[:, self.width == 1 :].cpu().numpy() for s in self(x)]
-            return [*shares, self.model(x).cpu().numpy()]
+            return [*self.shares(self(x)), self.model(x).cpu().numpy()]

@@ -9,11 +9,17 @@ tensor([[-0.5000,  0.5000],
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from helpers.networks import seeded
+from helpers.training.arguments import Criterion, Passes, StepMode, check_options
+from helpers.training.evaluation import Batches, Scores
+from helpers.training.layers import probe
 from helpers.training.loop import Learner
 
 
@@ -98,3 +104,46 @@ def open_door(model: nn.Sequential, width: int, seed: int | None) -> nn.Linear:
     with seeded(seed):
         kind = {"device": layer.weight.device, "dtype": layer.weight.dtype}
         return nn.Linear(class_count(width), layer.out_features, bias=False, **kind)
+
+
+def prepare_labelled(
+    model: nn.Sequential,
+    criterion: Criterion,
+    epochs: int,
+    batches: Batches,
+    train: bool,
+    step: StepMode,
+    seed: int | None,
+) -> tuple[Passes, int, nn.Linear]:
+    """Check what a rule for class labels is called with; return batches, the net's outputs, and the labels' door."""
+    check_options(epochs, step, seed, train, criterion=criterion)
+    passes = Passes(batches, epochs)
+    width = probe(model, passes.first[0])[-1][0].numel()
+    class_labels(passes.first[1], width)  # an error at the call, if they are none
+    return passes, width, open_door(model, width, seed)
+
+
+class DoorNet(nn.Module):
+    """A net and the door of its labels: what a rule that passes labels forward answers with.
+
+    Parameters
+    ----------
+    model : nn.Sequential
+        The blocks, live.
+    door : nn.Linear
+        From label codes to the first layer's pre-activations.
+    width : int
+        Number of outputs of the model.
+    """
+
+    def __init__(self, model: nn.Sequential, door: nn.Linear, width: int) -> None:
+        super().__init__()
+        self.model, self.door, self.width = model, door, width
+
+    def like_weights(self, X: ArrayLike | Tensor) -> Tensor:
+        """Return X as a tensor of the net's type, on its device."""
+        return torch.as_tensor(X, dtype=self.door.weight.dtype, device=self.door.weight.device)
+
+    def shares(self, scores: Sequence[Tensor]) -> list[Scores]:
+        """Return softmax over the labels of each (n, classes); (n, 1), of class 1, where the net has one output."""
+        return [s.softmax(1)[:, self.width == 1 :].cpu().numpy() for s in scores]

@@ -91,10 +91,7 @@ def locally_optimize_window(
         width = min(2, layers)
     if whole_number("width", width, 1) > layers:
         raise ValueError(f"width must be {layers} or less, the number of blocks of the model, got {width}")
-    learners = [
-        Learner(block, decoder, loss, optimizer, train_decoders)
-        for block, decoder, loss in zip(model, decoders, criteria)
-    ]
+    learners = [Learner(*parts, optimizer, train_decoders) for parts in zip(model, decoders, criteria)]
     return _sliding(passes, encoders, decoders, learners, epochs, step, width)
 
 

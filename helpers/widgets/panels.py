@@ -134,7 +134,7 @@ class TrainingPanel(LivePanel[LayerProgress]):
 
     def _look(self) -> Callable[[], list[Scores]]:
         """Copy the runs as they stand, and hand out the longer work: the answers at every point of the fields."""
-        views, grid = [session.snapshot() for session in self.sessions], self._picture.grid
+        views, grid = [session.snapshot(quick=True) for session in self.sessions], self._picture.grid
         return lambda: [scores for view in views for scores in view(grid.points)] if grid else []
 
     def _note(self, count: int) -> None:

@@ -228,7 +228,7 @@ class Playground(LivePanel[PlaygroundPicture]):
 
     def _look(self) -> Callable[[], Seen]:
         """Copy the nets as they stand, and hand out the longer work: answers over the plane, outputs of the units."""
-        views, picture = [session.snapshot() for session in self.race.sessions], self._picture
+        views, picture = [session.snapshot(quick=True) for session in self.race.sessions], self._picture
 
         def work() -> Seen:
             answers = [scores for view in views for scores in view(picture.grid.points)] if picture.grid else []

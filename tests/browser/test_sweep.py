@@ -30,6 +30,8 @@ UNDESCRIBED = "panel => panel.querySelector('img') !== null && !/Description of 
 # Labels and buttons whose words do not fit.
 CLIPPED = """panel => [...panel.querySelectorAll('button, .widget-label, .widget-readout')]
   .filter(one => one.offsetWidth && one.scrollWidth > one.clientWidth + 1).map(one => one.innerText)"""
+# The theme is there, and the splash over the page gone: JupyterLab throws if the next theme comes before that.
+THEMED = "theme => document.body.dataset.jpThemeName === theme && !document.getElementById('jupyterlab-splash')"
 # Words whose contrast to their ground is less than 4.5, as the guidelines for accessible pages ask.
 FAINT = """panel => {
   const rgba = text => (text.match(/[\\d.]+/g) ?? [0, 0, 0, 0]).map(Number);
@@ -142,7 +144,7 @@ def test_each_control_of_each_panel(server, browser, notebook, request):
         assert in_the_kernel(book, "panel.error") == "None"
         for theme in ("JupyterLab Dark", "JupyterLab Light"):
             book.page.evaluate("theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", theme)
-            book.page.wait_for_timeout(400)
+            book.page.wait_for_function(THEMED, arg=theme)
             assert not swept.box.evaluate(FAINT), theme
         book.page.evaluate("document.body.style.zoom = 1.5")
         book.page.wait_for_timeout(300)

@@ -216,7 +216,8 @@ def test_a_snapshot_answers_as_the_net_did_when_it_was_taken(rule):
     session = Session(SMALL.setting(rule))
     X = session.test_set.X[:20]
     for _ in range(2):
-        answers, view = session.predict(X), session.snapshot()
+        answers, view, quick = session.predict(X), session.snapshot(), session.snapshot(quick=True)
         next(session)
         assert all((a == b).all() for a, b in zip(view(X), answers, strict=True))
+        assert all(abs(a - b).max() < 1e-5 for a, b in zip(quick(X), answers, strict=True))
     assert any((a != b).any() for a, b in zip(view(X), session.predict(X)))
