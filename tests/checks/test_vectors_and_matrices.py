@@ -1,4 +1,4 @@
-"""Each check of lecture 03 passes its solution and refuses wrong answers that a reader may well write."""
+"""Each check of lecture 03 refuses wrong answers that a reader may well write."""
 
 from __future__ import annotations
 
@@ -10,28 +10,10 @@ from helpers.checks import vectors_and_matrices as exercises
 from tests.solutions import load
 
 solution = load("vectors_and_matrices")
-CHECKS = ["agree", "softmax_vjp", "matmul_vjp", "unbroadcast"]
 
 
 def verdict_on(name, answer):
     return getattr(exercises, f"check_{name}")(answer)
-
-
-@pytest.mark.parametrize("name", CHECKS)
-def test_the_solution_is_correct(name):
-    assert verdict_on(name, getattr(solution, name)).status == "correct"
-
-
-@pytest.mark.parametrize("name", CHECKS)
-def test_a_stub_is_not_attempted_and_a_crash_is_wrong(name):
-    def stub(*_):
-        raise NotImplementedError("Student exercise")
-
-    def crash(*_):
-        raise ZeroDivisionError("oops")
-
-    assert verdict_on(name, stub).status == "not attempted"
-    assert "ZeroDivisionError: oops" in verdict_on(name, crash).text
 
 
 def dot_products(pushforward, pullback, x_dot, y_bar):
