@@ -69,9 +69,8 @@ class LiveImage:
         self.first = self.refresh()
 
     def rewind(self) -> None:
-        """Go back to the background that the picture began with, after its ``clear``."""
+        """Go back to the background that the picture began with, after its ``clear``; `write` then shows it."""
         self.background = self.first
-        self.write()
 
     @property
     def canvas(self) -> FigureCanvasAgg:

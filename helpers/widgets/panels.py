@@ -24,6 +24,7 @@ from helpers.training.evaluation import Scores
 from helpers.training.session import NETS, OPTIMIZERS, Session, Setting
 from helpers.widgets.controls import choice, log_slider, slider, whole
 from helpers.widgets.live_panel import LivePanel
+from helpers.widgets.runner import PART
 
 POINT_EVERY = 0.2  # seconds between two points of the live curves
 CURVES_EVERY = 1.0  # seconds between two drawings of the curves and titles, which take longer than the fields
@@ -119,12 +120,14 @@ class TrainingPanel(LivePanel[LayerProgress]):
         return self._together(), total
 
     def _together(self) -> Iterator[Any]:
-        """Yield once an epoch, of every run that has one left."""
+        """Yield once an epoch, of every run that has one left, and a `PART` between two of them."""
         left = list(self.sessions)
         while left:
             for session in list(left):
                 if next(session, None) is None:
                     left.remove(session)
+                elif session is not left[-1]:
+                    yield PART
             if left:
                 yield left
 

@@ -25,6 +25,7 @@ from helpers.training.race_code import code_of
 from helpers.widgets.controls import text_box
 from helpers.widgets.live_panel import LivePanel
 from helpers.widgets.playground_controls import NONE, ROWS, make_controls
+from helpers.widgets.runner import PART
 
 POINTS = 60  # of each curve: measured at fixed epochs, so that equal states give equal curves
 CURVES_EVERY = 1.0  # seconds between two drawings of curves, titles and thumbnails
@@ -209,12 +210,12 @@ class Playground(LivePanel[PlaygroundPicture]):
         self._picture.record(0, self.predict)
         return self._measured(race), race.total
 
-    def _measured(self, race: Race) -> Iterator[int]:
+    def _measured(self, race: Race) -> Iterator[object]:
         every = max(1, race.total // POINTS)
-        for count in race:
-            if count % every == 0 or count == race.total:
+        for count in race.parts():
+            if count and (count % every == 0 or count == race.total):
                 self._picture.record(count, self.predict)
-            yield count
+            yield count or PART
 
     def predict(self, X: Any) -> list[Scores]:
         """Return the answers (n, k) of every layer of every net, in one list."""

@@ -22,6 +22,7 @@ SLICE = 0.012  # seconds of training before the loop gets a turn
 BREATH = 0.001  # seconds that it gets; 0 would not let messages in
 FPS = 30  # more frames than the page can paint only make the buttons slow
 FASTEST = 1000.0  # epochs a second on the speed slider, where it means: as fast as it goes
+PART = object()  # what a generator may yield before its step is whole, so that the loop gets a turn
 
 
 class Runner:
@@ -30,7 +31,8 @@ class Runner:
     Parameters
     ----------
     begin : callable
-        ``() -> (steps, total)``: an iterator that trains one epoch a step, and how many there will be.
+        ``() -> (steps, total)``: an iterator that trains one epoch a step, and how many there will be. Within a step
+        it may yield `PART`: commands are then heard sooner, while whoever looks or stops finds whole steps only.
     show : callable
         ``(count, seen) -> None``: draws the state after ``count`` steps, at most 30 times a second. At every stop
         ``seen`` is None: no other frame follows soon, and nothing has been prepared.
@@ -77,6 +79,7 @@ class Runner:
         self.error: Exception | None = None
         self.state, self.count, self.total, self.frames = "ready", 0, 1, 0
         self.steps: Iterator[Any] = iter(())
+        self.whole = True  # whether the last step is complete
         self.drawn, self.rate = (-1, True), 0.0  # the step in the picture, and whether it was drawn at a stop
         self.next_frame, self.debt = 0.0, 0.0  # when the page can paint again; seconds drawn beyond the share
         self.worker = ThreadPoolExecutor(max_workers=1)
@@ -146,17 +149,19 @@ class Runner:
         if self.state == "running":
             self.state = "paused"
             self._say()  # the words at once, the picture as soon as it is drawn
+            self._complete()
             self._draw()
 
     def _step(self) -> None:
         if self.state in ("ready", "running", "paused"):
             self.state = "paused"
             self._advance()
+            self._complete()
             self._draw()
 
     def _reset(self) -> None:
         running = self.state == "running"
-        self.error, self.count, self.drawn, self.sight = None, 0, (-1, True), None
+        self.error, self.count, self.whole, self.drawn, self.sight = None, 0, True, (-1, True), None
         self.state = "running" if running else "ready"
         self._say()
         try:
@@ -172,19 +177,25 @@ class Runner:
             close()
 
     def _advance(self) -> None:
+        """Take a step, or a part of it."""
         try:
-            next(self.steps)
-            self.count += 1
+            self.whole = next(self.steps) is not PART
+            self.count += self.whole
             if self.count >= self.total:
                 self.state = "finished"
         except StopIteration:
-            self.state = "finished"
+            self.whole, self.state = True, "finished"
         except Exception as error:
             self.fail(error)
 
+    def _complete(self) -> None:
+        """Take the rest of a step that has begun."""
+        while not self.whole:
+            self._advance()
+
     def fail(self, error: Exception) -> None:
         """Keep an error and say it in words."""
-        self.error, self.state = error, "failed"
+        self.error, self.state, self.whole = error, "failed", True
 
     async def _train(self) -> None:
         """Slices of training, frames when they are due, and a breath for the loop in between."""
@@ -193,6 +204,7 @@ class Runner:
         while self.state == "running":
             if last >= due:
                 self._advance()
+            if self.whole and last >= due:
                 due = max(due + (0.0 if self.speed.value >= FASTEST else 1 / self.speed.value), last - 0.1)
             now = time.perf_counter()
             if now - pace[1] > 0.5:
@@ -209,7 +221,8 @@ class Runner:
         """Draw the frame that the worker has prepared, and let it prepare the next, as page and share allow."""
         sight = self.sight
         ready = sight and sight[1].done() and self.debt <= SLICE
-        if (ready or not sight) and now >= self.next_frame and self.count != (sight or self.drawn)[0]:
+        new = self.whole and self.count != (sight or self.drawn)[0]
+        if new and (ready or not sight) and now >= self.next_frame:
             self._look()  # first: the worker is on it while the loop draws
         elif ready:
             self.sight = None
@@ -244,7 +257,8 @@ class Runner:
         self.debt += time.perf_counter() - begin
 
     def _say(self, text: str = "") -> None:
-        where = f"{self.unit()} {self.count} of {self.total}"
+        count = self.count + (self.state == "paused" and not self.whole)  # a step that has begun is completed first
+        where = f"{self.unit()} {count} of {self.total}"
         rate = f", {self.rate:.0f} {self.unit()}s a second" if self.state == "running" and self.rate else ""
         if not text and self.error:
             text = f"Stopped at {where}. {type(self.error).__name__}: {self.error} Press Start or Reset to begin again."
@@ -275,7 +289,7 @@ class Runner:
         last = min(epochs or self.total, self.total)
         while self.state == "ready" and self.count < last:
             self._advance()
-            if self.note and self.count % max(1, last // 40) == 0 and self.count < last:
+            if self.note and self.whole and self.count % max(1, last // 40) == 0 and self.count < last:
                 self.note(self.count)
         if self.state == "ready":
             self.state = "paused"
