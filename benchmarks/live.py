@@ -134,6 +134,7 @@ def shown(lab: Lab, *cells: str) -> Iterator[Any]:
                 raise RuntimeError(f"a cell failed: {errors[0]['evalue']}")
             yield shown_book.page
     finally:
+        lab.server.leave()  # each measurement gets a page of its own
         NOTEBOOK.unlink()
 
 

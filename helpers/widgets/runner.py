@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import html
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -22,6 +23,7 @@ SLICE = 0.012  # seconds of training before the loop gets a turn
 BREATH = 0.001  # seconds that it gets; 0 would not let messages in
 FPS = 30  # more frames than the page can paint only make the buttons slow
 FASTEST = 1000.0  # epochs a second on the speed slider, where it means: as fast as it goes
+HURRY = 0.05  # seconds; of stops that follow each other faster not each is drawn
 PART = object()  # what a generator may yield before its step is whole, so that the loop gets a turn
 
 
@@ -75,6 +77,8 @@ class Runner:
             self.loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
         except RuntimeError:
             self.loop = None
+        self.commands: deque[Callable[[], None]] = deque()
+        self.stopped, self.later = -HURRY, False  # when a stop was drawn last; whether the next one will be, soon
         self.task: asyncio.Task[None] | None = None
         self.error: Exception | None = None
         self.state, self.count, self.total, self.frames = "ready", 0, 1, 0
@@ -87,6 +91,7 @@ class Runner:
         self._build()
         take_over(self)
         self._reset()
+        self._draw()
 
     def _build(self) -> None:
         self.buttons = {}
@@ -111,7 +116,10 @@ class Runner:
 
     def start(self) -> None:
         """Train on, or from the beginning after an end or an error."""
-        self._post(self._start)
+        if self.loop is None:
+            self._say("No notebook runs this panel, so that nothing can move: call run(epochs).")
+        else:
+            self._post(self._start)
 
     def pause(self) -> None:
         """Stop after the step in progress."""
@@ -126,22 +134,37 @@ class Runner:
         self._post(self._reset)
 
     def _post(self, command: Callable[[], None]) -> None:
+        self.commands.append(command)
         if self.loop is None:
-            command()
+            self._obey()
         elif not self.loop.is_closed():
-            self.loop.call_soon_threadsafe(command)
+            self.loop.call_soon_threadsafe(self._obey)
 
     # What follows runs on the loop only (or, without one, where it is called).
 
+    def _obey(self) -> None:
+        """Carry out the commands that have come, and draw: fifty presses in a second get a few pictures, not fifty."""
+        hurried = self.loop is not None and time.perf_counter() - self.stopped < HURRY
+        while self.commands:
+            self.commands.popleft()()
+        if self.loop is None or not (hurried or self.later):
+            self._draw_stop()
+        elif not self.later:
+            self.later = True
+            self.loop.call_later(HURRY, self._draw_stop)
+
+    def _draw_stop(self) -> None:
+        self.later = False
+        if self.state != "running" or self.drawn[0] < 0:
+            self._draw()
+            self.stopped = time.perf_counter()
+
     def _start(self) -> None:
-        if self.loop is None:
-            self._say("No notebook runs this panel, so that nothing can move: call run(epochs).")
-            return
         if self.state in ("finished", "failed"):
             self._reset()
         if self.state in ("ready", "paused"):
             self.state, self.next_frame, self.debt = "running", 0.0, 0.0
-            if self.task is None or self.task.done():
+            if self.loop and (self.task is None or self.task.done()):
                 self.task = self.loop.create_task(self._train())
             self._say()
 
@@ -150,14 +173,12 @@ class Runner:
             self.state = "paused"
             self._say()  # the words at once, the picture as soon as it is drawn
             self._complete()
-            self._draw()
 
     def _step(self) -> None:
         if self.state in ("ready", "running", "paused"):
             self.state = "paused"
             self._advance()
             self._complete()
-            self._draw()
 
     def _reset(self) -> None:
         running = self.state == "running"
@@ -169,7 +190,6 @@ class Runner:
             self.steps, self.total = self.begin()
         except Exception as error:
             self.fail(error)
-        self._draw()
 
     def _close(self) -> None:
         close = getattr(self.steps, "close", None)
@@ -215,7 +235,8 @@ class Runner:
             if self.state == "running" and (drawn or time.perf_counter() - turn >= SLICE or now < due):
                 await asyncio.sleep(min(0.02, max(BREATH, due - time.perf_counter())))
                 turn = time.perf_counter()
-        self._draw()
+        if self.state in ("finished", "failed"):
+            self._draw()
 
     def _film(self, now: float) -> bool:
         """Draw the frame that the worker has prepared, and let it prepare the next, as page and share allow."""
@@ -286,6 +307,7 @@ class Runner:
             raise ValueError(f"epochs must be a whole number, 1 or more, or None for all, got {epochs!r}")
         self.state = "ready"
         self._reset()
+        self._draw()
         last = min(epochs or self.total, self.total)
         while self.state == "ready" and self.count < last:
             self._advance()

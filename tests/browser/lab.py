@@ -25,6 +25,20 @@ FLAGS = [
 ]  # fmt: skip
 SECONDS = 180
 
+OPEN = """async path => {
+  const app = window.jupyterapp;
+  await app.restored;
+  document.body.style.zoom = '';
+  const book = await app.commands.execute('docmanager:open', {path, factory: 'Notebook'});
+  await Promise.all([book.context.ready, book.sessionContext.ready]);
+  app.shell.activateById(book.id);
+}"""
+CLOSE = """() => {
+  const app = window.jupyterapp, book = app.shell.currentWidget, id = book.sessionContext.session.id;
+  book.dispose();
+  void app.serviceManager.sessions.shutdown(id);  // a kernel takes a second to end; nobody has to wait for it
+}"""
+IDLE = "() => window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
 RUN_ALL = """async () => {
   const book = window.jupyterapp.shell.currentWidget;
   await window.jupyterapp.commands.execute('notebook:run-all-cells');
@@ -41,6 +55,7 @@ class Server:
             self.port = probe.getsockname()[1]
         self.token = secrets.token_hex(8)
         self.copies: list[Path] = []
+        self.page: Any = None
         self.log = folder / "server.log"
         write_setting(folder, "notification", {"fetchNews": "false", "checkForUpdates": False})
         write_setting(folder, "kernels-settings", {"commsOverSubshells": "perCommTarget" if subshells else "disabled"})
@@ -77,8 +92,24 @@ class Server:
                 time.sleep(0.1)
         raise TimeoutError(f"JupyterLab does not answer: {self.log.read_text()[-2000:]}")
 
+    def enter(self, browser: Any) -> Any:
+        """Return the page of the application: it takes seconds to load, so that notebooks follow each other in it."""
+        if self.page is None:
+            self.page = browser.new_context(viewport={"width": 1400, "height": 1000}).new_page()
+            self.page.set_default_timeout(SECONDS * 1000)
+            self.page.goto(f"http://127.0.0.1:{self.port}/lab?reset&token={self.token}")
+            self.page.wait_for_function("() => window.jupyterapp?.shell")
+        return self.page
+
+    def leave(self) -> None:
+        """Close the page; the next notebook is opened in a fresh one."""
+        if self.page is not None:
+            self.page.context.close()
+            self.page = None
+
     def stop(self) -> None:
-        """End the server and its kernels, and remove copies of notebooks that a late save has brought back."""
+        """End page, server and kernels, and remove copies of notebooks that a late save has brought back."""
+        self.leave()
         self.process.terminate()
         try:
             self.process.wait(20)
@@ -101,8 +132,26 @@ class Book:
     def __init__(self, page: Any) -> None:
         self.page = page
         self.errors: list[str] = []
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", self._hear)
+        page.on("console", self._read)
+
+    def _hear(self, error: Any) -> None:
+        self.errors.append(str(error))
+
+    def _read(self, message: Any) -> None:
+        if message.type == "error":
+            self.errors.append(message.text)
+
+    def open(self, path: str) -> None:
+        """Open a file, and wait for its kernel."""
+        self.page.evaluate(OPEN, path)
+        self.page.wait_for_function(IDLE)
+
+    def close(self) -> None:
+        """End the kernel, and close the file."""
+        self.page.evaluate(CLOSE)
+        self.page.remove_listener("pageerror", self._hear)
+        self.page.remove_listener("console", self._read)
 
     def run_all(self) -> list[list[dict[str, Any]]]:
         """Run all cells and return the outputs of the code cells."""
@@ -117,18 +166,13 @@ def opened(server: Server, browser: Any, notebook: str) -> Iterator[Book]:
     copy = source.with_name(f"zz_{secrets.token_hex(3)}_{source.name}")
     shutil.copy(source, copy)
     server.copies.append(copy)
-    context = browser.new_context(viewport={"width": 1400, "height": 1000})
     try:
-        book = Book(context.new_page())
-        book.page.set_default_timeout(SECONDS * 1000)
-        path = copy.relative_to(ROOT).as_posix()
-        book.page.goto(
-            f"http://127.0.0.1:{server.port}/lab/workspaces/{secrets.token_hex(3)}/tree/{path}?reset&token={server.token}"
-        )
-        book.page.wait_for_function(
-            "() => window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
-        )
+        book = Book(server.enter(browser))
+        book.open(copy.relative_to(ROOT).as_posix())
         yield book
+        book.close()
+    except BaseException:  # what comes next gets a page without a past
+        server.leave()
+        raise
     finally:
-        context.close()
         copy.unlink(missing_ok=True)

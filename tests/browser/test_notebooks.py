@@ -37,15 +37,20 @@ def test_start_here_and_its_slider(server, browser):
         assert not book.errors
 
 
-def test_local_propagation_from_top_to_bottom(server, browser):
-    with opened(server, browser, "07_local_propagation.ipynb") as book:
+@pytest.mark.parametrize(
+    ("notebook", "least"), [("02_scalar_backpropagation", 1), ("07_local_propagation", 10), ("09_playground", 3)]
+)
+def test_a_lecture_from_top_to_bottom(server, browser, notebook, least):
+    with opened(server, browser, f"{notebook}.ipynb") as book:
         outputs = book.run_all()
         assert not errors_in(outputs)
         assert not warnings_in(outputs)
         pages = "".join("".join(o.get("data", {}).get("text/html", "")) for cell in outputs for o in cell)
         images = re.findall(r"<img [^>]*>", pages)
-        assert len(images) >= 10
+        assert len(images) >= least
         assert all(re.search(r'alt="[^"]{40,}', image) for image in images)
-        assert pages.count("What to look for:") == len(images)
+        drawings = re.findall(r'role="img" aria-label="[^"]{40,}', pages)
+        assert len(drawings) == pages.count("<svg")
+        assert pages.count("What to look for:") == len(images) + len(drawings)
         assert pages.count("not attempted") >= 3
         assert not book.errors

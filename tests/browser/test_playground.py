@@ -11,7 +11,6 @@ from helpers.training import RULES
 from helpers.training.race import LABELLED
 from tests.browser.lab import opened
 from tests.browser.pages import in_the_kernel, run, written
-from tests.browser.test_notebooks import errors_in, warnings_in
 from tests.browser.test_panels import Panel
 
 pytestmark = pytest.mark.browser
@@ -170,17 +169,4 @@ def test_two_panels_train_at_once_and_show_other_pictures(server, browser, noteb
         assert in_the_kernel(book, "a.error, b.error") == "None None"
         panels[0].press("SVG")
         panels[0].box.get_by_text("Save playground.svg").wait_for()
-        assert not book.errors
-
-
-def test_lecture_9_from_top_to_bottom(server, browser):
-    with opened(server, browser, "09_playground.ipynb") as book:
-        outputs = book.run_all()
-        assert not errors_in(outputs)
-        assert not warnings_in(outputs)
-        pages = "".join("".join(o.get("data", {}).get("text/html", "")) for cell in outputs for o in cell)
-        images = re.findall(r"<img [^>]*>", pages)
-        assert len(images) >= 3
-        assert all(re.search(r'alt="[^"]{40,}', image) for image in images)
-        assert pages.count("not attempted") >= 3
         assert not book.errors

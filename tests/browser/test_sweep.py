@@ -18,6 +18,13 @@ SEEN = f"""panel => ({PICTURES})(panel) + panel.innerText
     .map(list => list.selectedIndex)
   + [...panel.querySelectorAll('input[type=number]')].map(box => box.value)
   + [...panel.querySelectorAll('svg')].map(svg => svg.outerHTML.length).join(' ')"""
+# A picture comes a moment after its words.
+SETTLED = f"""async panel => {{
+  for (let before = null, seen = ({SEEN})(panel); seen !== before; ) {{
+    await new Promise(done => setTimeout(done, 150));
+    [before, seen] = [seen, ({SEEN})(panel)];
+  }}
+}}"""
 # Controls without a name of two letters or more, and pictures without a description in words.
 NAMELESS = """panel => [
   ...[...panel.querySelectorAll('button')].filter(one => !/[a-z]{2}/i.test(one.innerText)),
@@ -69,10 +76,7 @@ class Swept:
             arg=[self.box.element_handle(), before],
             timeout=30_000,
         )
-        before, seen = None, self.box.evaluate(SEEN)
-        while seen != before:  # a picture comes a moment after its words
-            self.page.wait_for_timeout(200)
-            before, seen = seen, self.box.evaluate(SEEN)
+        self.box.evaluate(SETTLED)
         assert self.box.locator("[role=alert]").count() == 0, self.box.locator("[role=alert]").all_inner_texts()
 
     def slide(self):

@@ -53,17 +53,20 @@ def test_a_step_is_whole_wherever_the_training_is():
         training = InParts(total=50, seconds=0.0)
         runner = training.runner()
         for count in (1, 2):
-            runner._step()
-            assert (runner.count, training.whole(), training.shown[-1][0]) == (count, True, count)
+            runner.step()
+            await until(lambda count=count: training.shown[-1][0] == count)
+            assert (runner.count, training.whole()) == (count, True)
         runner._advance()  # one part of the third
         assert not training.whole()
         runner.state = "running"
-        runner._step()
+        runner.step()
+        await until(lambda: training.shown[-1][0] == 3)
         assert (runner.count, training.whole()) == (3, True)
         assert runner.run(7) == 7
         assert training.whole()
         assert runner.run() == 50
-        runner._reset()
+        runner.reset()
+        await until(lambda: runner.state == "ready")
         assert (runner.count, runner.whole) == (0, True)
 
     on_a_loop(scenario())
