@@ -23,6 +23,7 @@ SLICE = 0.012  # seconds of training before the loop gets a turn
 BREATH = 0.001  # seconds that it gets; 0 would not let messages in
 FPS = 30  # more frames than the page can paint only make the buttons slow
 FASTEST = 1000.0  # epochs a second on the speed slider, where it means: as fast as it goes
+SAVED = 0.3  # seconds of drawing that may be saved up: where frames are cheap, a costly one does not stop them
 HURRY = 0.05  # seconds; of stops that follow each other faster not each is drawn
 PART = object()  # what a generator may yield before its step is whole, so that the loop gets a turn
 
@@ -163,7 +164,7 @@ class Runner:
         if self.state in ("finished", "failed"):
             self._reset()
         if self.state in ("ready", "paused"):
-            self.state, self.next_frame, self.debt = "running", 0.0, 0.0
+            self.state, self.next_frame, self.debt = "running", time.perf_counter(), 0.0
             if self.loop and (self.task is None or self.task.done()):
                 self.task = self.loop.create_task(self._train())
             self._say()
@@ -229,7 +230,7 @@ class Runner:
             now = time.perf_counter()
             if now - pace[1] > 0.5:
                 self.rate, pace = max(0, self.count - pace[0]) / (now - pace[1]), (self.count, now)
-            self.debt = max(-SLICE, self.debt - self.share * (now - last))
+            self.debt = max(-SAVED, self.debt - self.share * (now - last))
             last = now
             drawn = self._film(now)  # after a frame too the loop gets a turn: a command does not wait for a step more
             if self.state == "running" and (drawn or time.perf_counter() - turn >= SLICE or now < due):
@@ -258,7 +259,8 @@ class Runner:
             self.sight = self.count, self.worker.submit(self.look())
         except Exception as error:
             self.fail(error)
-        self.next_frame, self.debt = begin + 1 / FPS, self.debt + time.perf_counter() - begin
+        self.next_frame = max(self.next_frame + 1 / FPS, begin + 0.5 / FPS)  # a late frame lets the next come sooner
+        self.debt += time.perf_counter() - begin
 
     def _draw(self, sight: tuple[int, Future[Any]] | None = None) -> None:
         """Draw what has been prepared, or, at a stop, the present state; the time since has to pay for it."""
