@@ -66,6 +66,7 @@ class LiveImage:
         for artist in (*self.layers, *picture.covering, *picture.slow):
             artist.set_animated(True)
         self.covers = self.covering_pixels()
+        self.bare = self.without_curves()
         self.first = self.refresh()
 
     def rewind(self) -> None:
@@ -79,9 +80,22 @@ class LiveImage:
         assert isinstance(canvas, FigureCanvasAgg)
         return canvas
 
+    def without_curves(self) -> BufferRegion:
+        """Draw the background of all but the axes in which no frame changes anything, whose limits may stretch."""
+        moving = {artist.axes for artist in self.layers}
+        self.curves = [axes for axes in self.picture.figure.axes if axes not in moving]
+        for axes in self.curves:
+            axes.set_visible(False)
+        self.canvas.draw()
+        for axes in self.curves:
+            axes.set_visible(True)
+        return self.canvas.copy_from_bbox(self.picture.figure.bbox)
+
     def refresh(self) -> BufferRegion:
         """Draw the background again: axes, labels, legends, all that does not change from frame to frame."""
-        self.canvas.draw()
+        self.canvas.restore_region(self.bare)
+        for axes in self.curves:
+            axes.draw(self.canvas.get_renderer())
         self.background = self.canvas.copy_from_bbox(self.picture.figure.bbox)
         self.write()
         return self.background

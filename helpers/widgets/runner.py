@@ -24,6 +24,7 @@ BREATH = 0.001  # seconds that it gets; 0 would not let messages in
 FPS = 30  # more frames than the page can paint only make the buttons slow
 FASTEST = 1000.0  # epochs a second on the speed slider, where it means: as fast as it goes
 SAVED = 0.3  # seconds of drawing that may be saved up: where frames are cheap, a costly one does not stop them
+WORDS_EVERY = 0.2  # seconds between two lines about a training that runs
 HURRY = 0.05  # seconds; of stops that follow each other faster not each is drawn
 PART = object()  # what a generator may yield before its step is whole, so that the loop gets a turn
 
@@ -86,7 +87,8 @@ class Runner:
         self.steps: Iterator[Any] = iter(())
         self.whole = True  # whether the last step is complete
         self.drawn, self.rate = (-1, True), 0.0  # the step in the picture, and whether it was drawn at a stop
-        self.next_frame, self.debt = 0.0, 0.0  # when the page can paint again; seconds drawn beyond the share
+        self.next_frame = self.debt = 0.0  # when the page can paint again; seconds drawn beyond the share
+        self.next_words = 0.0  # when the line below the buttons may change again
         self.worker = ThreadPoolExecutor(max_workers=1)
         self.sight: tuple[int, Future[Any]] | None = None  # the frame in preparation: of which step, and what is seen
         self._build()
@@ -275,8 +277,10 @@ class Runner:
                 self.fail(error)
             self.drawn = frame
             self.frames += 1
-        self.bar.max, self.bar.value = max(self.total, 1), min(self.count, self.total)
-        self._say()
+        if sight is None or begin >= self.next_words:
+            self.bar.max, self.bar.value = max(self.total, 1), min(self.count, self.total)
+            self._say()
+            self.next_words = begin + WORDS_EVERY
         self.debt += time.perf_counter() - begin
 
     def _say(self, text: str = "") -> None:
