@@ -25,7 +25,7 @@ lab: .venv/course.done ## Set everything up and open the course in JupyterLab
 	$(BIN)/jupyter lab $(ROOT) $(LAB_ARGS) notebooks/00_start_here.ipynb
 
 test: .venv/test.done ## Set everything up and run all tests: unit tests, doctests, every notebook, the browser
-	$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses=4 $(TESTS)
+	$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses=4 --dist=worksteal $(TESTS)
 
 check: .venv/dev.done ## Lint, format check and strict types
 	$(BIN)/ruff check .

@@ -217,7 +217,8 @@ class Session:
         with torch.no_grad():
             for held, now in zip(_tensors(*self._twin), _tensors(*live), strict=True):
                 held.copy_(now)
-        return View(self._twin[0], self._answer(None, *self._twin, quick=quick))
+        model = self._twin[0]
+        return View(quicken(model) if quick else model, self._answer(None, *self._twin, quick=quick))
 
     def _answer(
         self, step: Any, model: nn.Sequential, decoders: Sequence[nn.Module] | None, quick: bool = False
