@@ -120,7 +120,7 @@ def test_every_run_is_in_the_file_with_its_provenance():
 @pytest.mark.parametrize("objective", experiment.OBJECTIVES)
 def test_a_short_run_of_the_file_comes_out_again(objective):
     (kept,) = (row for row in ROWS if row["objective"] == objective and int(row["steps"]) == experiment.FEW)
-    again = experiment.run(objective, 0, experiment.FEW)
+    again = experiment.run(experiment.Task(objective, 0, experiment.FEW))
     # sums in another order, on another processor, drift apart over the steps
     for name in ("moved", "nearest", "once", "thrice"):
         assert getattr(again, name) == pytest.approx(float(kept[name]), rel=0.02)
@@ -137,4 +137,4 @@ def test_what_the_lecture_says_of_the_full_runs(rule):
     assert max(pick(both, "moved")) < 1.09  # an unseen image to the nearest known one, as the lecture prints it
     assert statistics.median(pick("both, ordinary", "error")) < statistics.median(pick("both, modified", "error"))
     with pytest.raises(ValueError, match="objective must be one of"):
-        experiment.run("magic", 0)
+        experiment.run(experiment.Task("magic", 0, 1))
