@@ -12,6 +12,7 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from helpers.diff.graphs import barred, written
 from helpers.diff.paths import paths
 from helpers.diff.scalar import Constant, Scalar, topological_order
 
@@ -113,20 +114,20 @@ class Trace:
 
     def _row(self, node: Scalar, adjoints: Mapping[Scalar, float]) -> Row:
         name = self._names[node]
-        operands = [self._names.get(parent) or _number(parent.value) for parent in node.parents]
+        operands = [self._names.get(parent) or written(parent.value, True) for parent in node.parents]
         formula = node.operation.text.format(*operands) if node.operation else ""
         uses = [edge for edge in self.edges if edge.parent == name]
-        words = " + ".join(f"{_bar(edge.child)} · {_partial(edge.child, name)}" for edge in uses)
-        received = {edge.child: _number(adjoints[self.nodes[edge.child]]) for edge in uses}
-        numbers = " + ".join(f"{received[edge.child]} · {_number(edge.derivative)}" for edge in uses)
-        return Row(name, formula, node.value, _bar(name), words, numbers, adjoints[node])
+        words = " + ".join(f"{barred(edge.child)} · {_partial(edge.child, name)}" for edge in uses)
+        received = {edge.child: written(adjoints[self.nodes[edge.child]], True) for edge in uses}
+        numbers = " + ".join(f"{received[edge.child]} · {written(edge.derivative, True)}" for edge in uses)
+        return Row(name, formula, node.value, barred(name), words, numbers, adjoints[node])
 
     def columns(self) -> list[tuple[str, str]]:
         """Return the lines of the table: a value in computing order, an adjoint in the order of back-propagation."""
         width = max(len(row.name) for row in self.rows)
         values = [_equation(row.name.ljust(width), row.formula, row.value) for row in self.rows]
         adjoints = [
-            _equation(_bar(row.name.ljust(width)), row.adjoint_formula, row.gradient, row.adjoint_numbers)
+            _equation(barred(row.name.ljust(width)), row.adjoint_formula, row.gradient, row.adjoint_numbers)
             for row in reversed(self.rows)
         ]
         return list(zip(values, adjoints))
@@ -148,7 +149,7 @@ class Trace:
         for nodes, derivatives, product in paths(self._output, self.nodes[name]):
             names = [self._names[node] for node in nodes]
             words = " · ".join(_partial(child, parent) for child, parent in itertools.pairwise(names))
-            numbers = " · ".join(_number(derivative) for derivative in derivatives)
+            numbers = " · ".join(written(derivative, True) for derivative in derivatives)
             lines.append(_equation(words or "1", "", product, numbers if len(derivatives) > 1 else ""))
         return lines
 
@@ -216,16 +217,8 @@ def _named(nodes: Sequence[Scalar]) -> dict[Scalar, str]:
     return names
 
 
-def _bar(name: str) -> str:
-    return f"{name[0]}\u0304{name[1:]}"
-
-
 def _partial(child: str, parent: str) -> str:
     return f"∂{child}/∂{parent}"
-
-
-def _number(value: float) -> str:
-    return f"{value:.6g}" if value >= 0 else f"({value:.6g})"
 
 
 def _equation(name: str, formula: str, value: float, numbers: str = "") -> str:

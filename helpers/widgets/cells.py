@@ -1,11 +1,30 @@
-"""Which cell made a panel: when a cell runs again, its old panel, which nobody sees any more, must not go on."""
+"""Where a panel is made: on which loop, and by which cell, whose old panel, seen by nobody any more, must not go on."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from typing import Any
 from weakref import WeakValueDictionary
 
 from IPython import get_ipython
+
+
+def present_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the loop that runs the present cell; None outside a notebook."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def post(loop: asyncio.AbstractEventLoop | None, action: Callable[[], object]) -> None:
+    """Let a loop do something, asked from any thread; without one it is done at once, with a closed one never."""
+    if loop is None:
+        action()
+    elif not loop.is_closed():
+        loop.call_soon_threadsafe(action)
+
 
 _runners: WeakValueDictionary[str, Any] = WeakValueDictionary()
 

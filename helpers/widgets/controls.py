@@ -5,11 +5,13 @@ Every control can be used by keyboard; a number box and a text box answer when t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import html
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from ipywidgets import BoundedIntText, Dropdown, FloatLogSlider, FloatSlider, IntSlider, Layout, Text, Widget
+from ipywidgets import BoundedIntText, Button, Dropdown, FloatLogSlider, FloatSlider, IntSlider, Layout, Text, Widget
 
+Command = Callable[[], None]
 STYLE = {"description_width": "initial"}
 
 
@@ -43,6 +45,23 @@ def log_slider(
         value, min=low, max=high, step=step, description=text, readout_format=show,
         continuous_update=live, style=STYLE, layout=Layout(width="330px"),
     )  # fmt: skip
+
+
+def buttons(
+    rows: Sequence[tuple[str, str, str, Command]], press: Callable[[Command], None] = lambda command: command()
+) -> dict[str, Button]:
+    """Offer buttons, by name; a row is a name, an icon, a tip and a command, of which ``press`` makes what it will."""
+    made = {}
+    for name, icon, tip, command in rows:
+        made[name] = Button(description=name, icon=icon, tooltip=tip, layout=Layout(width="auto", min_width="90px"))
+        made[name].on_click(lambda _, command=command: press(command))
+    return made
+
+
+def status_line(words: str, problem: bool) -> str:
+    """Write a line about what goes on, as HTML that a screen reader notices; a problem has a colour of its own."""
+    kind, colour = (' class="error"', "#a33b00") if problem else ("", "inherit")
+    return f'<span role="status"{kind} style="color:{colour};font-size:1.1em">{html.escape(words)}</span>'
 
 
 def text_box(text: str, value: str, width: str = "560px") -> Text:

@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import html
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 from ipywidgets import HTML, HBox, Layout, VBox, Widget
 
 from helpers.plots import Picture
+from helpers.widgets.cells import present_loop
 from helpers.widgets.live import LiveImage
 
 
@@ -44,10 +44,7 @@ class Explorer:
         self.answer: Any = None
         self.changed = False
         self.parts: tuple[bool, ...] = ()
-        try:
-            self.loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
-        except RuntimeError:
-            self.loop = None
+        self.loop = present_loop()
         self.status, self.place = HTML(), VBox()
         settings = HBox(list(controls.values()), layout=Layout(flex_flow="row wrap"))
         self.box = VBox([settings, self.status, self.place])

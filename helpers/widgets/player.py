@@ -19,10 +19,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ipywidgets import Button, HBox, IntSlider, Layout, VBox
+from ipywidgets import HBox, IntSlider, Layout, VBox
 
-from helpers.widgets.cells import take_over
-from helpers.widgets.controls import STYLE, log_slider
+from helpers.widgets.cells import present_loop, take_over
+from helpers.widgets.controls import STYLE, buttons, log_slider
 
 BREATH = 0.02  # seconds between two looks at the clock while it plays
 
@@ -47,21 +47,15 @@ class Player:
     def __init__(self, show: Callable[[int], None]) -> None:
         self.show, self.position, self.last, self.playing = show, 0, 0, False
         self.task: asyncio.Task[None] | None = None
-        try:
-            self.loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
-        except RuntimeError:
-            self.loop = None
-        self.buttons = {}
-        for name, icon, tip, command in (
+        self.loop = present_loop()
+        rows = (
             ("Restart", "undo", "Back to the beginning", self.restart),
             ("Back", "step-backward", "Undo one step", self.back),
             ("Step", "step-forward", "Take one step", self.step),
             ("Play", "play", "Step on at the pace of the slider; press again to pause", self.play),
             ("End", "fast-forward", "Take all steps", self.end),
-        ):
-            button = Button(description=name, icon=icon, tooltip=tip, layout=Layout(width="auto", min_width="90px"))
-            button.on_click(lambda _, command=command: self.post(command))
-            self.buttons[name] = button
+        )
+        self.buttons = buttons(rows, self.post)
         self.pace = log_slider("Pace (steps/s)", 1.0, -1, 1, show=".1f")
         self.slider = IntSlider(0, 0, 1, description="Steps taken", style=STYLE, layout=Layout(width="360px"))
         self.slider.observe(self._moved, "value")

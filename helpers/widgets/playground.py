@@ -16,13 +16,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ipywidgets import HTML, Button, HBox, Layout, VBox
+from ipywidgets import HTML, HBox, Layout, VBox
 
 from helpers.plots.playground import PlaygroundPicture
 from helpers.training.evaluation import Scores
 from helpers.training.race import MOST_RULES, Outcome, Race, State
 from helpers.training.race_code import code_of
-from helpers.widgets.controls import text_box
+from helpers.widgets.cells import post
+from helpers.widgets.controls import buttons, text_box
 from helpers.widgets.live_panel import LivePanel
 from helpers.widgets.playground_controls import NONE, ROWS, make_controls
 from helpers.widgets.runner import PART
@@ -168,11 +169,7 @@ class Playground(LivePanel[PlaygroundPicture]):
 
     def _post(self, action: Callable[[], None]) -> None:
         """Let the loop do something, between two steps."""
-        loop = self.runner.loop
-        if loop is None:
-            action()
-        elif not loop.is_closed():
-            loop.call_soon_threadsafe(action)
+        post(self.runner.loop, action)
 
     # What follows runs on the loop only.
 
@@ -253,16 +250,12 @@ class Playground(LivePanel[PlaygroundPicture]):
     # Export.
 
     def _exports(self) -> HBox:
-        buttons = []
-        for name, tip in (
-            ("Code", "The same training as Python code"),
-            ("PNG", "The figure as pixels"),
-            ("SVG", "The figure as lines"),
-        ):
-            button = Button(description=name, tooltip=tip, layout=Layout(width="auto", min_width="90px"))
-            button.on_click(lambda _, name=name: self._post(lambda: self.offer(name)))
-            buttons.append(button)
-        return HBox([HTML("Export:"), *buttons])
+        rows = (
+            ("Code", "", "The same training as Python code", lambda: self.offer("Code")),
+            ("PNG", "", "The figure as pixels", lambda: self.offer("PNG")),
+            ("SVG", "", "The figure as lines", lambda: self.offer("SVG")),
+        )
+        return HBox([HTML("Export:"), *buttons(rows, self._post).values()])
 
     def offer(self, name: str) -> None:
         """Show the code ("Code"), or a link that saves the figure ("PNG", "SVG"), below the buttons."""

@@ -8,16 +8,16 @@ and a command finds the training between two steps.
 from __future__ import annotations
 
 import asyncio
-import html
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from ipywidgets import HTML, Button, FloatLogSlider, HBox, IntProgress, Layout, VBox
+from ipywidgets import HTML, HBox, IntProgress, Layout, VBox
 
-from helpers.widgets.cells import take_over
+from helpers.widgets.cells import post, present_loop, take_over
+from helpers.widgets.controls import buttons, log_slider, status_line
 
 SLICE = 0.012  # seconds of training before the loop gets a turn
 BREATH = 0.001  # seconds that it gets; 0 would not let messages in
@@ -73,12 +73,8 @@ class Runner:
     ) -> None:
         if not 0 < share < 1:
             raise ValueError(f"share must be more than 0 and less than 1, got {share!r}")
-        self.begin, self.show, self.look, self.share = begin, show, look, share
-        self.note, self.unit = note, unit
-        try:
-            self.loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
-        except RuntimeError:
-            self.loop = None
+        self.begin, self.show, self.look, self.share, self.note, self.unit = begin, show, look, share, note, unit
+        self.loop = present_loop()
         self.commands: deque[Callable[[], None]] = deque()
         self.stopped, self.later = -HURRY, False  # when a stop was drawn last; whether the next one will be, soon
         self.task: asyncio.Task[None] | None = None
@@ -87,8 +83,8 @@ class Runner:
         self.steps: Iterator[Any] = iter(())
         self.whole = True  # whether the last step is complete
         self.drawn, self.rate = (-1, True), 0.0  # the step in the picture, and whether it was drawn at a stop
-        self.next_frame = self.debt = 0.0  # when the page can paint again; seconds drawn beyond the share
-        self.next_words = 0.0  # when the line below the buttons may change again
+        self.next_frame = self.next_words = 0.0  # when the page can paint again, and words may change
+        self.debt = 0.0  # seconds drawn beyond the share
         self.worker = ThreadPoolExecutor(max_workers=1)
         self.sight: tuple[int, Future[Any]] | None = None  # the frame in preparation: of which step, and what is seen
         self._build()
@@ -97,22 +93,14 @@ class Runner:
         self._draw()
 
     def _build(self) -> None:
-        self.buttons = {}
-        for name, icon, tip, command in (
+        rows = (
             ("Start", "play", "Train until the last epoch", self.start),
             ("Pause", "pause", "Stop training, keep everything", self.pause),
             ("Step", "step-forward", "Train exactly one epoch", self.step),
             ("Reset", "undo", "Back to epoch 0 with the settings as they are", self.reset),
-        ):
-            button = Button(description=name, icon=icon, tooltip=tip, layout=Layout(width="auto", min_width="90px"))
-            button.on_click(lambda _, command=command: command())
-            self.buttons[name] = button
-        self.speed = FloatLogSlider(
-            FASTEST, min=0, max=3, step=0.1, description="Speed (epochs/s)", readout_format=".0f",
-            style={"description_width": "initial"}, layout=Layout(width="330px"),
-        )  # fmt: skip
-        self.bar = IntProgress(0, min=0, max=1, layout=Layout(width="260px"))
-        self.status = HTML()
+        )
+        self.buttons, self.speed = buttons(rows), log_slider("Speed (epochs/s)", FASTEST, 0, 3, show=".0f")
+        self.bar, self.status = IntProgress(0, min=0, max=1, layout=Layout(width="260px")), HTML()
         self.controls = VBox([HBox([*self.buttons.values(), self.speed]), HBox([self.bar, self.status])])
 
     # Commands: from any thread, and as often as one likes.
@@ -138,10 +126,7 @@ class Runner:
 
     def _post(self, command: Callable[[], None]) -> None:
         self.commands.append(command)
-        if self.loop is None:
-            self._obey()
-        elif not self.loop.is_closed():
-            self.loop.call_soon_threadsafe(self._obey)
+        post(self.loop, self._obey)
 
     # What follows runs on the loop only (or, without one, where it is called).
 
@@ -175,13 +160,15 @@ class Runner:
         if self.state == "running":
             self.state = "paused"
             self._say()  # the words at once, the picture as soon as it is drawn
-            self._complete()
+            while not self.whole:
+                self._advance()
 
     def _step(self) -> None:
         if self.state in ("ready", "running", "paused"):
             self.state = "paused"
             self._advance()
-            self._complete()
+            while not self.whole:
+                self._advance()
 
     def _reset(self) -> None:
         running = self.state == "running"
@@ -189,15 +176,10 @@ class Runner:
         self.state = "running" if running else "ready"
         self._say()
         try:
-            self._close()
+            getattr(self.steps, "close", lambda: None)()
             self.steps, self.total = self.begin()
         except Exception as error:
             self.fail(error)
-
-    def _close(self) -> None:
-        close = getattr(self.steps, "close", None)
-        if close:
-            close()
 
     def _advance(self) -> None:
         """Take a step, or a part of it."""
@@ -211,11 +193,6 @@ class Runner:
         except Exception as error:
             self.fail(error)
 
-    def _complete(self) -> None:
-        """Take the rest of a step that has begun."""
-        while not self.whole:
-            self._advance()
-
     def fail(self, error: Exception) -> None:
         """Keep an error and say it in words."""
         self.error, self.state, self.whole = error, "failed", True
@@ -227,8 +204,8 @@ class Runner:
         while self.state == "running":
             if last >= due:
                 self._advance()
-            if self.whole and last >= due:
-                due = max(due + (0.0 if self.speed.value >= FASTEST else 1 / self.speed.value), last - 0.1)
+                pause = 1 / self.speed.value if self.whole and self.speed.value < FASTEST else 0.0
+                due = max(due + pause, last - 0.1)
             now = time.perf_counter()
             if now - pace[1] > 0.5:
                 self.rate, pace = max(0, self.count - pace[0]) / (now - pace[1]), (self.count, now)
@@ -289,12 +266,7 @@ class Runner:
         rate = f", {self.rate:.0f} {self.unit()}s a second" if self.state == "running" and self.rate else ""
         if not text and self.error:
             text = f"Stopped at {where}. {type(self.error).__name__}: {self.error} Press Start or Reset to begin again."
-        colour = "#a33b00" if self.error else "inherit"
-        words = html.escape(text or f"{self.state}: {where}{rate}")
-        kind = ' class="error"' if self.error else ""
-        value = f'<span role="status"{kind} style="color:{colour};font-size:1.1em">{words}</span>'
-        if value != self.status.value:
-            self.status.value = value
+        self.status.value = status_line(text or f"{self.state}: {where}{rate}", self.error is not None)
 
     def run(self, epochs: int | None = None) -> int:
         """Train without hands: from a fresh start, ``epochs`` steps or all of them, then draw once.
