@@ -145,7 +145,7 @@ class Book:
     def open(self, path: str) -> None:
         """Open a file, and wait for its kernel."""
         self.page.evaluate(OPEN, path)
-        self.page.wait_for_function(IDLE)
+        self.page.wait_for_function(IDLE, polling=50)
 
     def close(self) -> None:
         """End the kernel, and close the file."""

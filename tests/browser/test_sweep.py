@@ -75,6 +75,7 @@ class Swept:
             f"([panel, before]) => ({SEEN})(panel) !== before",
             arg=[self.box.element_handle(), before],
             timeout=30_000,
+            polling=50,
         )
         self.box.evaluate(SETTLED)
         assert self.box.locator("[role=alert]").count() == 0, self.box.locator("[role=alert]").all_inner_texts()
@@ -148,7 +149,7 @@ def test_each_control_of_each_panel(server, browser, notebook, request):
         assert in_the_kernel(book, "panel.error") == "None"
         for theme in ("JupyterLab Dark", "JupyterLab Light"):
             book.page.evaluate("theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", theme)
-            book.page.wait_for_function(THEMED, arg=theme)
+            book.page.wait_for_function(THEMED, arg=theme, polling=50)
             assert not swept.box.evaluate(FAINT), theme
         book.page.evaluate("document.body.style.zoom = 1.5")
         book.page.wait_for_timeout(300)
