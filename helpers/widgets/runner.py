@@ -135,8 +135,8 @@ class Runner:
         hurried = self.loop is not None and time.perf_counter() - self.stopped < HURRY
         while self.commands:
             self.commands.popleft()()
-        if self.loop is None or not (hurried or self.later):
-            self._draw_stop()
+        if self.loop is None or self.state == "running" or not (hurried or self.later):
+            self._draw_stop()  # while it runs: the first picture after a reset, before another frame follows
         elif not self.later:
             self.later = True
             self.loop.call_later(HURRY, self._draw_stop)
