@@ -17,7 +17,7 @@ from typing import Any
 from ipywidgets import HTML, HBox, IntProgress, Layout, VBox
 
 from helpers.widgets.cells import post, present_loop, take_over
-from helpers.widgets.controls import buttons, log_slider, status_line
+from helpers.widgets.controls import Command, buttons, log_slider, status_line
 
 SLICE = 0.012  # seconds of training before the loop gets a turn
 BREATH = 0.001  # seconds that it gets; 0 would not let messages in
@@ -75,7 +75,7 @@ class Runner:
             raise ValueError(f"share must be more than 0 and less than 1, got {share!r}")
         self.begin, self.show, self.look, self.share, self.note, self.unit = begin, show, look, share, note, unit
         self.loop = present_loop()
-        self.commands: deque[Callable[[], None]] = deque()
+        self.commands: deque[Command] = deque()
         self.stopped, self.later = -HURRY, False  # when a stop was drawn last; whether the next one will be, soon
         self.task: asyncio.Task[None] | None = None
         self.error: Exception | None = None
@@ -83,8 +83,7 @@ class Runner:
         self.steps: Iterator[Any] = iter(())
         self.whole = True  # whether the last step is complete
         self.drawn, self.rate = (-1, True), 0.0  # the step in the picture, and whether it was drawn at a stop
-        self.next_frame = self.next_words = 0.0  # when the page can paint again, and words may change
-        self.debt = 0.0  # seconds drawn beyond the share
+        self.next_frame = self.next_words = self.debt = 0.0  # when to paint and to say more; seconds beyond the share
         self.worker = ThreadPoolExecutor(max_workers=1)
         self.sight: tuple[int, Future[Any]] | None = None  # the frame in preparation: of which step, and what is seen
         self._build()
@@ -124,7 +123,7 @@ class Runner:
         """Begin again with the settings as they are; a training that runs goes on from there."""
         self._post(self._reset)
 
-    def _post(self, command: Callable[[], None]) -> None:
+    def _post(self, command: Command) -> None:
         self.commands.append(command)
         post(self.loop, self._obey)
 
@@ -160,15 +159,13 @@ class Runner:
         if self.state == "running":
             self.state = "paused"
             self._say()  # the words at once, the picture as soon as it is drawn
-            while not self.whole:
-                self._advance()
+            self._complete()
 
     def _step(self) -> None:
         if self.state in ("ready", "running", "paused"):
             self.state = "paused"
             self._advance()
-            while not self.whole:
-                self._advance()
+            self._complete()
 
     def _reset(self) -> None:
         running = self.state == "running"
@@ -192,6 +189,10 @@ class Runner:
             self.whole, self.state = True, "finished"
         except Exception as error:
             self.fail(error)
+
+    def _complete(self) -> None:
+        while not self.whole:
+            self._advance()
 
     def fail(self, error: Exception) -> None:
         """Keep an error and say it in words."""
