@@ -243,7 +243,7 @@ class Runner:
         self.debt += time.perf_counter() - begin
 
     def _draw(self, sight: tuple[int, Future[Any]] | None = None) -> None:
-        """Draw what has been prepared, or, at a stop, the present state; the time since has to pay for it."""
+        """Draw what has been prepared, which the time since has to pay for, or, at a stop, the present state."""
         begin = time.perf_counter()
         if sight is None:
             self.sight = None  # what is being prepared comes too late
@@ -259,7 +259,7 @@ class Runner:
             self.bar.max, self.bar.value = max(self.total, 1), min(self.count, self.total)
             self._say()
             self.next_words = begin + WORDS_EVERY
-        self.debt += time.perf_counter() - begin
+        self.debt = self.debt + time.perf_counter() - begin if sight else 0.0
 
     def _say(self, text: str = "") -> None:
         count = self.count + (self.state == "paused" and not self.whole)  # a step that has begun is completed first

@@ -39,3 +39,18 @@ def in_the_kernel(book, expression):
            }""",
         expression,
     )
+
+
+def comes_true(book, expression):
+    """Return whether an expression is true in the notebook's kernel, now or a little later."""
+    for _ in range(120):
+        if in_the_kernel(book, f"bool({expression})") == "True":
+            return True
+        book.page.wait_for_timeout(500)
+    return False
+
+
+def train_on(book, *names):
+    """Return whether the runners of all these panels go on counting."""
+    counts = in_the_kernel(book, f"[panel.runner.count for panel in ({', '.join(names)},)]")
+    return comes_true(book, f"all(p.runner.count > n for p, n in zip(({', '.join(names)},), {counts}))")

@@ -7,12 +7,13 @@ import re
 import pytest
 
 from tests.browser.lab import opened
-from tests.browser.pages import in_the_kernel, run, written
+from tests.browser.pages import in_the_kernel, run, train_on, written
 
 pytestmark = pytest.mark.browser
 
 HEAD = "import torch\nfrom helpers.widgets import TrainingPanel\ntorch.set_num_threads(1)"
 EPOCH = re.compile(r"epoch (\d+) of (\d+)")
+PATIENCE = 120  # seconds, for a machine that has much else to do
 # 52 presses within a second, which end with the last button.
 FIFTY = """async (panel, names) => {
   const buttons = names.map(name => [...panel.querySelectorAll('button')].find(b => b.textContent.trim() === name));
@@ -39,9 +40,8 @@ class Panel:
         self.box.scroll_into_view_if_needed()
 
     def press(self, name):
-        self.box.get_by_role("button", name=re.compile(rf"{name}\s*$")).click(
-            timeout=20_000
-        )  # an icon stands before the name
+        button = self.box.get_by_role("button", name=re.compile(rf"{name}\s*$"))  # an icon stands before the name
+        button.click(timeout=PATIENCE * 1000)
 
     def status(self):
         return self.box.locator("[role=status]").first.inner_text()
@@ -52,23 +52,26 @@ class Panel:
     def frame(self):
         return self.box.locator("img").first.get_attribute("src")
 
-    def until(self, words, seconds=30):
-        self.box.locator("[role=status]", has_text=re.compile(words)).first.wait_for(timeout=seconds * 1000)
+    def until(self, words):
+        self.box.locator("[role=status]", has_text=re.compile(words)).first.wait_for(timeout=PATIENCE * 1000)
 
-    def frames(self, milliseconds):
-        """Count how often the picture changes."""
+    def moves(self, times):
+        """Return whether the picture changes so often, without a hand on the panel."""
         return self.box.locator("img").first.evaluate(
-            """(image, wait) => new Promise(done => {
-                 let n = 0, last = image.src;
-                 const watch = new MutationObserver(() => { if (image.src !== last) { n += 1; last = image.src; } });
+            """(image, [times, wait]) => new Promise(done => {
+                 let last = image.src;
+                 const watch = new MutationObserver(() => {
+                   if (image.src !== last) { times -= 1; last = image.src; }
+                   if (times <= 0) done(true);
+                 });
                  watch.observe(image, {attributes: true, attributeFilter: ['src']});
-                 setTimeout(() => { watch.disconnect(); done(n); }, wait);
+                 setTimeout(() => { watch.disconnect(); done(times <= 0); }, wait);
                })""",
-            milliseconds,
+            [times, PATIENCE * 1000],
         )
 
     def choose(self, label, option):
-        self.box.get_by_label(label, exact=True).select_option(option, timeout=20_000)
+        self.box.get_by_label(label, exact=True).select_option(option, timeout=PATIENCE * 1000)
 
 
 @pytest.mark.parametrize("notebook", [["panel = TrainingPanel(epochs=100000)\npanel"]], indirect=True, ids=[""])
@@ -79,7 +82,7 @@ def test_start_pause_step_reset_and_changes_while_training(server, browser, note
         assert panel.status() == "ready: epoch 0 of 100000"
         panel.press("Start")
         panel.until("running: epoch")
-        assert panel.frames(2000) >= 6
+        assert panel.moves(12)
         panel.press("Pause")
         panel.until("paused")
         stands = panel.epoch()
@@ -98,7 +101,7 @@ def test_start_pause_step_reset_and_changes_while_training(server, browser, note
         panel.until("running")
         panel.choose("Rule", "back-propagation")
         panel.until("running")
-        assert panel.frames(2000) >= 3
+        assert panel.moves(6)
         panel.press("Pause")
         panel.until("paused")
         assert (
@@ -148,10 +151,7 @@ def test_two_panels_train_at_once_and_a_restart_in_the_middle_does_no_harm(serve
             panel.press("Start")
         for panel in panels:
             panel.until("running")
-        before = [int(n) for n in re.findall(r"\d+", in_the_kernel(book, "a.runner.count, b.runner.count"))]
-        book.page.wait_for_timeout(1500)
-        after = [int(n) for n in re.findall(r"\d+", in_the_kernel(book, "a.runner.count, b.runner.count"))]
-        assert all(y > x for x, y in zip(before, after))
+        assert train_on(book, "a", "b")
         book.page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
         run(book)
         panel = Panel(book)

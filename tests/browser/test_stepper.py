@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.browser.lab import opened
-from tests.browser.pages import in_the_kernel, run, written
+from tests.browser.pages import comes_true, in_the_kernel, run, written
 from tests.browser.test_panels import Panel
 
 pytestmark = pytest.mark.browser
@@ -54,6 +54,7 @@ def test_every_control_by_mouse_and_by_keyboard(server, browser, notebook):
         panel.press("Play")
         panel.until("Step 5 of 14")
         panel.press("Pause")
+        assert comes_true(book, "not stepper.player.playing")
         stands = panel.status()
         book.page.wait_for_timeout(1300)
         assert panel.status() == stands

@@ -7,7 +7,7 @@ import pytest
 from tests.browser.lab import opened
 from tests.browser.pages import in_the_kernel, run, written
 from tests.browser.panels import PANELS
-from tests.browser.test_panels import Panel
+from tests.browser.test_panels import PATIENCE, Panel
 
 pytestmark = pytest.mark.browser
 
@@ -74,7 +74,7 @@ class Swept:
         self.page.wait_for_function(
             f"([panel, before]) => ({SEEN})(panel) !== before",
             arg=[self.box.element_handle(), before],
-            timeout=30_000,
+            timeout=PATIENCE * 1000,
             polling=50,
         )
         self.box.evaluate(SETTLED)

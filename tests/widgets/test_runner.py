@@ -85,7 +85,7 @@ class AtOnce:
         return done
 
 
-async def until(condition, seconds=5.0):
+async def until(condition, seconds=60.0):
     end = time.perf_counter() + seconds
     while not condition():
         assert time.perf_counter() < end, "it did not happen"
@@ -115,7 +115,7 @@ def test_start_pause_step_reset_and_start_again():
         await asyncio.sleep(0.05)
         assert (runner.state, runner.count) == ("paused", count + 1)
         runner.start()
-        await until(lambda: runner.state == "finished", 10)
+        await until(lambda: runner.state == "finished")
         assert runner.count == 400
         assert training.steps == list(range(1, 401))
         assert runner.bar.value == runner.bar.max == 400
@@ -203,6 +203,28 @@ def test_thirty_frames_a_second_and_no_more(monkeypatch):
         await clock.runs(runner, 2)
         assert 50 <= sum(seen is not None for _, seen in training.shown) <= 1 + 30 * clock.now  # one at either end
         assert runner.count > 2000
+
+    on_a_loop(scenario())
+
+
+def test_what_a_press_has_drawn_holds_no_frame_up(monkeypatch):
+    async def scenario():
+        clock, drawn = Clock(monkeypatch), []
+
+        def show(count, seen):
+            clock.sleep(1.0 if seen is None else 0.005)  # the picture after a reset takes long
+            drawn.append((clock.now, seen is None))
+
+        runner = Runner(Counter(seconds=0.01, sleep=clock.sleep).begin, show)
+        runner.worker = AtOnce()
+        runner.start()
+        await until(lambda: len(drawn) > 5)
+        runner.reset()
+        await until(lambda: sum(still for _, still in drawn) == 2 and not drawn[-1][1])
+        runner.pause()
+        await until(lambda: runner.state == "paused")
+        reset = [i for i, (_, still) in enumerate(drawn) if still][1]
+        assert drawn[reset + 1][0] - drawn[reset][0] < 0.1
 
     on_a_loop(scenario())
 
