@@ -87,3 +87,15 @@ def test_importing_changes_no_global_state():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_every_public_name_of_the_widgets_is_there_and_only_what_is_asked_for_is_imported():
+    code = (
+        "import sys, helpers.widgets as widgets\n"
+        "from helpers.widgets import Stepper, jacobian_panel\n"
+        "assert 'torch' not in sys.modules\n"
+        "assert [name for name in dir(widgets) if getattr(widgets, name).__name__ != name] == []\n"
+        "assert not hasattr(widgets, 'Panel')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

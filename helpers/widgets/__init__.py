@@ -1,31 +1,37 @@
-"""What readers touch: panels with buttons over training generators and live pictures."""
+"""What readers touch: panels with buttons over training generators and live pictures.
 
-from helpers.widgets.constraints import ConstraintPanel, constraint_panel
-from helpers.widgets.cycles import cycle_panel
-from helpers.widgets.explorer import Explorer
-from helpers.widgets.gradient_graphs import gradient_graph_panel
-from helpers.widgets.idempotent import IdempotentPanel, idempotent_panel
-from helpers.widgets.jacobians import jacobian_panel
-from helpers.widgets.panels import TrainingPanel
-from helpers.widgets.playground import Playground
-from helpers.widgets.runner import Runner
-from helpers.widgets.scalar_net import ScalarNetPanel
-from helpers.widgets.step_sizes import step_size_panel
-from helpers.widgets.stepper import Stepper
+A name is imported when it is asked for: who steps through a graph does not wait for torch.
+"""
 
-__all__ = [
-    "ConstraintPanel",
-    "Explorer",
-    "IdempotentPanel",
-    "Playground",
-    "Runner",
-    "ScalarNetPanel",
-    "Stepper",
-    "TrainingPanel",
-    "constraint_panel",
-    "cycle_panel",
-    "gradient_graph_panel",
-    "idempotent_panel",
-    "jacobian_panel",
-    "step_size_panel",
-]
+from importlib import import_module
+from typing import Any
+
+HOMES = {
+    "ConstraintPanel": "constraints",
+    "Explorer": "explorer",
+    "IdempotentPanel": "idempotent",
+    "Playground": "playground",
+    "Runner": "runner",
+    "ScalarNetPanel": "scalar_net",
+    "Stepper": "stepper",
+    "TrainingPanel": "panels",
+    "constraint_panel": "constraints",
+    "cycle_panel": "cycles",
+    "gradient_graph_panel": "gradient_graphs",
+    "idempotent_panel": "idempotent",
+    "jacobian_panel": "jacobians",
+    "step_size_panel": "step_sizes",
+}
+"""Where each public name lives."""
+
+__all__ = list(HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(HOMES)}")
+    return getattr(import_module(f"{__name__}.{HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return list(HOMES)
