@@ -90,9 +90,17 @@ def fit_decoders(model: nn.Sequential, X: Tensor, Y: Tensor) -> list[nn.Module]:
     Alain & Bengio (2016), "Understanding intermediate layers using linear classifier probes" (with a bias and a
     logistic loss there; bias-free least squares here, as the decoders of local propagation are).
     """
-    outputs = probe(model, X)
-    blank = partial(nn.utils.skip_init, nn.Linear)  # draws no random numbers, which a training may be drawing meanwhile
-    decoders = [*(_read_out(h, outputs[-1][0].numel(), blank) for h in outputs[:-1]), nn.Identity()]
+    return refit(blank_decoders(model, X), model, X, Y)
+
+
+def blank_decoders(model: nn.Sequential, X: Tensor) -> list[nn.Module]:
+    """Return read-outs as `make_decoders` does, their weights not set: no random number is drawn, as others may be."""
+    outputs, blank = probe(model, X), partial(nn.utils.skip_init, nn.Linear)
+    return [*(_read_out(h, outputs[-1][0].numel(), blank) for h in outputs[:-1]), nn.Identity()]
+
+
+def refit(decoders: list[nn.Module], model: nn.Sequential, X: Tensor, Y: Tensor) -> list[nn.Module]:
+    """Fit read-outs of `blank_decoders` in place, as `fit_decoders` does, and return them."""
     h = X
     with torch.no_grad(), mode(False, model):
         for block, decoder in zip(list(model)[:-1], decoders):

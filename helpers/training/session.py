@@ -24,7 +24,7 @@ from torch.optim import SGD, Adam, RMSprop, Rprop
 from helpers.datasets import Points, datasets, whole_number
 from helpers.networks import layered_net, quicken
 from helpers.training.evaluation import Scores, layer_scores, mode
-from helpers.training.layers import fit_decoders, make_decoders
+from helpers.training.layers import blank_decoders, make_decoders, refit
 from helpers.training.rules import RULES
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
@@ -136,14 +136,23 @@ class View:
         """Return the answer (n, k) of every layer."""
         return self.answer(X)
 
-    def units(self, X: ArrayLike | Tensor) -> list[Scores]:
-        """Return the outputs (n, width) of every hidden block."""
+    def units(self, X: ArrayLike | Tensor, layers: int | None = None) -> list[Scores]:
+        """Return the outputs (n, width) of the first ``layers`` hidden blocks, of all of them unless told."""
         h, outputs = torch.as_tensor(X, dtype=torch.float32), []
         with torch.no_grad(), mode(False, self.model):
-            for block in list(self.model)[:-1]:
+            for block in list(self.model)[:-1][:layers]:
                 h = block(h)
                 outputs.append(h.numpy())
         return outputs
+
+
+class Twin(NamedTuple):
+    """What snapshots are kept in: the net, itself again with `QuickMish`, its decoders, or read-outs to be fitted."""
+
+    model: nn.Sequential
+    swift: nn.Sequential
+    decoders: Sequence[nn.Module] | None
+    blank: list[nn.Module] | None
 
 
 class Session:
@@ -171,7 +180,7 @@ class Session:
         self.model = setting.layers.build(X.shape[1], Y.shape[1], setting.seed)
         epochs, self.total = setting.schedule
         self.count, self.step = 0, cast(Any, None)
-        self._twin: tuple[nn.Sequential, Sequence[nn.Module] | None] | None = None
+        self._twin: Twin | None = None
         self.decoders: Sequence[nn.Module] | None = (
             make_decoders(self.model, X, seed=setting.seed) if setting.rule.startswith("local,") else None
         )
@@ -191,7 +200,10 @@ class Session:
 
     def predict(self, X: ArrayLike | Tensor) -> list[Scores]:
         """Return the answer (n, k) of every layer; without decoders, through read-outs fitted on 200 points."""
-        return self._answer(self.step, self.model, self.decoders)(X)
+        if self._answers_itself:
+            own: list[Scores] = self.step.predict(X)
+            return own
+        return self._answer(self.model, self.decoders, X)
 
     def units(self, X: ArrayLike | Tensor) -> list[Scores]:
         """Return the outputs (n, width) of every hidden block."""
@@ -208,31 +220,38 @@ class Session:
         quick : bool
             Whether the layers answer by `QuickMish`: sooner, and to 1e-5, of which no picture shows anything.
         """
-        if self.decoders is None and hasattr(self.step, "predict"):
+        if self._answers_itself:
             model, step = copy.deepcopy((self.model, self.step))
-            return View(model, self._answer(step, model, None))
-        live = (self.model, self.decoders)
-        if self._twin is None or (self._twin[1] is None) != (self.decoders is None):
-            self._twin = copy.deepcopy(live)
+            return View(model, step.predict)
+        if self._twin is None or (self._twin.decoders is None) != (self.decoders is None):
+            model, decoders = copy.deepcopy((self.model, self.decoders))
+            blank = None if decoders else blank_decoders(model, self.training_set.X)
+            self._twin = Twin(model, quicken(model), decoders, blank)
+        model, swift, decoders, blank = self._twin
         with torch.no_grad():
-            for held, now in zip(_tensors(*self._twin), _tensors(*live), strict=True):
+            for held, now in zip(_tensors(model, decoders), _tensors(self.model, self.decoders), strict=True):
                 held.copy_(now)
-        model = self._twin[0]
-        return View(quicken(model) if quick else model, self._answer(None, *self._twin, quick=quick))
+        shown = swift if quick else model
+        return View(shown, partial(self._answer, model, decoders, shown=shown, blank=blank))
+
+    @property
+    def _answers_itself(self) -> bool:
+        return self.decoders is None and hasattr(self.step, "predict")
 
     def _answer(
-        self, step: Any, model: nn.Sequential, decoders: Sequence[nn.Module] | None, quick: bool = False
-    ) -> Callable[[ArrayLike | Tensor], list[Scores]]:
-        if decoders is None and hasattr(step, "predict"):
-            answer: Callable[[ArrayLike | Tensor], list[Scores]] = step.predict
-            return answer
-
-        def through_decoders(X: ArrayLike | Tensor) -> list[Scores]:
-            few = slice(0, 200)
-            fitted = decoders or fit_decoders(model, self.training_set.X[few], self.training_set.Y[few])
-            return layer_scores(quicken(model) if quick else model, fitted, X)
-
-        return through_decoders
+        self,
+        model: nn.Sequential,
+        decoders: Sequence[nn.Module] | None,
+        X: ArrayLike | Tensor,
+        *,
+        shown: nn.Sequential | None = None,
+        blank: list[nn.Module] | None = None,
+    ) -> list[Scores]:
+        """Answer through decoders, or through read-outs that are fitted now: on the exact net, in the blank ones."""
+        if decoders is None:
+            few, Y = self.training_set.X[:200], self.training_set.Y[:200]
+            decoders = refit(blank or blank_decoders(model, few), model, few, Y)
+        return layer_scores(shown or model, decoders, X)
 
 
 def _tensors(model: nn.Module, decoders: Sequence[nn.Module] | None) -> list[Tensor]:

@@ -33,7 +33,7 @@ CURVES_EVERY = 1.0  # seconds between two drawings of curves, titles and thumbna
 MEASURED = 300  # points of each set on which the curves are measured
 SIZES = {1: 64, 2: 48, 3: 40, 4: 40}  # grid points a side of a field, by the number of rules
 MIME = {"png": "image/png", "svg": "image/svg+xml"}
-Seen = tuple[list[Scores], list[list[Scores]]]
+Seen = tuple[list[Scores], list[list[Scores]], tuple[int, int]]  # fields, units, and which of them is picked
 
 
 class Playground(LivePanel[PlaygroundPicture]):
@@ -227,19 +227,21 @@ class Playground(LivePanel[PlaygroundPicture]):
     def _look(self) -> Callable[[], Seen]:
         """Copy the nets as they stand, and hand out the longer work: answers over the plane, outputs of the units."""
         views, picture = [session.snapshot(quick=True) for session in self.race.sessions], self._picture
+        picked = self.looked_at
+        layers = None if picture.small else picked[0]  # without thumbnails only the unit that is shown large
 
         def work() -> Seen:
             answers = [scores for view in views for scores in view(picture.grid.points)] if picture.grid else []
-            return answers, [view.units(picture.probes) for view in views]
+            return answers, [view.units(picture.probes, layers) for view in views], picked
 
         return work
 
     def _show(self, count: int, seen: Seen | None) -> None:
         """Draw fields and the large unit; now and then, and at every stop, the rest too."""
         now, still = time.perf_counter(), seen is None
-        answers, units = self._look()() if seen is None else seen
+        answers, units, picked = self._look()() if seen is None else seen
         self._picture.fill(answers)
-        self._picture.look(units, *self.looked_at)
+        self._picture.look(units, *picked)
         if still:
             self._picture.measure(self.predict)
         curves = still or now > self.next_curves
