@@ -25,90 +25,29 @@ from playwright.sync_api import sync_playwright
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from live_cells import (
+    COUNT,
+    EXECUTE,
+    FORMULAS,
+    FOUR,
+    HEAD,
+    LOADED,
+    PANEL,
+    PEER,
+    PLAYGROUND,
+    PRESS,
+    STEPPER,
+    THEME,
+    TYPE,
+    WEIGH,
+)
 from tables import Row, judged, table
 
-from tests.browser.lab import CHROMIUM, FLAGS, Server, opened
-from tests.browser.panels import PANELS
+from tests.browser.lab import CHROMIUM, FLAGS, THEMED, Server, opened
+from tests.browser.panels import PANELS, Case
 
 NOTEBOOK = ROOT / "notebooks" / "zz_bench.ipynb"
-HEAD = "import torch\ntorch.set_num_threads(1)\nfrom helpers.widgets import TrainingPanel"
-PANEL = "panel = TrainingPanel('local, parallel', epochs={epochs}, size={size})\npanel"
-# Resident memory of the kernel as it is, and once the C library has given back what is free (glibc keeps it otherwise).
-WEIGH = """import ctypes, gc, psutil
-gc.collect(); resident = lambda: psutil.Process().memory_info().rss
-print(panel.runner.frames, resident(), getattr(ctypes.CDLL(None), 'malloc_trim', int)(0) * 0 + resident())"""
-PLAYGROUND = "from helpers.widgets import Playground\npanel = Playground(epochs=5000{more})\npanel"
-FOUR = ", rules=('back-propagation', 'local, parallel', 'local, damped', 'feedback alignment')"
-STEPPER = (
-    "from helpers.widgets import Stepper\npanel = Stepper('log(x1) + x1*x2 - sin(x2)', at='x1 = 2, x2 = 5')\npanel"
-)
-FORMULAS = ["x1 * x2 + x1", "tanh(x1) * exp(x2)", "sqrt(x1 * x1 + x2 * x2)", "1 / (1 + exp(-x1 * x2))", "x1 ** x2 * x1"]
-PEER_EPOCHS, EPOCHS = 20, 200  # the peer is too slow for all of them
-
-# The loop of the document, drawing the way documents draw: a new figure after every epoch.
-PEER = """
-import sys; sys.path.insert(0, "../benchmarks")
-import matplotlib.pyplot as plt
-from IPython.display import clear_output, display
-from ipywidgets import Output
-from local_propagation import DataLoader, datasets, document_parallel, make_decoders, mertens_net
-net, losses, out, ticks = mertens_net(seed=0), [], Output(), torch.linspace(-1.1, 1.1, 64)
-decoders, points = make_decoders(net, torch.zeros(1, 2), seed=0), torch.cartesian_prod(ticks, ticks).flip(1)
-epochs = document_parallel(net, DataLoader(datasets["signed_xor"].train(), batch_size=100, shuffle=True))
-def watch(count):
-    for _ in range(count):
-        losses.append(next(epochs))
-        figure = plt.figure(figsize=(9.6, 5.9))
-        for i, (block, decoder) in enumerate(zip(net, decoders)):
-            with torch.no_grad(): scores = decoder(block(net[:i](points))).reshape(64, 64)
-            figure.add_subplot(2, 4, i + 1).imshow(scores, origin="lower", vmin=0, vmax=1)
-        figure.add_subplot(2, 1, 2).plot(losses)
-        with out: clear_output(wait=True); plt.show()
-display(out)
-"""
-OPENING = """const panel = document.querySelector('.panel'), begin = performance.now();
-  const status = () => panel.querySelector('[role=status]').innerText;
-  const epoch = () => Number(status().match(/epoch (\\d+)/)[1]), first = epoch();"""
-# Frames: animation frames of the page in which a new image had been decoded. Epochs: as the status line counts them.
-COUNT = f"""milliseconds => new Promise(done => {{ {OPENING} let frames = 0, dirty = false;
-  const image = panel.querySelector('img');  // of the moving strip
-  image.addEventListener('load', () => {{ dirty = true; }});
-  const tick = () => {{
-    [frames, dirty] = [frames + dirty, false];
-    const seconds = (performance.now() - begin) / 1000;
-    if (seconds * 1000 < milliseconds) requestAnimationFrame(tick);
-    else done([frames / seconds, (epoch() - first) / seconds]);
-  }};
-  requestAnimationFrame(tick);
-}})"""
-# Milliseconds from a click to the words in the status line; or, without words, to a smaller number of epochs there.
-PRESS = f"""([name, words]) => new Promise(done => {{ {OPENING}
-  const watch = new MutationObserver(() => {{
-    if (words ? status().includes(words) : epoch() < first) {{ done(performance.now() - begin); watch.disconnect(); }}
-  }});
-  watch.observe(panel, {{childList: true, subtree: true, characterData: true}});
-  [...panel.querySelectorAll('button')].find(one => one.textContent.trim() === name).click();
-}})"""
-# Milliseconds from Enter in the first text box to a picture that is another one.
-TYPE = """text => new Promise(done => {
-  const panel = document.querySelector('.panel'), picture = () => panel.querySelector('svg')?.outerHTML;
-  const box = panel.querySelector('input[type=text]'), begin = performance.now(), before = picture();
-  new MutationObserver((_, watch) => {
-    if (picture() && picture() !== before) { done(performance.now() - begin); watch.disconnect(); }
-  }).observe(panel, {childList: true, subtree: true, characterData: true, attributes: true});
-  box.value = text;
-  for (const name of ['input', 'change']) box.dispatchEvent(new Event(name, {bubbles: true}));
-})"""
-# Milliseconds until the kernel has run a line of code, and what it printed.
-EXECUTE = """async code => {
-  const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel, begin = performance.now();
-  const future = kernel.requestExecute({code}), said = [];
-  future.onIOPub = message => said.push(message.content.text ?? message.content.evalue ?? '');
-  return future.done.then(() => [performance.now() - begin, said.join('')]);
-}"""
-
-
-THEME = "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})"
+PEER_EPOCHS, EPOCHS = 5, 200  # the peer is too slow for all of them
 
 
 class Lab(NamedTuple):
@@ -181,19 +120,33 @@ def buttons(lab: Lab) -> list[Row]:
 
 
 def watched(lab: Lab) -> list[Row]:
-    """Time 200 epochs of the parallel rule, watched live, against the document's loop drawing after every epoch."""
-    with panel(lab, EPOCHS) as page:
-        ours = page.evaluate(PRESS, ["Start", "finished"]) / 1000
-    count = 3 if lab.quick else PEER_EPOCHS
-    with shown(lab, PEER) as page:
-        page.evaluate(EXECUTE, "watch(1)")
-        milliseconds, said = page.evaluate(EXECUTE, f"watch({count})")
-        if page.locator(".jp-OutputArea-output img").count() != 1 or "rror" in said:
-            raise RuntimeError(f"the peer did not draw: {said}")
-    peer = milliseconds / 1000 * EPOCHS / count
-    what = f"{EPOCHS} parallel epochs watched live, same step from one batch (peer: {count} epochs, times "
-    row = Row(f"{what}{EPOCHS / count:.0f}): speed-up", f"{ours:.1f} s", f"{peer:.1f} s", f"{peer / ours:.1f}")
-    return [judged(row, peer / ours, low=20)]
+    """Time 200 epochs of the parallel rule, watched live, against the document's loop drawing after every epoch.
+
+    On a machine with other work the seconds of two runs say little: the contestants take turns, and what is judged is
+    the median of the ratios of neighbours.
+    """
+    variants = {"from the document's batches": (LOADED, 10), "same step from one batch": (PANEL, 20)}
+    times: dict[str, list[tuple[float, float]]] = {what: [] for what in variants}
+    for _ in range(1 if lab.quick else 5):
+        with shown(lab, PEER) as page:
+            page.evaluate(EXECUTE, "watch(1)")
+            milliseconds, said = page.evaluate(EXECUTE, f"watch({PEER_EPOCHS})")
+            if page.locator(".jp-OutputArea-output img").count() != 1 or "rror" in said:
+                raise RuntimeError(f"the peer did not draw: {said}")
+        for what, (cell, _) in variants.items():
+            with panel(lab, cell=cell.format(epochs=EPOCHS, size=64)) as page:
+                ours = page.evaluate(PRESS, ["Start", "finished"]) / 1000
+            times[what].append((ours, milliseconds / 1000 * EPOCHS / PEER_EPOCHS))
+    rows = []
+    for what, found in times.items():
+        ours, peer = (statistics.median(column) for column in zip(*found))
+        ratios = [b / a for a, b in found]
+        ratio, ends = statistics.median(ratios), f"{min(ratios):.1f} to {max(ratios):.1f}"
+        words = f"{EPOCHS} parallel epochs watched live, {what} (peer: {PEER_EPOCHS} epochs, times "
+        words += f"{EPOCHS / PEER_EPOCHS:.0f}; {len(found)} rounds): speed-up"
+        row = Row(words, f"{ours:.1f} s", f"{peer:.1f} s", f"{ratio:.1f} ({ends})")
+        rows.append(judged(row, ratio, low=variants[what][1]))
+    return rows
 
 
 def playground(lab: Lab) -> list[Row]:
@@ -229,20 +182,23 @@ def formulas(lab: Lab) -> list[Row]:
 
 
 def pictures(lab: Lab) -> list[Row]:
-    """Take screenshots of every panel of the lectures, light and dark and at 150 %, into pictures/panels."""
+    """Take screenshots of every panel, light and dark and on a page as narrow as at 150 %, into pictures/panels."""
     folder = ROOT / "pictures" / "panels"
     folder.mkdir(exist_ok=True)
-    for name, case in PANELS.items():
+    cases = PANELS | {name: Case(PLAYGROUND.format(more=more)) for name, more in (("09_one", ""), ("09_race", FOUR))}
+    for name, case in cases.items():
         with panel(lab, cell=f"{case.make}\npanel") as page:
+            page.set_viewport_size({"width": 1400, "height": 2000})  # the tallest panel fits
             for theme in ("Light", "Dark"):
                 page.evaluate(THEME, f"JupyterLab {theme}")
-                page.wait_for_timeout(800)
+                page.wait_for_function(THEMED, arg=f"JupyterLab {theme}")
+                page.wait_for_timeout(400)
                 page.locator(".panel").first.screenshot(path=folder / f"{name}_{theme.lower()}.png")
-            page.evaluate("document.body.style.zoom = 1.5")
+            page.set_viewport_size({"width": 1400 * 2 // 3, "height": 1400})
             page.wait_for_timeout(500)
             page.screenshot(path=folder / f"{name}_large.png")
             page.evaluate(THEME, "JupyterLab Light")
-    return [Row("screenshots of every panel, light, dark, at 150 %", f"{3 * len(PANELS)} in pictures/panels")]
+    return [Row("screenshots of every panel, light, dark, at 150 %", f"{3 * len(cases)} in pictures/panels")]
 
 
 def memory(lab: Lab) -> list[Row]:

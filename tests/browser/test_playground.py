@@ -23,7 +23,7 @@ HANDS = """const panel = document.querySelectorAll('.panel')[0];
   const wait = milliseconds => new Promise(done => setTimeout(done, milliseconds));
   const press = name => [...panel.querySelectorAll('button')].find(one => one.textContent.trim() === name).click();
   const until = async words => {
-    for (const end = performance.now() + 60000; !new RegExp(words).test(status()); await wait(4))
+    for (const end = performance.now() + 120000; !new RegExp(words).test(status()); await wait(4))
       if (performance.now() > end) throw new Error(`waiting for ${words}, read ${status()}`);
   };
   const tell = (field, name) => field.dispatchEvent(new Event(name, {bubbles: true}));

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.browser.lab import opened
+from tests.browser.lab import THEMED, opened
 from tests.browser.pages import in_the_kernel, run, written
 from tests.browser.panels import PANELS
 from tests.browser.test_panels import PATIENCE, Panel
@@ -37,8 +37,6 @@ UNDESCRIBED = "panel => panel.querySelector('img') !== null && !/Description of 
 # Labels and buttons whose words do not fit.
 CLIPPED = """panel => [...panel.querySelectorAll('button, .widget-label, .widget-readout')]
   .filter(one => one.offsetWidth && one.scrollWidth > one.clientWidth + 1).map(one => one.innerText)"""
-# The theme is there, and the splash over the page gone: JupyterLab throws if the next theme comes before that.
-THEMED = "theme => document.body.dataset.jpThemeName === theme && !document.getElementById('jupyterlab-splash')"
 # Words whose contrast to their ground is less than 4.5, as the guidelines for accessible pages ask.
 FAINT = """panel => {
   const rgba = text => (text.match(/[\\d.]+/g) ?? [0, 0, 0, 0]).map(Number);
