@@ -134,7 +134,7 @@ class LayerProgress(Recording):
         self.history: list[NDArray[np.float64]] = []
         self.latest: NDArray[np.float64] | None = None
         steps = [0, self.total] if self.total else []
-        self.error.clear(steps, [1e-3, 0.4] if self.total else [0.03, 0.4])  # a live axis has room from the start
+        self.error.clear(steps, [1e-4, 0.4] if self.total else [0.03, 0.4])  # a live axis has room from the start
         self.right.clear(steps, [0.4, 1])
 
     def record(self, x: int, predict: PredictLayers) -> None:

@@ -21,7 +21,7 @@ from helpers.widgets.controls import Command, buttons, log_slider, status_line
 
 SLICE = 0.012  # seconds of training before the loop gets a turn
 BREATH = 0.001  # seconds that it gets; 0 would not let messages in
-FPS = 30  # more frames than the page can paint only make the buttons slow
+FPS = 22  # twenty painted frames a second look smooth; each one more costs training, and makes the buttons slow
 FASTEST = 1000.0  # epochs a second on the speed slider, where it means: as fast as it goes
 SAVED = 0.3  # seconds of drawing that may be saved up: where frames are cheap, a costly one does not stop them
 WORDS_EVERY = 0.2  # seconds between two lines about a training that runs
@@ -38,7 +38,7 @@ class Runner:
         ``() -> (steps, total)``: an iterator that trains one epoch a step, and how many there will be. Within a step
         it may yield `PART`: commands are then heard sooner, while whoever looks or stops finds whole steps only.
     show : callable
-        ``(count, seen) -> None``: draws the state after ``count`` steps, at most 30 times a second. At every stop
+        ``(count, seen) -> None``: draws the state after ``count`` steps, at most 22 times a second. At every stop
         ``seen`` is None: no other frame follows soon, and nothing has been prepared.
     look : callable, optional
         ``() -> (() -> seen)``: called between two steps, it copies what a frame needs; the function that it returns

@@ -195,13 +195,13 @@ def test_drawing_takes_its_share_and_no_step_is_dropped(monkeypatch, share):
     on_a_loop(scenario())
 
 
-def test_thirty_frames_a_second_and_no_more(monkeypatch):
+def test_twenty_two_frames_a_second_and_no_more(monkeypatch):
     async def scenario():
         clock = Clock(monkeypatch)
         training = Counter(total=10**6, seconds=0.0005, sleep=clock.sleep)
         runner = training.runner()
         await clock.runs(runner, 2)
-        assert 50 <= sum(seen is not None for _, seen in training.shown) <= 1 + 30 * clock.now  # one at either end
+        assert 40 <= sum(seen is not None for _, seen in training.shown) <= 1 + 22 * clock.now  # one at either end
         assert runner.count > 2000
 
     on_a_loop(scenario())
