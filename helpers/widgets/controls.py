@@ -6,10 +6,21 @@ Every control can be used by keyboard; a number box and a text box answer when t
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from ipywidgets import BoundedIntText, Button, Dropdown, FloatLogSlider, FloatSlider, IntSlider, Layout, Text, Widget
+from ipywidgets import (
+    BoundedIntText,
+    Button,
+    Dropdown,
+    FloatLogSlider,
+    FloatSlider,
+    HBox,
+    IntSlider,
+    Layout,
+    Text,
+    Widget,
+)
 
 Command = Callable[[], None]
 STYLE = {"description_width": "initial"}
@@ -62,6 +73,11 @@ def status_line(words: str, problem: bool) -> str:
     """Write a line about what goes on, as HTML that a screen reader notices; a problem has a colour of its own."""
     kind, colour = (' class="error"', "#a33b00") if problem else ("", "inherit")
     return f'<span role="status"{kind} style="color:{colour};font-size:1.1em">{html.escape(words)}</span>'
+
+
+def row(controls: Iterable[Widget]) -> HBox:
+    """Set controls side by side, and on a narrow page below each other."""
+    return HBox(list(controls), layout=Layout(flex_flow="row wrap"))
 
 
 def text_box(text: str, value: str, width: str = "560px") -> Text:

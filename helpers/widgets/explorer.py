@@ -12,10 +12,11 @@ import html
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ipywidgets import HTML, HBox, Layout, VBox, Widget
+from ipywidgets import HTML, VBox, Widget
 
 from helpers.plots import Picture
 from helpers.widgets.cells import present_loop
+from helpers.widgets.controls import row
 from helpers.widgets.live import LiveImage
 
 
@@ -46,7 +47,7 @@ class Explorer:
         self.parts: tuple[bool, ...] = ()
         self.loop = present_loop()
         self.status, self.place = HTML(), VBox()
-        settings = HBox(list(controls.values()), layout=Layout(flex_flow="row wrap"))
+        settings = row(controls.values())
         self.box = VBox([settings, self.status, self.place])
         self.box.add_class("panel")
         for control in controls.values():

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
-from ipywidgets import HBox, Layout, VBox, Widget
+from ipywidgets import VBox, Widget
 
 from helpers.plots import Recording
+from helpers.widgets.controls import row
 from helpers.widgets.live import LiveImage
 from helpers.widgets.runner import Runner
 
@@ -47,8 +48,7 @@ class LivePanel(Generic[P]):
         self.controls, self.place = controls, VBox()
         self.key: object = None  # the settings that the picture was made for
         self.runner = Runner(self._begin, self._show, self._look, share, self._note, self._unit)
-        row = HBox(list(controls.values()), layout=Layout(flex_flow="row wrap"))
-        self.box = VBox([*(settings or [row]), self.runner.controls, self.place])
+        self.box = VBox([*(settings or [row(controls.values())]), self.runner.controls, self.place])
         self.box.add_class("panel")
         for control in controls.values():
             control.observe(lambda _: self.runner.reset(), "value")

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ipywidgets import HBox, Layout
 from numpy.typing import ArrayLike
 from torch import Tensor
 
@@ -22,7 +21,7 @@ from helpers.plots import LayerProgress
 from helpers.training import RULES
 from helpers.training.evaluation import Scores
 from helpers.training.session import NETS, OPTIMIZERS, Session, Setting
-from helpers.widgets.controls import choice, log_slider, slider, whole
+from helpers.widgets.controls import choice, log_slider, row, slider, whole
 from helpers.widgets.live_panel import LivePanel
 from helpers.widgets.runner import PART
 
@@ -70,8 +69,8 @@ class TrainingPanel(LivePanel[LayerProgress]):
         self.sessions: list[Session] = []
         controls = self._make_controls(start, size)
         self.share = slider("Drawing's share of time", share, 0.1, 0.9, 0.1, show=".0%")
-        chosen, row = list(controls.values()), Layout(flex_flow="row wrap")
-        settings = [HBox(chosen[:-4], layout=row), HBox([*chosen[-4:], self.share], layout=row)]
+        chosen = list(controls.values())
+        settings = [row(chosen[:-4]), row([*chosen[-4:], self.share])]
         super().__init__(controls, settings, share)
         self.share.observe(lambda change: setattr(self.runner, "share", change["new"]), "value")
 

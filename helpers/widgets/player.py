@@ -19,10 +19,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ipywidgets import HBox, IntSlider, Layout, VBox
+from ipywidgets import IntSlider, Layout, VBox
 
 from helpers.widgets.cells import present_loop, take_over
-from helpers.widgets.controls import STYLE, buttons, log_slider
+from helpers.widgets.controls import STYLE, buttons, log_slider, row
 
 BREATH = 0.02  # seconds between two looks at the clock while it plays
 
@@ -59,8 +59,8 @@ class Player:
         self.pace = log_slider("Pace (steps/s)", 1.0, -1, 1, show=".1f")
         self.slider = IntSlider(0, 0, 1, description="Steps taken", style=STYLE, layout=Layout(width="360px"))
         self.slider.observe(self._moved, "value")
-        self.row = HBox([self.slider], layout=Layout(flex_flow="row wrap"))
-        first = HBox([*self.buttons.values(), self.pace], layout=Layout(flex_flow="row wrap"))
+        self.row = row([self.slider])
+        first = row([*self.buttons.values(), self.pace])
         self.controls = VBox([first, self.row])
         take_over(self)
 

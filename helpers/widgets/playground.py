@@ -16,14 +16,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ipywidgets import HTML, HBox, Layout, VBox
+from ipywidgets import HTML, HBox, VBox
 
 from helpers.plots.playground import PlaygroundPicture
 from helpers.training.evaluation import Scores
 from helpers.training.race import MOST_RULES, Outcome, Race, State
 from helpers.training.race_code import code_of
 from helpers.widgets.cells import post
-from helpers.widgets.controls import buttons, text_box
+from helpers.widgets.controls import buttons, row, text_box
 from helpers.widgets.live_panel import LivePanel
 from helpers.widgets.playground_controls import NONE, ROWS, make_controls
 from helpers.widgets.runner import PART
@@ -64,9 +64,9 @@ class Playground(LivePanel[PlaygroundPicture]):
         self.quiet = self.pending = False  # whether controls follow the state; whether a reset has been asked for
         self.next_curves = 0.0
         fields = make_controls()
-        self.line = text_box("State (copy it; paste one and press Enter)", "", width="100%")
+        self.line = text_box("State (copy it; paste one and press Enter)", "", width="calc(100% - 4px)")
         self.refusal, self.export = HTML(), HTML()
-        rows = [HBox([fields[name] for name in row], layout=Layout(flex_flow="row wrap")) for row in ROWS]
+        rows = [row(fields[name] for name in names) for names in ROWS]
         super().__init__({}, [*rows, self.line, self.refusal])
         self.controls = fields
         self.box.children = [*self.box.children, VBox([self._exports(), self.export])]
@@ -257,7 +257,7 @@ class Playground(LivePanel[PlaygroundPicture]):
             ("PNG", "", "The figure as pixels", lambda: self.offer("PNG")),
             ("SVG", "", "The figure as lines", lambda: self.offer("SVG")),
         )
-        return HBox([HTML("Export:"), *buttons(rows, self._post).values()])
+        return row([HTML("Export:"), *buttons(rows, self._post).values()])
 
     def offer(self, name: str) -> None:
         """Show the code ("Code"), or a link that saves the figure ("PNG", "SVG"), below the buttons."""

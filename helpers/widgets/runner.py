@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from ipywidgets import HTML, HBox, IntProgress, Layout, VBox
+from ipywidgets import HTML, IntProgress, Layout, VBox
 
 from helpers.widgets.cells import post, present_loop, take_over
-from helpers.widgets.controls import Command, buttons, log_slider, status_line
+from helpers.widgets.controls import Command, buttons, log_slider, row, status_line
 
 SLICE = 0.012  # seconds of training before the loop gets a turn
 BREATH = 0.001  # seconds that it gets; 0 would not let messages in
@@ -100,7 +100,7 @@ class Runner:
         )
         self.buttons, self.speed = buttons(rows), log_slider("Speed (epochs/s)", FASTEST, 0, 3, show=".0f")
         self.bar, self.status = IntProgress(0, min=0, max=1, layout=Layout(width="260px")), HTML()
-        self.controls = VBox([HBox([*self.buttons.values(), self.speed]), HBox([self.bar, self.status])])
+        self.controls = VBox([row([*self.buttons.values(), self.speed]), row([self.bar, self.status])])
 
     # Commands: from any thread, and as often as one likes.
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from ipywidgets import HTML, Dropdown, HBox, Layout, VBox
+from ipywidgets import HTML, Dropdown, Layout, VBox
 
 from helpers.diff.formula import parse, read_values
 from helpers.diff.graphs import Graph
@@ -23,7 +23,7 @@ from helpers.diff.steps import Sweep
 from helpers.diff.trace import Trace
 from helpers.plots.step_table import trace_table
 from helpers.plots.stepper import StepPicture
-from helpers.widgets.controls import STYLE, choice, text_box
+from helpers.widgets.controls import STYLE, choice, row, text_box
 from helpers.widgets.player import Player
 
 Source = str | Trace | Program | Callable[..., Any]
@@ -101,7 +101,7 @@ class Stepper:
         self.player.row.children = [*self.player.row.children, self.jump]
         self.status, self.problem, self.graph, self.caption, self.table = (HTML() for _ in range(5))
         self.graph.layout = Layout(width="100%", overflow="auto")
-        settings = HBox(list(self.controls.values()), layout=Layout(flex_flow="row wrap"))
+        settings = row(self.controls.values())
         parts = [settings, self.player.controls, self.problem, self.status, self.graph, self.table, self.caption]
         self.box = VBox(parts)
         self.box.add_class("panel")

@@ -37,6 +37,10 @@ UNDESCRIBED = "panel => panel.querySelector('img') !== null && !/Description of 
 # Labels and buttons whose words do not fit.
 CLIPPED = """panel => [...panel.querySelectorAll('button, .widget-label, .widget-readout')]
   .filter(one => one.offsetWidth && one.scrollWidth > one.clientWidth + 1).map(one => one.innerText)"""
+# Controls that a page as narrow as at a lecture's zoom cuts off.
+OUTSIDE = """panel => [...panel.querySelectorAll('button, input, select, .noUi-target, .widget-readout')]
+  .filter(one => one.offsetWidth && one.getBoundingClientRect().right > panel.getBoundingClientRect().right + 1)
+  .map(one => one.outerHTML.slice(0, 200))"""
 # Words whose contrast to their ground is less than 4.5, as the guidelines for accessible pages ask.
 FAINT = """panel => {
   const rgba = text => (text.match(/[\\d.]+/g) ?? [0, 0, 0, 0]).map(Number);
@@ -152,6 +156,11 @@ def test_each_control_of_each_panel(server, browser, notebook, request):
         book.page.evaluate("document.body.style.zoom = 1.5")
         book.page.wait_for_timeout(300)
         assert not swept.box.evaluate(CLIPPED)
+        book.page.evaluate("document.body.style.zoom = ''")
+        book.page.set_viewport_size({"width": 933, "height": 1000})
+        book.page.wait_for_timeout(300)
+        assert not swept.box.evaluate(OUTSIDE)
+        book.page.set_viewport_size({"width": 1400, "height": 1000})
         assert not book.errors
 
 
