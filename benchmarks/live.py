@@ -43,7 +43,7 @@ from live_cells import (
 )
 from tables import Row, judged, table
 
-from tests.browser.lab import CHROMIUM, FLAGS, THEMED, Server, opened
+from tests.browser.lab import CHROMIUM, FLAGS, NARROW, THEMED, WIDE, Server, opened
 from tests.browser.panels import PANELS, Case
 
 NOTEBOOK = ROOT / "notebooks" / "zz_bench.ipynb"
@@ -188,13 +188,13 @@ def pictures(lab: Lab) -> list[Row]:
     cases = PANELS | {name: Case(PLAYGROUND.format(more=more)) for name, more in (("09_one", ""), ("09_race", FOUR))}
     for name, case in cases.items():
         with panel(lab, cell=f"{case.make}\npanel") as page:
-            page.set_viewport_size({"width": 1400, "height": 2000})  # the tallest panel fits
+            page.set_viewport_size(WIDE | {"height": 2000})  # the tallest panel fits
             for theme in ("Light", "Dark"):
                 page.evaluate(THEME, f"JupyterLab {theme}")
                 page.wait_for_function(THEMED, arg=f"JupyterLab {theme}")
                 page.wait_for_timeout(400)
                 page.locator(".panel").first.screenshot(path=folder / f"{name}_{theme.lower()}.png")
-            page.set_viewport_size({"width": 1400 * 2 // 3, "height": 1400})
+            page.set_viewport_size(NARROW | {"height": 1400})
             page.wait_for_timeout(500)
             page.screenshot(path=folder / f"{name}_large.png")
             page.evaluate(THEME, "JupyterLab Light")

@@ -24,7 +24,7 @@ panel = TrainingPanel('local, parallel', epochs={epochs})
 begin = panel.runner.begin
 def begin_with_batches():
     (steps, total), (session,) = begin(), panel.sessions
-    loader = DataLoader(session.training_set, batch_size=100, shuffle=True)
+    loader = DataLoader(session.training_set, batch_size=100, shuffle=True, generator=torch.Generator().manual_seed(0))
     arguments = session.model, partial(Rprop, lr=0.01), mse_loss, binary_cross_entropy, total, loader
     session.steps = RULES['local, parallel'](*arguments, seed=0)
     return steps, total

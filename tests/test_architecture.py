@@ -74,6 +74,11 @@ def test_a_module_says_what_it_is_for_and_stays_small(file):
     assert len(file.read_text().splitlines()) <= 300
 
 
+def passes_in_a_fresh_python(code):
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_importing_changes_no_global_state():
     code = (
         "import numpy, torch, matplotlib, warnings\n"
@@ -85,8 +90,7 @@ def test_importing_changes_no_global_state():
         "assert before[3] == matplotlib.get_backend(auto_select=False)\n"
         "import sys; assert 'sklearn' not in sys.modules and 'matplotlib.pyplot' not in sys.modules\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    passes_in_a_fresh_python(code)
 
 
 def test_every_public_name_of_the_widgets_is_there_and_only_what_is_asked_for_is_imported():
@@ -97,5 +101,4 @@ def test_every_public_name_of_the_widgets_is_there_and_only_what_is_asked_for_is
         "assert [name for name in dir(widgets) if getattr(widgets, name).__name__ != name] == []\n"
         "assert not hasattr(widgets, 'Panel')\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    passes_in_a_fresh_python(code)

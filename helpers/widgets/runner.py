@@ -259,7 +259,7 @@ class Runner:
             self.bar.max, self.bar.value = max(self.total, 1), min(self.count, self.total)
             self._say()
             self.next_words = begin + WORDS_EVERY
-        self.debt = self.debt + time.perf_counter() - begin if sight else 0.0
+        self.debt = self.debt + (time.perf_counter() - begin) if sight else 0.0  # a press is answered free of charge
 
     def _say(self, text: str = "") -> None:
         count = self.count + (self.state == "paused" and not self.whole)  # a step that has begun is completed first

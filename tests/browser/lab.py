@@ -24,7 +24,8 @@ FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-SECONDS = 180
+SECONDS = 180  # that are waited for anything, on a machine that has much else to do
+WIDE, NARROW = {"width": 1400, "height": 1000}, {"width": 933, "height": 1000}  # a page, and the same at 150 %
 
 OPEN = """async path => {
   const app = window.jupyterapp;
@@ -99,7 +100,7 @@ class Server:
     def enter(self, browser: Any) -> Any:
         """Return the page of the application: it takes seconds to load, so that notebooks follow each other in it."""
         if self.page is None:
-            self.page = browser.new_context(viewport={"width": 1400, "height": 1000}).new_page()
+            self.page = browser.new_context(viewport=WIDE).new_page()
             self.page.set_default_timeout(SECONDS * 1000)
             self.page.goto(f"http://127.0.0.1:{self.port}/lab?reset&token={self.token}")
             self.page.wait_for_function("() => window.jupyterapp?.shell")

@@ -6,14 +6,13 @@ import re
 
 import pytest
 
-from tests.browser.lab import opened
+from tests.browser.lab import SECONDS, opened
 from tests.browser.pages import in_the_kernel, run, train_on, written
 
 pytestmark = pytest.mark.browser
 
 HEAD = "import torch\nfrom helpers.widgets import TrainingPanel\ntorch.set_num_threads(1)"
 EPOCH = re.compile(r"epoch (\d+) of (\d+)")
-PATIENCE = 120  # seconds, for a machine that has much else to do
 # 52 presses within a second, which end with the last button.
 FIFTY = """async (panel, names) => {
   const buttons = names.map(name => [...panel.querySelectorAll('button')].find(b => b.textContent.trim() === name));
@@ -41,7 +40,7 @@ class Panel:
 
     def press(self, name):
         button = self.box.get_by_role("button", name=re.compile(rf"{name}\s*$"))  # an icon stands before the name
-        button.click(timeout=PATIENCE * 1000)
+        button.click()
 
     def status(self):
         return self.box.locator("[role=status]").first.inner_text()
@@ -53,7 +52,7 @@ class Panel:
         return self.box.locator("img").first.get_attribute("src")
 
     def until(self, words):
-        self.box.locator("[role=status]", has_text=re.compile(words)).first.wait_for(timeout=PATIENCE * 1000)
+        self.box.locator("[role=status]", has_text=re.compile(words)).first.wait_for()
 
     def moves(self, times):
         """Return whether the picture changes so often, without a hand on the panel."""
@@ -67,11 +66,11 @@ class Panel:
                  watch.observe(image, {attributes: true, attributeFilter: ['src']});
                  setTimeout(() => { watch.disconnect(); done(times <= 0); }, wait);
                })""",
-            [times, PATIENCE * 1000],
+            [times, SECONDS * 1000],
         )
 
     def choose(self, label, option):
-        self.box.get_by_label(label, exact=True).select_option(option, timeout=PATIENCE * 1000)
+        self.box.get_by_label(label, exact=True).select_option(option)
 
 
 @pytest.mark.parametrize("notebook", [["panel = TrainingPanel(epochs=100000)\npanel"]], indirect=True, ids=[""])

@@ -8,7 +8,7 @@ import pytest
 
 from helpers.training import RULES
 from helpers.training.race import LABELLED
-from tests.browser.lab import opened
+from tests.browser.lab import SECONDS, opened
 from tests.browser.pages import in_the_kernel, run, train_on, written
 from tests.browser.test_panels import Panel
 
@@ -23,13 +23,13 @@ HANDS = """const panel = document.querySelectorAll('.panel')[0];
   const wait = milliseconds => new Promise(done => setTimeout(done, milliseconds));
   const press = name => [...panel.querySelectorAll('button')].find(one => one.textContent.trim() === name).click();
   const until = async words => {
-    for (const end = performance.now() + 120000; !new RegExp(words).test(status()); await wait(4))
+    for (const end = performance.now() + PATIENCE; !new RegExp(words).test(status()); await wait(4))
       if (performance.now() > end) throw new Error(`waiting for ${words}, read ${status()}`);
   };
   const tell = (field, name) => field.dispatchEvent(new Event(name, {bubbles: true}));
   const choose = (list, index) => { list.selectedIndex = index; tell(list, 'change'); };
   const named = label => document.getElementById([...panel.querySelectorAll('label')].find(
-    one => one.textContent === label).htmlFor);"""
+    one => one.textContent === label).htmlFor);""".replace("PATIENCE", str(SECONDS * 1000))
 SWEEP = f"""async ([data, rules]) => {{ {HANDS}
   const pick = (label, option) => {{
     const list = named(label); choose(list, [...list.options].findIndex(one => one.textContent === option));

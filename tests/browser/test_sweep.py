@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.browser.lab import THEMED, opened
+from tests.browser.lab import NARROW, THEMED, WIDE, opened
 from tests.browser.pages import in_the_kernel, run, written
 from tests.browser.panels import PANELS
-from tests.browser.test_panels import PATIENCE, Panel
+from tests.browser.test_panels import Panel
 
 pytestmark = pytest.mark.browser
 
@@ -76,7 +76,6 @@ class Swept:
         self.page.wait_for_function(
             f"([panel, before]) => ({SEEN})(panel) !== before",
             arg=[self.box.element_handle(), before],
-            timeout=PATIENCE * 1000,
             polling=50,
         )
         self.box.evaluate(SETTLED)
@@ -157,10 +156,10 @@ def test_each_control_of_each_panel(server, browser, notebook, request):
         book.page.wait_for_timeout(300)
         assert not swept.box.evaluate(CLIPPED)
         book.page.evaluate("document.body.style.zoom = ''")
-        book.page.set_viewport_size({"width": 933, "height": 1000})
+        book.page.set_viewport_size(NARROW)
         book.page.wait_for_timeout(300)
         assert not swept.box.evaluate(OUTSIDE)
-        book.page.set_viewport_size({"width": 1400, "height": 1000})
+        book.page.set_viewport_size(WIDE)
         assert not book.errors
 
 

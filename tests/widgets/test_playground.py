@@ -18,7 +18,7 @@ SMALL = {"blocks": 2, "width": 5, "samples": 40, "epochs": 6}
 RACE = SMALL | {"rules": ("back-propagation", "local, sequential", "forward-forward")}
 
 
-async def until(condition, seconds=20.0):
+async def until(condition, seconds=60.0):
     end = asyncio.get_running_loop().time() + seconds
     while not condition():
         assert asyncio.get_running_loop().time() < end, "it did not happen"
@@ -123,6 +123,16 @@ def test_another_unit_is_shown_without_a_new_start():
     assert (panel.state.layer, panel.state.unit) == (1, 3)
     assert panel.controls["unit"].value == 3
     assert panel.error is None
+
+
+def test_another_unit_is_picked_while_a_frame_is_in_preparation():
+    panel = Playground(**RACE)
+    seen = panel._look()()
+    panel.looked_at = (2, 3)
+    panel._show(0, seen)
+    assert panel._picture.picked == (1, 1)  # what was prepared: of the other layer nothing has been worked out
+    panel._show(0, panel._look()())
+    assert panel._picture.picked == (2, 3)
 
 
 def test_a_rule_chosen_twice_counts_once():
