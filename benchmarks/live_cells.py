@@ -56,17 +56,18 @@ display(out)
 OPENING = """const panel = document.querySelector('.panel'), begin = performance.now();
   const status = () => panel.querySelector('[role=status]').innerText;
   const epoch = () => Number(status().match(/epoch (\\d+)/)[1]), first = epoch();"""
-# Frames: animation frames of the page in which a new image had been decoded. Epochs: as the status line counts them.
-COUNT = f"""milliseconds => new Promise(done => {{ {OPENING} let frames = 0, dirty = false;
+# Frames: animation frames of the page before which a new image had been decoded; no others are asked for, as an idle
+# page asks for none. Epochs: as the status line counts them.
+COUNT = f"""milliseconds => new Promise(done => {{ {OPENING} let frames = 0, asked = false;
   const image = panel.querySelector('img');  // of the moving strip
-  image.addEventListener('load', () => {{ dirty = true; }});
-  const tick = () => {{
-    [frames, dirty] = [frames + dirty, false];
+  const paint = () => {{ [frames, asked] = [frames + 1, false]; }};
+  const loaded = () => {{ if (!asked) {{ asked = true; requestAnimationFrame(paint); }} }};
+  image.addEventListener('load', loaded);
+  setTimeout(() => {{
     const seconds = (performance.now() - begin) / 1000;
-    if (seconds * 1000 < milliseconds) requestAnimationFrame(tick);
-    else done([frames / seconds, (epoch() - first) / seconds]);
-  }};
-  requestAnimationFrame(tick);
+    image.removeEventListener('load', loaded);
+    done([frames / seconds, (epoch() - first) / seconds]);
+  }}, milliseconds);
 }})"""
 # Milliseconds from a click to the words in the status line; or, without words, to a smaller number of epochs there.
 PRESS = f"""([name, words]) => new Promise(done => {{ {OPENING}

@@ -29,15 +29,16 @@ class Normalize(nn.Module):
 
 
 class QuickMish(nn.Module):
-    """Mish from one exponential, in half the time: x t / (t + 2) with t = e (e + 2), e = exp(x); to 1e-6, no gradient.
+    """Mish from one exponential, several times as fast: x / (1 + 1/h), h = e + e^2/2, e = exp(x); to 1e-6, no gradient.
 
     Mish is x tanh(log(1 + e)); the tanh of a logarithm is a quotient of powers.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        e = x.detach().clamp(max=20).exp_()  # beyond 20 the quotient is 1 in float32
-        t = e.add(2).mul_(e)
-        return t.div_(t + 2).mul_(x)
+        x = x.detach()
+        e = x.exp()
+        below = torch.addcmul(e, e, e, value=0.5).reciprocal_().add_(1)
+        return torch.div(x, below, out=below)
 
 
 def quicken(model: nn.Sequential) -> nn.Sequential:

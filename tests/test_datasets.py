@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, TensorDataset
 
 from helpers.datasets import data_set, datasets, descriptions
 
@@ -33,6 +33,19 @@ def test_an_entry_obeys_the_type(name):
     x, y = next(iter(DataLoader(train, batch_size=10)))
     assert x.shape == (10, train.X.shape[1])
     assert y.shape == (10, train.Y.shape[1])
+
+
+def test_a_loader_gets_the_samples_one_by_one_or_a_batch_at_once():
+    points = datasets["signed_xor"].train(samples=25)
+    plain = TensorDataset(points.X, points.Y)
+    assert all(a is not b and torch.equal(a, b) for a, b in zip(points.__getitems__([7])[0], plain[7], strict=True))
+    options = {"batch_size": 10, "shuffle": True}
+    loaders = [DataLoader(d, generator=torch.Generator().manual_seed(3), **options) for d in (points, plain)]
+    for ours, torchs in zip(*loaders, strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(ours, torchs, strict=True))
+    kept = next(iter(DataLoader(points, batch_size=5)))[0]
+    kept.zero_()  # a batch is a copy
+    assert points.X[:5].abs().sum() > 0
 
 
 @pytest.mark.parametrize("name", NAMES)

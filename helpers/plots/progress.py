@@ -21,6 +21,7 @@ from helpers.plots.pictures import TEXT, Recording, label, new_figure
 Scores = Sequence[ArrayLike]
 PredictLayers = Callable[[Any], Scores]
 Predict = Callable[[Any], Any]
+Measured = NDArray[np.float64]
 
 LOOK_AT_FIELDS = (
     "the boundary (black) of each layer; in the curves, which one gets there first, and the gap of thin to thick."
@@ -131,22 +132,29 @@ class LayerProgress(Recording):
     def clear(self) -> None:
         """Forget what has been recorded; the curves get back the limits that they began with."""
         self.x: list[int] = []
-        self.history: list[NDArray[np.float64]] = []
-        self.latest: NDArray[np.float64] | None = None
+        self.history: list[Measured] = []
+        self.latest: Measured | None = None
         steps = [0, self.total] if self.total else []
         self.error.clear(steps, [1e-4, 0.4] if self.total else [0.03, 0.4])  # a live axis has room from the start
         self.right.clear(steps, [0.4, 1])
 
     def record(self, x: int, predict: PredictLayers) -> None:
         """Measure error and accuracy on both sets, at step ``x``, for the curves; nothing is drawn."""
-        self.measure(predict)
-        assert self.latest is not None
+        self.note(x, self.yardstick(predict))
+
+    def note(self, x: int, measured: Measured) -> None:
+        """Keep what `yardstick` has measured, at step ``x``, for the curves."""
+        self.latest = measured
         self.x.append(x)
-        self.history.append(self.latest)
+        self.history.append(measured)
 
     def measure(self, predict: PredictLayers) -> None:
         """Measure error and accuracy on both sets, for titles and words alone: the curves do not get a point."""
-        self.latest = np.array([[_measure(s, Y) for s in predict(X)] for X, Y in self.sets])
+        self.latest = self.yardstick(predict)
+
+    def yardstick(self, predict: PredictLayers) -> Measured:
+        """Return error and accuracy of every answer on both sets, (set, answer, 2); nothing is kept."""
+        return np.array([[_measure(s, Y) for s in predict(X)] for X, Y in self.sets])
 
     def draw(self, predict: PredictLayers) -> bool:
         """Bring fields and curves up to date; return whether limits stretched, so that a kept background is stale."""

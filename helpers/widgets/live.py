@@ -105,7 +105,7 @@ class LiveImage:
         renderer = self.canvas.get_renderer()
         renderer.clear()
         frames = {artist.axes: list(artist.axes.spines.values()) for artist in self.layers if artist.axes}
-        _draw([*self.picture.covering, *(spine for spines in frames.values() for spine in spines)])
+        self._draw([*self.picture.covering, *(spine for spines in frames.values() for spine in spines)])
         drawn = np.asarray(renderer.buffer_rgba()).reshape(-1, 4)
         (at,) = drawn[:, 3].nonzero()
         alpha: Blend = drawn[at][:, [3, 3, 3, 3]].astype(np.float32) / 255
@@ -121,16 +121,21 @@ class LiveImage:
     def write(self) -> None:
         """Put the slow artists as they are now onto the background, and send the strip that does not move."""
         self.canvas.restore_region(self.background)
-        _draw(self.picture.slow)
+        self._draw(self.picture.slow)
         self.written = self.canvas.copy_from_bbox(self.upper)
         self._send(self.still, self.cut, self.canvas.get_width_height()[1])
 
     def show(self) -> None:
         """Send the strip that moves as it is now: a kept background, and over it what changes in every frame."""
         self.canvas.restore_region(self.written)
-        _draw(self.layers)
+        self._draw(self.layers)
         self.cover()
         self._send(self.moving, 0, self.cut)
+
+    def _draw(self, artists: Iterable[Artist]) -> None:
+        renderer = self.canvas.get_renderer()
+        for artist in artists:
+            artist.draw(renderer)
 
     def _send(self, image: Image, top: int, bottom: int) -> None:
         """Send the rows of the canvas from ``top`` to ``bottom``."""
@@ -147,9 +152,3 @@ class LiveImage:
             f"<p><b>What to look for:</b> {look}</p>"
             f"<details><summary>Description of the figure</summary>{text}</details>"
         )
-
-
-def _draw(artists: Iterable[Artist]) -> None:
-    for artist in artists:
-        assert artist.axes is not None
-        artist.axes.draw_artist(artist)

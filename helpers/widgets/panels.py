@@ -8,9 +8,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from time import perf_counter
 from typing import Any
 
 from numpy.typing import ArrayLike
@@ -18,6 +18,7 @@ from torch import Tensor
 
 from helpers.datasets import datasets
 from helpers.plots import LayerProgress
+from helpers.plots.progress import Measured
 from helpers.training import RULES
 from helpers.training.evaluation import Scores
 from helpers.training.session import NETS, OPTIMIZERS, Session, Setting
@@ -29,6 +30,7 @@ POINT_EVERY = 0.2  # seconds between two points of the live curves
 CURVES_EVERY = 1.0  # seconds between two drawings of the curves and titles, which take longer than the fields
 MEASURED = 300  # points of each set on which the live curves are measured
 LABELLED = [name for name in datasets if name != "normal"]  # whose targets are classes
+Seen = tuple[list[Scores], Measured | None]  # the answers over the plane; now and then a point of the curves
 
 
 class TrainingPanel(LivePanel[LayerProgress]):
@@ -134,21 +136,33 @@ class TrainingPanel(LivePanel[LayerProgress]):
         """Return the answers (n, k) of every layer of every run, in one list."""
         return [scores for session in self.sessions for scores in session.predict(X)]
 
-    def _look(self) -> Callable[[], list[Scores]]:
-        """Copy the runs as they stand, and hand out the longer work: the answers at every point of the fields."""
-        views, grid = [session.snapshot(quick=True) for session in self.sessions], self._picture.grid
-        return lambda: [scores for view in views for scores in view(grid.points)] if grid else []
+    def _look(self) -> Callable[[], Seen]:
+        """Copy the runs as they stand, and hand out the longer work: answers over the plane, a point of the curves."""
+        views, picture, now = [session.snapshot(quick=True) for session in self.sessions], self._picture, perf_counter()
+        due = now > self.next_point
+        if due:
+            self.next_point = now + POINT_EVERY
+
+        def predict(X: Any) -> list[Scores]:
+            return [scores for view in views for scores in view(X)]
+
+        def work() -> Seen:
+            return predict(picture.grid.points) if picture.grid else [], picture.yardstick(predict) if due else None
+
+        return work
 
     def _note(self, count: int) -> None:
         self._picture.record(count, self.predict)
 
-    def _show(self, count: int, seen: list[Scores] | None) -> None:
-        """Draw the fields; now and then, and at every stop, measure, draw the curves and say it in words."""
-        now, still = time.perf_counter(), seen is None
-        if still or now > self.next_point:
-            self._note(count)
-            self.next_point = now + POINT_EVERY
-        self._picture.fill(self._look()() if seen is None else seen)
+    def _show(self, count: int, seen: Seen | None) -> None:
+        """Draw the fields; now and then, and at every stop, the curves too, and say it in words."""
+        now, still = perf_counter(), seen is None
+        answers, measured = self._look()() if seen is None else seen
+        if still:
+            self._note(count)  # by the net itself: the quick one is right to a millionth
+        elif measured is not None:
+            self._picture.note(count, measured)
+        self._picture.fill(answers)
         curves = still or now > self.next_curves
         if curves:
             self.next_curves = now + CURVES_EVERY

@@ -19,8 +19,8 @@ from ipywidgets import HTML, IntProgress, Layout, VBox
 from helpers.widgets.cells import post, present_loop, take_over
 from helpers.widgets.controls import Command, buttons, log_slider, row, status_line
 
-SLICE = 0.012  # seconds of training before the loop gets a turn
-BREATH = 0.001  # seconds that it gets; 0 would not let messages in
+SLICE = 0.012  # seconds of training before the loop gets its turns
+TURNS = 8  # that it then gets: a message takes several to come in; a sleep of a millisecond would cost more
 FPS = 22  # twenty painted frames a second look smooth; each one more costs training, and makes the buttons slow
 FASTEST = 1000.0  # epochs a second on the speed slider, where it means: as fast as it goes
 SAVED = 0.3  # seconds of drawing that may be saved up: where frames are cheap, a costly one does not stop them
@@ -199,22 +199,23 @@ class Runner:
         self.error, self.state, self.whole = error, "failed", True
 
     async def _train(self) -> None:
-        """Slices of training, frames when they are due, and a breath for the loop in between."""
+        """Slices of training, frames when they are due, and turns for the loop in between."""
         last = turn = due = time.perf_counter()  # due: when the next step is due at the chosen speed
         pace = (self.count, last)  # the rate is measured over the last half second or more
         while self.state == "running":
             if last >= due:
                 self._advance()
-                pause = 1 / self.speed.value if self.whole and self.speed.value < FASTEST else 0.0
-                due = max(due + pause, last - 0.1)
+                if self.whole and self.speed.value < FASTEST:
+                    due = max(due + 1 / self.speed.value, last - 0.1)
             now = time.perf_counter()
             if now - pace[1] > 0.5:
                 self.rate, pace = max(0, self.count - pace[0]) / (now - pace[1]), (self.count, now)
-            self.debt = max(-SAVED, self.debt - self.share * (now - last))
-            last = now
+            self.debt, last = max(-SAVED, self.debt - self.share * (now - last)), now
             drawn = self._film(now)  # after a frame too the loop gets a turn: a command does not wait for a step more
             if self.state == "running" and (drawn or time.perf_counter() - turn >= SLICE or now < due):
-                await asyncio.sleep(min(0.02, max(BREATH, due - time.perf_counter())))
+                wait = min(0.02, max(0.0, due - time.perf_counter()))
+                for _ in range(1 if wait else TURNS):
+                    await asyncio.sleep(wait)
                 turn = time.perf_counter()
         if self.state in ("finished", "failed"):
             self._draw()
@@ -239,7 +240,7 @@ class Runner:
             self.sight = self.count, self.worker.submit(self.look())
         except Exception as error:
             self.fail(error)
-        self.next_frame = max(self.next_frame + 1 / FPS, begin + 0.5 / FPS)  # a late frame lets the next come sooner
+        self.next_frame = max(self.next_frame + 1 / FPS, begin + 0.25 / FPS)  # a late frame lets the next come sooner
         self.debt += time.perf_counter() - begin
 
     def _draw(self, sight: tuple[int, Future[Any]] | None = None) -> None:
@@ -292,8 +293,7 @@ class Runner:
             self._advance()
             if self.note and self.whole and self.count % max(1, last // 40) == 0 and self.count < last:
                 self.note(self.count)
-        if self.state == "ready":
-            self.state = "paused"
+        self.state = "paused" if self.state == "ready" else self.state
         self._draw()
         if self.error:
             raise self.error

@@ -7,7 +7,6 @@ import asyncio
 import pytest
 
 from helpers.training.race import Race, State
-from helpers.widgets import runner as runner_module
 from helpers.widgets.panels import TrainingPanel
 from helpers.widgets.playground import Playground
 from helpers.widgets.runner import PART, Runner
@@ -40,7 +39,7 @@ def test_a_pause_waits_for_one_part_completes_the_step_and_says_its_number_at_on
         runner.status.observe(lambda change: said.append((clock.now, change["new"])), "value")
         waited = await clock.runs(runner, 0.5)
         heard = [at for at, words in said if f"paused: epoch {runner.count} " in words]
-        assert heard[0] <= 0.5 + 2 * 0.03 + runner_module.BREATH  # a part in progress, not a step of four
+        assert heard[0] <= 0.5 + 2 * 0.03  # a part in progress, not a step of four
         assert waited <= 5 * 0.03
         assert training.whole()
         assert training.shown[-1] == (runner.count, None)

@@ -174,7 +174,7 @@ def test_a_pause_waits_for_one_slice_and_one_frame_at_most(monkeypatch):
         training = Counter(total=10**6, seconds=0.002, slow_draw=0.02, sleep=clock.sleep)
         runner = training.runner()
         waited = await clock.runs(runner, 0.5)
-        assert waited <= runner_module.SLICE + 0.002 + 2 * 0.02 + runner_module.BREATH  # a frame, and that of the stop
+        assert waited <= runner_module.SLICE + 0.002 + 2 * 0.02  # a frame, and that of the stop
         assert training.shown[-1] == (runner.count, None)
 
     on_a_loop(scenario())
