@@ -132,7 +132,7 @@ class LayerProgress(Recording):
     def clear(self) -> None:
         """Forget what has been recorded; the curves get back the limits that they began with."""
         self.x: list[int] = []
-        self.history: list[Measured] = []
+        self.history: list[list[Any]] = []
         self.latest: Measured | None = None
         steps = [0, self.total] if self.total else []
         self.error.clear(steps, [1e-4, 0.4] if self.total else [0.03, 0.4])  # a live axis has room from the start
@@ -146,7 +146,7 @@ class LayerProgress(Recording):
         """Keep what `yardstick` has measured, at step ``x``, for the curves."""
         self.latest = measured
         self.x.append(x)
-        self.history.append(measured)
+        self.history.append(measured.tolist())  # small arrays would settle between the large ones of frames
 
     def measure(self, predict: PredictLayers) -> None:
         """Measure error and accuracy on both sets, for titles and words alone: the curves do not get a point."""
