@@ -39,7 +39,7 @@ class Points(TensorDataset):
     def __getitems__(self, rows: Sequence[int]) -> list[tuple[Tensor, Tensor]]:
         """Return the samples of these rows, as a ``DataLoader`` asks for a batch: sooner than one by one."""
         at = as_tensor(rows)
-        return list(zip(self.X[at], self.Y[at]))
+        return list(zip(self.X[at].unbind(), self.Y[at].unbind()))
 
 
 class DataSet(NamedTuple):

@@ -25,7 +25,8 @@ class Normalize(nn.Module):
     """Scale each row to length 1 (rows shorter than 1e-12 are divided by 1e-12): (n, d) -> (n, d)."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return nn.functional.normalize(x, dim=1)
+        length: Tensor = torch.linalg.vector_norm(x, dim=1, keepdim=True)
+        return x / length.clamp_min(1e-12)  # torch's `normalize`, to the last bit, without its detours
 
 
 class QuickMish(nn.Module):
