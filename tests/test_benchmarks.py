@@ -39,3 +39,12 @@ def test_three_modes_count_their_evaluations():
     counted, expected = (head.index(name) for name in ("evaluations", "expected"))
     assert len(rows) >= 10
     assert all(row[counted] == row[expected] for row in rows)
+
+
+def test_ensembles_beside_the_loop_get_the_same_weights():
+    head, _, *rows = rows_of("ensembles.py")
+    assert len(rows) == 2
+    for row in rows:
+        found = dict(zip(head, row, strict=True))
+        assert float(found["difference"]) < 1e-12
+        assert int(found["left out"]) < int(found["nets"])

@@ -177,7 +177,7 @@ def test_the_measured_accuracy_is_that_of_the_model():
         return locally_optimize_parallel(model, *arguments, **options)
 
     view = run(rule, train, test)
-    assert view.history[-1][1, -1, 1] == pytest.approx(accuracy(predictor(kept[0])(test.X), test.Y))
+    assert view.history[-1][1][-1][1] == pytest.approx(accuracy(predictor(kept[0])(test.X), test.Y))
 
 
 def test_sequential_progress_counts_on_over_the_blocks():
