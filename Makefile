@@ -3,13 +3,12 @@
 #           TORCH_INDEX=<address>        take torch from this index (see README: the CPU build on Linux)
 #           LAB_ARGS="--no-browser"      more options for JupyterLab
 #           TESTS="tests/training"       what `make test` runs; everything unless told
-#           WORKERS=1                    processes of `make test`; one more than cores, at most 4, unless told
+#           WORKERS=1                    processes of `make test`; as many as cores, at most 4, unless told
 #           JOBS=2                       runs at a time of `make experiments`; one on each core unless told
 #           DASK=tcp://host:8786         let them run on a Dask cluster (needs the extra `cluster`)
 
 PYTHON ?= python3
-# One more than cores: who waits for a page leaves a core idle.
-WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN || echo 1) + 1)
+WORKERS ?= auto
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 RUNS := $(if $(JOBS),--jobs $(JOBS)) $(if $(DASK),--dask $(DASK))
