@@ -157,10 +157,11 @@ class TrainingPanel(LivePanel[LayerProgress]):
     def _show(self, count: int, seen: Seen | None) -> None:
         """Draw the fields; now and then, and at every stop, the curves too, and say it in words."""
         now, still = perf_counter(), seen is None
-        answers, measured = self._look()() if seen is None else seen
         if still:
             self._note(count)  # by the net itself: the quick one is right to a millionth
-        elif measured is not None:
+            self.next_point = perf_counter() + POINT_EVERY
+        answers, measured = self._look()() if seen is None else seen
+        if measured is not None:
             self._picture.note(count, measured)
         self._picture.fill(answers)
         curves = still or now > self.next_curves
