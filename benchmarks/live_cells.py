@@ -18,14 +18,13 @@ FORMULAS = ["x1 * x2 + x1", "tanh(x1) * exp(x2)", "sqrt(x1 * x1 + x2 * x2)", "1 
 LOADED = """from functools import partial
 from torch.nn.functional import binary_cross_entropy, mse_loss
 from torch.optim import Rprop
-from torch.utils.data import DataLoader
 from helpers.training import RULES
 panel = TrainingPanel('local, parallel', epochs={epochs})
 begin = panel.runner.begin
 def begin_with_batches():
     (steps, total), (session,) = begin(), panel.sessions
-    loader = DataLoader(session.training_set, batch_size=100, shuffle=True, generator=torch.Generator().manual_seed(0))
-    arguments = session.model, partial(Rprop, lr=0.01), mse_loss, binary_cross_entropy, total, loader
+    batches = session.training_set.batches(100, seed=0)
+    arguments = session.model, partial(Rprop, lr=0.01), mse_loss, binary_cross_entropy, total, batches
     session.steps = RULES['local, parallel'](*arguments, seed=0)
     return steps, total
 panel.runner.begin = begin_with_batches

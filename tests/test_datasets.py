@@ -35,17 +35,29 @@ def test_an_entry_obeys_the_type(name):
     assert y.shape == (10, train.Y.shape[1])
 
 
-def test_a_loader_gets_the_samples_one_by_one_or_a_batch_at_once():
+def test_batches_are_those_of_a_plain_loader_in_every_pass():
     points = datasets["signed_xor"].train(samples=25)
-    plain = TensorDataset(points.X, points.Y)
-    assert all(a is not b and torch.equal(a, b) for a, b in zip(points.__getitems__([7])[0], plain[7], strict=True))
-    options = {"batch_size": 10, "shuffle": True}
-    loaders = [DataLoader(d, generator=torch.Generator().manual_seed(3), **options) for d in (points, plain)]
-    for ours, torchs in zip(*loaders, strict=True):
-        assert all(torch.equal(a, b) for a, b in zip(ours, torchs, strict=True))
-    kept = next(iter(DataLoader(points, batch_size=5)))[0]
-    kept.zero_()  # a batch is a copy
-    assert points.X[:5].abs().sum() > 0
+    generator = torch.Generator().manual_seed(3)
+    plain = DataLoader(TensorDataset(points.X, points.Y), batch_size=10, shuffle=True, generator=generator)
+    ours = points.batches(10, seed=3)
+    assert len(ours) == len(plain) == 3
+    for _ in range(2):
+        for batch, expected in zip(ours, plain, strict=True):
+            assert all(torch.equal(a, b) for a, b in zip(batch, expected, strict=True))
+    first = [next(iter(points.batches(10, seed=seed)))[0] for seed in (3, 3, 4)]
+    assert torch.equal(first[0], first[1])
+    assert not torch.equal(first[0], first[2])
+    kept, state = points.X.clone(), torch.get_rng_state()
+    next(iter(points.batches(5)))[0].zero_()  # a batch is a copy
+    assert torch.equal(points.X, kept)
+    assert [len(X) for X, _ in points.batches(1000)] == [25]
+    assert torch.equal(state, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("size", [0, -1, 2.5, True, "10"])
+def test_a_batch_size_that_is_none_is_said(size):
+    with pytest.raises((TypeError, ValueError), match=f"size .*{size!r}"):
+        datasets["signed_xor"].train(samples=5).batches(size)
 
 
 @pytest.mark.parametrize("name", NAMES)

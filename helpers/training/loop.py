@@ -69,8 +69,9 @@ class Learner:
         if not math.isfinite(value):
             raise ValueError(f"the loss is {value}; try a smaller learning rate, and look for NaN in the data")
         self.add_gradient(loss)
-        self.total += value * len(Y)
-        self.count += len(Y)
+        samples = len(Y)
+        self.total += value * samples
+        self.count += samples
         return output.detach()
 
     def forget_gradient(self) -> None:
