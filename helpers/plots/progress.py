@@ -153,8 +153,10 @@ class LayerProgress(Recording):
         self.latest = self.yardstick(predict)
 
     def yardstick(self, predict: PredictLayers) -> Measured:
-        """Return error and accuracy of every answer on both sets, (set, answer, 2); nothing is kept."""
-        return np.array([[_measure(s, Y) for s in predict(X)] for X, Y in self.sets])
+        """Return error and accuracy of every answer on both sets, (set, answer, 2), from one sweep; nothing is kept."""
+        answers = predict(np.concatenate([X for X, _ in self.sets]))
+        parts = zip(*(np.split(np.asarray(scores), [len(self.sets[0][0])]) for scores in answers))
+        return np.array([[_measure(s, Y) for s in part] for part, (_, Y) in zip(parts, self.sets, strict=True)])
 
     def draw(self, predict: PredictLayers) -> bool:
         """Bring fields and curves up to date; return whether limits stretched, so that a kept background is stale."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -203,7 +203,7 @@ class Session:
         if self._answers_itself:
             own: list[Scores] = self.step.predict(X)
             return own
-        return self._answer(self.model, self.decoders, X)
+        return self._answer(self.model, self.decoders, X, blank=None if self.decoders else self._blank)
 
     def units(self, X: ArrayLike | Tensor) -> list[Scores]:
         """Return the outputs (n, width) of every hidden block."""
@@ -234,6 +234,11 @@ class Session:
         shown = swift if quick else model
         return View(shown, partial(self._answer, model, decoders, shown=shown, blank=blank))
 
+    @cached_property
+    def _blank(self) -> list[nn.Module]:
+        """Read-outs to be fitted, at each answer of a net without decoders."""
+        return blank_decoders(self.model, self.training_set.X)
+
     @property
     def _answers_itself(self) -> bool:
         return self.decoders is None and hasattr(self.step, "predict")
@@ -244,14 +249,12 @@ class Session:
         decoders: Sequence[nn.Module] | None,
         X: ArrayLike | Tensor,
         *,
+        blank: list[nn.Module] | None,
         shown: nn.Sequential | None = None,
-        blank: list[nn.Module] | None = None,
     ) -> list[Scores]:
-        """Answer through decoders, or through read-outs that are fitted now: on the exact net, in the blank ones."""
-        if decoders is None:
-            few, Y = self.training_set.X[:200], self.training_set.Y[:200]
-            decoders = refit(blank or blank_decoders(model, few), model, few, Y)
-        return layer_scores(shown or model, decoders, X)
+        """Answer through decoders, or through blank ones that are fitted now, on the exact net."""
+        ends = decoders or refit(blank or [], model, self.training_set.X[:200], self.training_set.Y[:200])
+        return layer_scores(shown or model, ends, X)
 
 
 def _tensors(model: nn.Module, decoders: Sequence[nn.Module] | None) -> list[Tensor]:

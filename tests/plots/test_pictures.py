@@ -9,6 +9,7 @@ from matplotlib.text import Text
 from helpers.datasets import datasets
 from helpers.networks import layered_net
 from helpers.plots import (
+    LayerProgress,
     decision_boundary,
     plot_backprop_progress,
     plot_curves,
@@ -178,6 +179,20 @@ def test_the_measured_accuracy_is_that_of_the_model():
 
     view = run(rule, train, test)
     assert view.history[-1][1][-1][1] == pytest.approx(accuracy(predictor(kept[0])(test.X), test.Y))
+
+
+def test_both_sets_are_measured_in_one_sweep_of_the_net():
+    train, test = sets()
+    view, asked = LayerProgress(train, test, 1, measured=30), []
+
+    def predict(X):
+        asked.append(len(X))
+        return [product(np.asarray(X))]
+
+    view.record(1, predict)
+    assert asked == [60]
+    errors = [((product(s.X[:30].numpy()) - s.Y[:30].numpy()) ** 2).mean() for s in (train, test)]
+    assert np.array(view.history)[0, :, 0, 0] == pytest.approx(errors)
 
 
 def test_sequential_progress_counts_on_over_the_blocks():
