@@ -27,19 +27,23 @@ FLAGS = [
 SECONDS = 180  # that are waited for anything, on a machine that has much else to do
 WIDE, NARROW = {"width": 1400, "height": 1000}, {"width": 933, "height": 1000}  # a page, and the same at 150 %
 
-OPEN = """async path => {
+OPEN = """async ([path, kernel]) => {
   const app = window.jupyterapp;
   await Promise.all([app.restored, app.serviceManager.ready]);
   document.body.style.zoom = '';
-  const book = await app.commands.execute('docmanager:open', {path, factory: 'Notebook'});
+  const way = {path, factory: 'Notebook', kernel: kernel && {id: kernel}};
+  const book = await app.commands.execute('docmanager:open', way);
   await Promise.all([book.context.ready, book.sessionContext.ready]);
   app.shell.activateById(book.id);
+  return book.sessionContext.session.kernel.id;
 }"""
-CLOSE = """() => {
-  const app = window.jupyterapp, book = app.shell.currentWidget, id = book.sessionContext.session.id;
+CLOSE = """async tidy => {
+  const app = window.jupyterapp, book = app.shell.currentWidget, session = book.sessionContext.session;
+  if (tidy) await session.kernel.requestExecute({code: tidy}).done;
+  else void app.serviceManager.sessions.shutdown(session.id);  // it takes a second; nobody has to wait for it
   book.dispose();
-  void app.serviceManager.sessions.shutdown(id);  // a kernel takes a second to end; nobody has to wait for it
 }"""
+TIDY = "from ipywidgets import Widget\nWidget.close_all()\n%reset -f"
 IDLE = "() => window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
 RUN_ALL = """async () => {
   const book = window.jupyterapp.shell.currentWidget;
@@ -61,6 +65,7 @@ class Server:
         self.token = secrets.token_hex(8)
         self.copies: list[Path] = []
         self.page: Any = None
+        self.kernel: str | None = None  # that notebooks share which do not mind: seconds of imports less
         self.log = folder / "server.log"
         write_setting(folder, "notification", {"fetchNews": "false", "checkForUpdates": False})
         write_setting(folder, "kernels-settings", {"commsOverSubshells": "perCommTarget" if subshells else "disabled"})
@@ -107,7 +112,8 @@ class Server:
         return self.page
 
     def leave(self) -> None:
-        """Close the page; the next notebook is opened in a fresh one."""
+        """Close the page and forget the shared kernel; the next notebook gets fresh ones."""
+        self.kernel = None
         if self.page is not None:
             self.page.context.close()
             self.page = None
@@ -152,14 +158,15 @@ class Book:
         if message.type == "error" and not starting:
             self.errors.append(message.text)
 
-    def open(self, path: str) -> None:
-        """Open a file, and wait for its kernel."""
-        self.page.evaluate(OPEN, path)
+    def open(self, path: str, kernel: str | None = None) -> str:
+        """Open a file on a new kernel or on one that runs, wait for it, and return its name."""
+        found: str = self.page.evaluate(OPEN, [path, kernel])
         self.page.wait_for_function(IDLE, polling=50)
+        return found
 
-    def close(self) -> None:
-        """End the kernel, and close the file."""
-        self.page.evaluate(CLOSE)
+    def close(self, keep: bool = False) -> None:
+        """Close the file, and end its kernel, or keep it, tidied up."""
+        self.page.evaluate(CLOSE, TIDY if keep else "")
         self.page.remove_listener("pageerror", self._hear)
         self.page.remove_listener("console", self._read)
 
@@ -170,17 +177,21 @@ class Book:
 
 
 @contextmanager
-def opened(server: Server, browser: Any, notebook: str) -> Iterator[Book]:
-    """Open a fresh copy of a notebook and close it again; reopening a path would find the old kernel."""
+def opened(server: Server, browser: Any, notebook: str, shared: bool = False) -> Iterator[Book]:
+    """Open a fresh copy of a notebook and close it again; reopening a path would find the old kernel.
+
+    With ``shared`` it gets the kernel of the notebook before, tidied up, as a reader's `Change Kernel` would do.
+    """
     source = ROOT / "notebooks" / notebook
     copy = source.with_name(f"zz_{secrets.token_hex(3)}_{source.name}")
     shutil.copy(source, copy)
     server.copies.append(copy)
     try:
         book = Book(server.enter(browser))
-        book.open(copy.relative_to(ROOT).as_posix())
+        kernel = book.open(copy.relative_to(ROOT).as_posix(), server.kernel if shared else None)
         yield book
-        book.close()
+        book.close(keep=shared)
+        server.kernel = kernel if shared else server.kernel
     except BaseException:  # what comes next gets a page without a past
         server.leave()
         raise

@@ -75,7 +75,7 @@ class Panel:
 
 @pytest.mark.parametrize("notebook", [["panel = TrainingPanel(epochs=100000)\npanel"]], indirect=True, ids=[""])
 def test_start_pause_step_reset_and_changes_while_training(server, browser, notebook):
-    with opened(server, browser, notebook) as book:
+    with opened(server, browser, notebook, shared=True) as book:
         run(book)
         panel = Panel(book)
         assert panel.status() == "ready: epoch 0 of 100000"
@@ -128,7 +128,7 @@ SAME = "all(torch.equal(p, q) for p, q in zip(plain.parameters(), panel.sessions
 
 @pytest.mark.parametrize("notebook", [[NUMBERS, COMPARE]], indirect=True, ids=[""])
 def test_the_numbers_are_those_of_the_plain_generator(server, browser, notebook):
-    with opened(server, browser, notebook) as book:
+    with opened(server, browser, notebook, shared=True) as book:
         run(book)
         panel = Panel(book)
         panel.press("Start")
@@ -175,7 +175,7 @@ panel"""
 
 @pytest.mark.parametrize("notebook", [[BROKEN]], indirect=True, ids=[""])
 def test_an_error_is_said_in_words_and_the_kernel_lives(server, browser, notebook):
-    with opened(server, browser, notebook) as book:
+    with opened(server, browser, notebook, shared=True) as book:
         run(book)
         panel = Panel(book)
         panel.press("Start")

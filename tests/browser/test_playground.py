@@ -86,7 +86,7 @@ ONE = [f"panel = Playground({SMALL})\npanel"]
 @pytest.mark.parametrize("notebook", [ONE], indirect=True, ids=[""])
 def test_every_rule_on_every_data_set(server, browser, notebook, request):
     few = "no-subshells" in request.node.name
-    with opened(server, browser, notebook) as book:
+    with opened(server, browser, notebook, shared=True) as book:
         run(book)
         Panel(book).until("ready: epoch 0 of 5000")
         for data in LABELLED[:1] if few else LABELLED:
@@ -144,7 +144,7 @@ TWO = [f"a = Playground({SMALL})\na", f"b = Playground(rules=('back-propagation'
 
 @pytest.mark.parametrize("notebook", [TWO], indirect=True, ids=[""])
 def test_two_panels_train_at_once_and_show_other_pictures(server, browser, notebook):
-    with opened(server, browser, notebook) as book:
+    with opened(server, browser, notebook, shared=True) as book:
         run(book)
         panels = [Panel(book, index) for index in (0, 1)]
         first = [panel.frame() for panel in panels]

@@ -24,7 +24,7 @@ def notebook():
 
 
 def test_every_control_by_mouse_and_by_keyboard(server, browser, notebook):
-    with opened(server, browser, notebook) as book:
+    with opened(server, browser, notebook, shared=True) as book:
         run(book)
         panel, keys = Panel(book), book.page.keyboard
         for position in range(1, 4):

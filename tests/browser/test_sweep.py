@@ -137,7 +137,7 @@ def notebook(request):
 def test_each_control_of_each_panel(server, browser, notebook, request):
     case = PANELS[request.node.callspec.params["notebook"]]
     brief = "no-subshells" in request.node.name
-    with opened(server, browser, notebook) as book:
+    with opened(server, browser, notebook, shared=True) as book:
         run(book)
         swept = Swept(book)
         assert not swept.box.evaluate(NAMELESS)
