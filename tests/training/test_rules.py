@@ -175,6 +175,14 @@ def test_the_yielded_loss_is_that_before_the_update(name, batches):
     assert average_loss(lambda X, Y: bce(model(X), Y), batches) < before
 
 
+@pytest.mark.parametrize("name", ["back-propagation", "local, parallel", "local, sequential"])
+def test_batches_that_add_up_take_the_step_of_one_batch_by_rprop(name, xor):
+    models = [net(), net()]
+    for model, batches in zip(models, ([(xor.X, xor.Y)], xor.batches(20, seed=1))):
+        list(RULES[name](model, Rprop, mse_loss, bce, 5, batches, seed=0))
+    assert same(*(model.parameters() for model in models), tolerance=1e-6)
+
+
 def test_uneven_batches_count_by_their_samples(xor):
     uneven = [(xor.X[:50], xor.Y[:50]), (xor.X[50:], xor.Y[50:])]
     whole = average_loss(lambda X, Y: bce(net()(X), Y), [(xor.X, xor.Y)])
