@@ -191,7 +191,8 @@ def opened(server: Server, browser: Any, notebook: str, shared: bool = False) ->
         kernel = book.open(copy.relative_to(ROOT).as_posix(), server.kernel if shared else None)
         yield book
         book.close(keep=shared)
-        server.kernel = kernel if shared else server.kernel
+        if shared:
+            server.kernel = kernel
     except BaseException:  # what comes next gets a page without a past
         server.leave()
         raise
