@@ -23,6 +23,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
+from helpers.datasets import Shuffled
 from helpers.training.arguments import Criterion, OptimizerFactory, Passes, StepMode, check_options
 from helpers.training.evaluation import Batches, Scores, layer_scores, mode
 from helpers.training.layers import FrozenPrefix, make_decoders, make_encoders
@@ -173,28 +174,15 @@ def _block_by_block(
 ) -> Iterator[SequentialStep]:
     pairs = list(passes)
     features, targets = [X for X, _ in pairs], torch.cat([Y for _, Y in pairs])
+    sizes = [len(X) for X in features]
     generator = None if seed is None else torch.Generator().manual_seed(seed)
     for idx, learner in enumerate(learners):
-        batches = _Shuffled(features, targets, generator)
+        batches = Shuffled(torch.cat(features), targets, sizes, generator)
         for epoch, losses in epoch_loop([learner], batches, epochs, step):
             yield SequentialStep(idx, epoch, losses[0], encoders, decoders)
         if idx + 1 < len(learners):
             with torch.no_grad(), mode(False, learner.block):
                 features = [learner.block(h) for h in features]
-
-
-class _Shuffled:
-    """Batches of the given sizes, in a new order each time they are run through."""
-
-    def __init__(self, features: list[Tensor], targets: Tensor, generator: torch.Generator | None) -> None:
-        self.sizes = [len(h) for h in features]
-        self.H, self.Y, self.generator = torch.cat(features), targets, generator
-
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        if len(self.sizes) == 1:
-            return iter([(self.H, self.Y)])
-        order = torch.randperm(len(self.H), generator=self.generator).to(self.H.device)
-        return zip(torch.split(self.H[order], self.sizes), torch.split(self.Y[order], self.sizes))
 
 
 def prepare_local(
