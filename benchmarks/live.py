@@ -11,20 +11,19 @@ measurement is a function ``Lab -> list of rows``, entered in ``MEASUREMENTS``.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
-
-from playwright.sync_api import sync_playwright
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from chromium import Chromium, Page, notebook
 from live_cells import (
     COUNT,
     EXECUTE,
@@ -43,45 +42,33 @@ from live_cells import (
 )
 from tables import Row, judged, table
 
-from tests.browser.lab import CHROMIUM, FLAGS, NARROW, THEMED, WIDE, Server, opened
+from tests.browser.lab import CHROMIUM, NARROW, THEMED, WIDE, Server
 from tests.browser.panels import PANELS, Case
 
-NOTEBOOK = ROOT / "notebooks" / "zz_bench.ipynb"
-PEER_EPOCHS, EPOCHS = 5, 200  # the peer is too slow for all of them
+PEER_EPOCHS, EPOCHS = 20, 200  # the peer is too slow for all of them
 
 
 class Lab(NamedTuple):
     """Where is measured, and whether quickly."""
 
     server: Server
-    browser: Any
+    browser: Chromium
     quick: bool
 
 
 @contextmanager
-def shown(lab: Lab, *cells: str) -> Iterator[Any]:
+def shown(lab: Lab, *cells: str) -> Iterator[Page]:
     """Run cells in a fresh notebook and hand out its page."""
-    cell: dict[str, Any] = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
-    cells_of_book = [cell | {"id": f"cell{i}", "source": source} for i, source in enumerate((HEAD, *cells))]
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    book = {"cells": cells_of_book, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
-    NOTEBOOK.write_text(json.dumps(book))
-    try:
-        with opened(lab.server, lab.browser, NOTEBOOK.name) as shown_book:
-            errors = [o for outputs in shown_book.run_all() for o in outputs if o["output_type"] == "error"]
-            if errors:
-                raise RuntimeError(f"a cell failed: {errors[0]['evalue']}")
-            yield shown_book.page
-    finally:
-        lab.server.leave()  # each measurement gets a page of its own
-        NOTEBOOK.unlink()
+    with notebook(lab.server, lab.browser, [HEAD, *cells]) as page:
+        yield page
 
 
 @contextmanager
-def panel(lab: Lab, epochs: int = 5000, size: int = 64, cell: str = "") -> Iterator[Any]:
+def panel(lab: Lab, epochs: int = 5000, size: int = 64, cell: str = "") -> Iterator[Page]:
     """Show a panel (the training panel unless told), ready to start, and hand out its page."""
     with shown(lab, cell or PANEL.format(epochs=epochs, size=size)) as page:
-        page.locator(".panel").first.scroll_into_view_if_needed()
+        page.wait("() => document.querySelector('.panel img, .panel svg')")
+        page.evaluate("() => document.querySelector('.panel').scrollIntoView()")
         yield page
 
 
@@ -91,7 +78,7 @@ def frames(lab: Lab) -> list[Row]:
     for size, least in ((64, 20.0), (100, None)):
         with panel(lab, size=size) as page:
             page.evaluate(PRESS, ["Start", "running"])
-            page.wait_for_timeout(2000)
+            time.sleep(2)
             painted, epochs = page.evaluate(COUNT, 3000 if lab.quick else 10000)
         what = f"four fields of {size} x {size}: frames painted a second (epochs a second meanwhile)"
         rows.append(judged(Row(what, f"{painted:.1f} ({epochs:.0f})"), painted, low=least))
@@ -110,7 +97,7 @@ def buttons(lab: Lab) -> list[Row]:
         for i in range(3 if lab.quick else 10):
             page.evaluate(PRESS, ["Start", "running"])
             for (button, words, _), record in zip(presses, times):
-                page.wait_for_timeout(900 + 37 * i)
+                time.sleep(0.9 + 0.037 * i)
                 record.append(page.evaluate(PRESS, [button, words]))
     rows = []
     for (*_, what), found in zip(presses, times):
@@ -131,7 +118,8 @@ def watched(lab: Lab) -> list[Row]:
         with shown(lab, PEER) as page:
             page.evaluate(EXECUTE, "watch(1)")
             milliseconds, said = page.evaluate(EXECUTE, f"watch({PEER_EPOCHS})")
-            if page.locator(".jp-OutputArea-output img").count() != 1 or "rror" in said:
+            drawn = page.evaluate("() => document.querySelectorAll('.jp-OutputArea-output img').length")
+            if drawn != 1 or "rror" in said:
                 raise RuntimeError(f"the peer did not draw: {said}")
         for what, (cell, _) in variants.items():
             with panel(lab, cell=cell.format(epochs=EPOCHS, size=64)) as page:
@@ -155,14 +143,14 @@ def playground(lab: Lab) -> list[Row]:
     for name, more, least in (("playground, four fields and thumbnails", "", 20.0), ("race of four rules", FOUR, 10.0)):
         with panel(lab, cell=PLAYGROUND.format(more=more)) as page:
             page.evaluate(PRESS, ["Start", "running"])
-            page.wait_for_timeout(2000)
+            time.sleep(2)
             painted, epochs = page.evaluate(COUNT, 3000 if lab.quick else 10000)
             row = Row(f"{name}: frames painted a second (epochs a second meanwhile)", f"{painted:.1f} ({epochs:.0f})")
             rows.append(judged(row, painted, low=least))
             times = []
             for i in range(3 if lab.quick else 10):
                 page.evaluate(PRESS, ["Start", "running"])
-                page.wait_for_timeout(900 + 37 * i)
+                time.sleep(0.9 + 0.037 * i)
                 times.append(page.evaluate(PRESS, ["Pause", "paused"]))
         what, median = f"{name}, Pause, {len(times)} presses: median (largest)", statistics.median(times)
         rows.append(judged(Row(what, f"{median:.0f} ms ({max(times):.0f} ms)"), median, high=100))
@@ -188,15 +176,15 @@ def pictures(lab: Lab) -> list[Row]:
     cases = PANELS | {name: Case(PLAYGROUND.format(more=more)) for name, more in (("09_one", ""), ("09_race", FOUR))}
     for name, case in cases.items():
         with panel(lab, cell=f"{case.make}\npanel") as page:
-            page.set_viewport_size(WIDE | {"height": 2000})  # the tallest panel fits
+            page.resize(WIDE["width"], 2000)  # the tallest panel fits
             for theme in ("Light", "Dark"):
                 page.evaluate(THEME, f"JupyterLab {theme}")
-                page.wait_for_function(THEMED, arg=f"JupyterLab {theme}")
-                page.wait_for_timeout(400)
-                page.locator(".panel").first.screenshot(path=folder / f"{name}_{theme.lower()}.png")
-            page.set_viewport_size(NARROW | {"height": 1400})
-            page.wait_for_timeout(500)
-            page.screenshot(path=folder / f"{name}_large.png")
+                page.wait(THEMED, f"JupyterLab {theme}")
+                time.sleep(0.4)
+                page.picture(folder / f"{name}_{theme.lower()}.png", ".panel")
+            page.resize(NARROW["width"], 1400)
+            time.sleep(0.5)
+            page.picture(folder / f"{name}_large.png")
             page.evaluate(THEME, "JupyterLab Light")
     return [Row("screenshots of every panel, light, dark, at 150 %", f"{3 * len(cases)} in pictures/panels")]
 
@@ -205,15 +193,14 @@ def memory(lab: Lab) -> list[Row]:
     """Compare what kernel and page hold, while the panel is paused, after a few frames and after many."""
     held: list[list[int]] = []
     with panel(lab, 100_000) as page:
-        inspector = page.context.new_cdp_session(page)
         for least in (50, 200) if lab.quick else (200, 2000):
             page.evaluate(PRESS, ["Start", "running"])
             while int(page.evaluate(EXECUTE, "print(panel.runner.frames)")[1]) < least:
-                page.wait_for_timeout(1000)
+                time.sleep(1)
             page.evaluate(PRESS, ["Pause", "paused"])
             weighed = [int(number) for number in page.evaluate(EXECUTE, WEIGH)[1].split()]
-            inspector.send("HeapProfiler.collectGarbage")
-            held.append([*weighed, inspector.send("Runtime.getHeapUsage")["usedSize"]])
+            page.send("HeapProfiler.collectGarbage")
+            held.append([*weighed, page.send("Runtime.getHeapUsage")["usedSize"]])
     rows, ((first, *before), (last, *after)) = [], held
     for who, low, high in zip(("kernel, resident", "kernel, in use", "page, JavaScript heap"), before, after):
         growth, ends = (high - low) / 2**20, f"{low / 2**20:.0f}, {high / 2**20:.0f}"
@@ -236,16 +223,15 @@ def main() -> None:
     if CHROMIUM is None:
         parser.error("no Chromium on PATH (Debian: apt install chromium)")
     rows = []
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         server = Server(Path(folder), subshells=True)
-        try:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-            for name in [options.only] if options.only else MEASUREMENTS:
-                print(f"measuring: {name}", file=sys.stderr, flush=True)
-                rows += MEASUREMENTS[name](Lab(server, browser, options.quick))
-            print(f"Chromium {browser.version}\n\n{table(rows)}")
-        finally:
-            server.stop()
+        stack.callback(server.stop)
+        browser = Chromium(Path(folder))
+        stack.callback(browser.stop)
+        for name in [options.only] if options.only else MEASUREMENTS:
+            print(f"measuring: {name}", file=sys.stderr, flush=True)
+            rows += MEASUREMENTS[name](Lab(server, browser, options.quick))
+        print(f"{browser.version}\n\n{table(rows)}")
 
 
 if __name__ == "__main__":
