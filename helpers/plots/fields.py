@@ -42,4 +42,5 @@ def coloured(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return the colours, (rows, columns, RGBA), of levels; of colours themselves."""
     if levels.ndim == 3:
         return levels
-    return WORDS.take(levels).view(np.uint8).reshape(*levels.shape, 4)  # a word a pixel: several times as fast
+    words = WORDS.take(levels, mode="clip")  # a word a pixel, no level looked at twice: several times as fast
+    return words.view(np.uint8).reshape(*levels.shape, 4)
