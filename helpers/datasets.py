@@ -55,20 +55,24 @@ class Points(TensorDataset):
         TypeError, ValueError
             If an argument is of the wrong kind or out of its range; the message names it.
         """
-        whole_number("size", size, 1)
-        generator = Generator()
-        if seed is None:
-            generator.seed()
-        else:
-            generator.manual_seed(whole_number("seed", seed, 0))
-        return Shuffled(self.X, self.Y, size, generator)
+        drawn = Generator().seed() if seed is None else whole_number("seed", seed, 0)
+        return Shuffled(self.X, self.Y, whole_number("size", size, 1), Generator().manual_seed(drawn))
 
 
 class Shuffled:
-    """Batches of X (n, ...) and Y (n, k), of one size or of several that add up to n, in a new order in each pass.
+    """Batches in a new order in each pass; one batch stays as it is.
 
-    A pass shuffles a copy of all rows, and its batches are cuts of that. A ``DataLoader`` fetches row by row instead,
-    and spares the copy: for rows so small that takes a tenth and more of the time of training on them.
+    A pass shuffles a copy of all rows, O(n) memory, and its batches are cuts of that. A ``DataLoader`` fetches row by
+    row instead: with rows so small a tenth and more of the time of training on them.
+
+    Parameters
+    ----------
+    X, Y : Tensor
+        Inputs (n, ...) and targets (n, k).
+    size : int or list of int
+        Samples a batch (the last may be smaller), or the sizes of all batches, which add up to n.
+    generator : Generator or None
+        What draws the orders; None leaves it to torch's global state.
     """
 
     def __init__(self, X: Tensor, Y: Tensor, size: int | list[int], generator: Generator | None) -> None:
