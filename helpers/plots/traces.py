@@ -7,6 +7,7 @@ computed from it; adjoints travel against the arrows. `plot_trace` takes any obj
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -83,14 +84,21 @@ class TraceGraph:
         words, look = html.escape(self.description), html.escape(self.look_for)
         if self.drawing.svg is None:
             graph = str(self.drawing._repr_mimebundle_()["text/html"])
-        else:  # a graph that is wider than the page is scrolled: shrunk, it could not be read
+        else:  # on a narrower page it shrinks as long as it can be read, and is then scrolled
             style = 'tabindex="0" style="overflow-x:auto;contain:inline-size"'
-            graph = f'<div role="img" aria-label="{words}" {style}>{self.drawing.svg}</div>'
+            graph = f'<div role="img" aria-label="{words}" {style}>{shrinkable(self.drawing.svg)}</div>'
         return {
             "text/html": f'<figure style="margin:0">{graph}<figcaption><b>What to look for:</b> {look}'
             f"<details><summary>Description of the figure</summary>{words}</details></figcaption></figure>",
             "text/plain": repr(self),
         }
+
+
+def shrinkable(svg: str) -> str:
+    """Let a page narrower than a drawing shrink it, by a sixth at most: text of 12 pt then still has 10."""
+    width = re.match(r'<svg width="([\d.]+)pt"', svg)
+    least = f"min-width:{float(width[1]) * 5 / 6:.0f}pt;" if width else ""
+    return svg.replace("<svg ", f'<svg style="max-width:100%;{least}height:auto" ', 1)
 
 
 def plot_trace(trace: TraceTable, *, adjoints: bool = True, look_for: str = "") -> TraceGraph:

@@ -11,7 +11,7 @@ from helpers.diff import log, sin
 from helpers.diff.scalar import Scalar
 from helpers.diff.trace import Trace, trace
 from helpers.plots import drawing
-from helpers.plots.traces import LIMIT, STYLES, kind, plot_trace
+from helpers.plots.traces import LIMIT, STYLES, kind, plot_trace, shrinkable
 
 
 class Row(NamedTuple):
@@ -120,6 +120,16 @@ def test_it_shows_itself_with_words_with_and_without_a_drawer(monkeypatch):
 
 def test_text_is_large_enough_to_read():
     assert all(float(size) >= 12 for size in re.findall(r"fontsize=([\d.]+)", plot_trace(bellani()).drawing.source))
+
+
+def test_a_wide_drawing_shrinks_by_a_sixth_at_most():
+    svg = shrinkable('<svg width="960pt" height="300pt" viewBox="0 0 960 300"><g/></svg>')
+    assert svg.startswith('<svg style="max-width:100%;min-width:800pt;height:auto" width="960pt" height="300pt"')
+    if drawing._ways():
+        shown = plot_trace(bellani())
+        width = float(re.search(r'width="([\d.]+)pt"', shown.drawing.svg)[1])
+        least = float(re.search(r"min-width:(\d+)pt", shown._repr_mimebundle_()["text/html"])[1])
+        assert width * 5 / 6 == pytest.approx(least, abs=0.5)
 
 
 def chain(length):
