@@ -21,6 +21,7 @@ from typing import Any
 from websocket import create_connection
 
 from tests.browser.lab import CHROMIUM, CLOSE, FLAGS, IDLE, OPEN, ROOT, RUN_ALL, SECONDS, WIDE, Server
+from tests.browser.pages import written
 
 
 class Chromium:
@@ -106,13 +107,9 @@ class Page:
 
 
 @contextmanager
-def notebook(server: Server, browser: Chromium, cells: list[str]) -> Iterator[Page]:
+def notebook(server: Server, browser: Chromium, *cells: str) -> Iterator[Page]:
     """Run cells in a fresh notebook, with a kernel of its own, and hand out its page."""
-    cell: dict[str, Any] = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    book = {"metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
-    path = ROOT / "notebooks" / f"zz_bench_{secrets.token_hex(3)}.ipynb"
-    path.write_text(json.dumps(book | {"cells": [cell | {"id": f"c{i}", "source": s} for i, s in enumerate(cells)]}))
+    path = written(f"bench_{secrets.token_hex(3)}", *cells)
     server.copies.append(path)
     page = Page(browser)
     try:

@@ -57,16 +57,9 @@ class Lab(NamedTuple):
 
 
 @contextmanager
-def shown(lab: Lab, *cells: str) -> Iterator[Page]:
-    """Run cells in a fresh notebook and hand out its page."""
-    with notebook(lab.server, lab.browser, [HEAD, *cells]) as page:
-        yield page
-
-
-@contextmanager
 def panel(lab: Lab, epochs: int = 5000, size: int = 64, cell: str = "") -> Iterator[Page]:
     """Show a panel (the training panel unless told), ready to start, and hand out its page."""
-    with shown(lab, cell or PANEL.format(epochs=epochs, size=size)) as page:
+    with notebook(lab.server, lab.browser, HEAD, cell or PANEL.format(epochs=epochs, size=size)) as page:
         page.wait("() => document.querySelector('.panel img, .panel svg')")
         page.evaluate("() => document.querySelector('.panel').scrollIntoView()")
         yield page
@@ -115,7 +108,7 @@ def watched(lab: Lab) -> list[Row]:
     variants = {"from the document's batches": (LOADED, 10), "same step from one batch": (PANEL, 20)}
     times: dict[str, list[tuple[float, float]]] = {what: [] for what in variants}
     for _ in range(1 if lab.quick else 5):
-        with shown(lab, PEER) as page:
+        with notebook(lab.server, lab.browser, HEAD, PEER) as page:
             page.evaluate(EXECUTE, "watch(1)")
             milliseconds, said = page.evaluate(EXECUTE, f"watch({PEER_EPOCHS})")
             drawn = page.evaluate("() => document.querySelectorAll('.jp-OutputArea-output img').length")

@@ -63,7 +63,7 @@ class Shuffled:
     """Batches in a new order in each pass; one batch stays as it is.
 
     A pass shuffles a copy of all rows, O(n) memory, and its batches are cuts of that. A ``DataLoader`` fetches row by
-    row instead: with rows so small a tenth and more of the time of training on them.
+    row instead, which spares the copy and takes longer the smaller the rows are.
 
     Parameters
     ----------

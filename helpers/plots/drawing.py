@@ -72,6 +72,11 @@ def draw(source: str) -> Drawing:
     return Drawing(None, clean, problem)
 
 
+def fitting(width: float, unit: str, least: float, most: float) -> str:
+    """Return the style of a drawing as wide as its place, within these multiples of its own width; then it scrolls."""
+    return f"width:100%;min-width:{least * width:.0f}{unit};max-width:{most * width:.0f}{unit};height:auto"
+
+
 def _ways() -> list[tuple[list[str], str]]:
     ways = []
     if dot := shutil.which("dot"):

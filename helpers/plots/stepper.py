@@ -17,6 +17,7 @@ from unicodedata import combining
 import numpy as np
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
+from helpers.plots.drawing import fitting
 from helpers.plots.layers import Point, layered
 from helpers.plots.step_table import lines_of, short, trace_table
 
@@ -106,7 +107,7 @@ class StepPicture:
         if now is not None and now.edge is not None:
             parts.append(self._pill(now))
         width, height = self.layout.width, self.layout.height
-        style = f"width:100%;min-width:{SCALE[0] * width:.0f}px;max-width:{SCALE[1] * width:.0f}px;height:auto"
+        style = fitting(width, "px", *SCALE)
         words = html.escape(self.describe(position))
         return (
             f'<svg role="img" aria-label="{words}" viewBox="0 0 {width:.0f} {height:.0f}" {FONT} '

@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from helpers.plots.drawing import Drawing, draw
+from helpers.plots.drawing import Drawing, draw, fitting
 
 LIMIT = 40  # more nodes than these nobody can read, and laying them out takes seconds
 LONGEST = 28  # characters of a line in a node
+SCALE = (5 / 6, 1.0)  # how far a drawing may shrink before it is scrolled: its text of 12 pt then has 10
 
 LOOK_FOR = (
     "each adjoint (with a bar, brown) is a sum over the arrows that leave its node: the number on the arrow times the "
@@ -95,10 +96,9 @@ class TraceGraph:
 
 
 def shrinkable(svg: str) -> str:
-    """Let a page narrower than a drawing shrink it, by a sixth at most: text of 12 pt then still has 10."""
+    """Let a page narrower than a drawing of Graphviz shrink it, as far as `SCALE` says."""
     width = re.match(r'<svg width="([\d.]+)pt"', svg)
-    least = f"min-width:{float(width[1]) * 5 / 6:.0f}pt;" if width else ""
-    return svg.replace("<svg ", f'<svg style="max-width:100%;{least}height:auto" ', 1)
+    return svg.replace("<svg ", f'<svg style="{fitting(float(width[1]), "pt", *SCALE)}" ', 1) if width else svg
 
 
 def plot_trace(trace: TraceTable, *, adjoints: bool = True, look_for: str = "") -> TraceGraph:

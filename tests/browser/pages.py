@@ -6,7 +6,7 @@ from pathlib import Path
 
 import nbformat
 
-from tests.browser.lab import ROOT
+from tests.browser.lab import ROOT, Book
 
 
 def written(name: str, *cells: str) -> Path:
@@ -20,14 +20,15 @@ def written(name: str, *cells: str) -> Path:
     return path
 
 
-def run(book):
+def run(book: Book) -> None:
+    """Run all cells; none of them may fail or write to stderr."""
     outputs = book.run_all()
     assert not [o for cell in outputs for o in cell if o["output_type"] == "error" or o.get("name") == "stderr"]
 
 
-def in_the_kernel(book, expression):
+def in_the_kernel(book: Book, expression: str) -> str:
     """Evaluate an expression in the notebook's kernel by a new last cell, and return its text."""
-    return book.page.evaluate(
+    text: str = book.page.evaluate(
         """async source => {
              const panel = window.jupyterapp.shell.currentWidget;
              const future = panel.sessionContext.session.kernel.requestExecute({code: `print(${source})`});
@@ -39,9 +40,10 @@ def in_the_kernel(book, expression):
            }""",
         expression,
     )
+    return text
 
 
-def comes_true(book, expression):
+def comes_true(book: Book, expression: str) -> bool:
     """Return whether an expression is true in the notebook's kernel, now or a little later."""
     for _ in range(120):
         if in_the_kernel(book, f"bool({expression})") == "True":
@@ -50,7 +52,7 @@ def comes_true(book, expression):
     return False
 
 
-def train_on(book, *names):
+def train_on(book: Book, *names: str) -> bool:
     """Return whether the runners of all these panels go on counting."""
     counts = in_the_kernel(book, f"[panel.runner.count for panel in ({', '.join(names)},)]")
     return comes_true(book, f"all(p.runner.count > n for p, n in zip(({', '.join(names)},), {counts}))")
