@@ -1,0 +1,470 @@
+"""A training run described by plain values: equal runs, equal numbers. What panels show, races compare, scripts repeat.
+
+>>> run = Run.from_text("data=moons; hidden=8-8; rules=back-propagation | local, parallel; epochs=30")
+>>> race = Race(run)
+>>> for count in race:
+...     pass
+>>> count, [outcome.rule for outcome in race.outcomes()]
+(30, ['back-propagation', 'local, parallel'])
+>>> Run.from_text(run.text) == run
+True
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, fields, replace
+from functools import lru_cache, partial
+from numbers import Integral, Real
+from typing import Any, NamedTuple, Self
+
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy, mse_loss
+from torch.optim import SGD, Adam, RMSprop, Rprop
+
+from helpers.datasets import Points, datasets
+from helpers.networks import layered_net
+from helpers.training.evaluation import Scores, accuracy, layer_scores, mode
+from helpers.training.layers import fit_decoders, make_decoders
+from helpers.training.loop import TrainingError
+from helpers.training.rules import RULES
+
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "Mish": nn.Mish,
+    "tanh": nn.Tanh,
+    "ReLU": nn.ReLU,
+    "sigmoid": nn.Sigmoid,
+    "linear": nn.Identity,
+}
+OPTIMIZERS: dict[str, Callable[..., Any]] = {"Rprop": Rprop, "Adam": Adam, "RMSprop": RMSprop, "SGD": SGD}
+LABELLED = tuple(name for name in datasets if name != "normal")  # whose targets are classes
+EQUAL = ("passes", "updates", "seconds")
+LONGEST = 1000  # characters of a text
+MOST_EPOCHS = 100_000
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a field may hold, how it is written and read; panels make their controls from it.
+
+    A name out of ``options``, a number from ``low`` to ``high``, or yes or no, by the ``type``; with ``most``, a tuple
+    of one to so many of them, parted by ``mark`` in a text.
+    """
+
+    type: type
+    options: tuple[str, ...] = ()
+    low: float = 0
+    high: float = 0
+    most: int = 0
+    mark: str = ""
+
+    def checked(self, name: str, value: Any) -> Any:
+        """Return the value (a tuple for a list, or for one alone where several may be), or refuse it by name."""
+        if not self.most:
+            return self._checked_one(name, value)
+        values = tuple(value) if isinstance(value, (tuple, list)) else (value,)
+        if not 1 <= len(values) <= self.most:
+            raise ValueError(f"{name} must be one to {self.most} values, got {len(values)}")
+        return tuple(self._checked_one(name, one) for one in values)
+
+    def _checked_one(self, name: str, value: Any) -> Any:
+        if self.options:
+            if not isinstance(value, str) or value not in self.options:
+                raise ValueError(f"{name} must be one of {', '.join(self.options)}, got {value!r}")
+            return value
+        if self.type is bool:
+            if not isinstance(value, bool):
+                raise TypeError(f"{name} must be True or False, got {value!r}")
+            return value
+        if isinstance(value, bool) or not isinstance(value, Integral if self.type is int else Real):
+            raise TypeError(f"{name} must be {self._noun}, got {value!r}")
+        number = self.type(value)
+        if not self.low <= number <= self.high:  # NaN is not either
+            raise ValueError(f"{name} must be from {self.low:.7g} to {self.high:.7g}, got {value!r}")
+        return number
+
+    @property
+    def _noun(self) -> str:
+        return "a whole number" if self.type is int else "a number"
+
+    def write(self, value: Any) -> str:
+        """Return a value as text."""
+        if self.most:
+            return self.mark.join(map(str, value))
+        return {True: "yes", False: "no"}[value] if self.type is bool else str(value)
+
+    def read(self, name: str, text: str) -> Any:
+        """Return the value that a text writes, not checked for its range yet; nothing is evaluated."""
+        return (
+            tuple(self._read_one(name, part.strip()) for part in text.split(self.mark.strip()))
+            if self.most
+            else (self._read_one(name, text))
+        )
+
+    def _read_one(self, name: str, text: str) -> Any:
+        if self.type is bool:
+            if text not in ("yes", "no"):
+                raise ValueError(f"{name} must be yes or no, got {text!r}")
+            return text == "yes"
+        form = {str: ".*", int: r"\d{1,9}", float: r"\d{1,9}(\.\d{1,20})?(e[+-]?\d{1,2})?"}[self.type]
+        if not re.fullmatch(form, text, re.ASCII):
+            raise ValueError(f"{name} must be {self._noun}, got {text!r}")
+        return self.type(text)
+
+
+def declared(default: Any, kind: type = str, **limits: Any) -> Any:
+    """Declare a field of a `Run`, or of what a panel adds to one, with the limits of its `Kind`."""
+    return field(default=default, metadata={"kind": Kind(kind, **limits)})
+
+
+@dataclass(frozen=True)
+class Run:
+    """All that a training run depends on; each field is checked, and nothing is changed in silence.
+
+    Attributes
+    ----------
+    data : str
+        One of `LABELLED`.
+    noise : float
+        Added to the inputs of both sets, a standard deviation, 0 to 0.5.
+    samples : int
+        Training points, 20 to 1000.
+    hidden : tuple of int
+        Widths of the hidden blocks, one to four numbers, each 1 to 100.
+    activation : str
+        One of ``ACTIVATIONS``.
+    normalize : bool
+        Whether each hidden block scales its rows to length 1.
+    rules : tuple of str
+        One rule (its name alone will do), or up to four different ones for a `Race`; names in ``RULES``.
+    equal : str
+        What is held equal. "passes": each rule sees the data ``epochs`` times; the sequential rule shares them among
+        its blocks. "updates": each weight is changed ``epochs`` times. "seconds": each rule of a race may take as long
+        as ``epochs`` epochs of the first one, by speeds measured beforehand.
+    epochs : int
+        The budget, 1 to 100,000.
+    optimizer : str
+        One of ``OPTIMIZERS``.
+    rate : float
+        Learning rate, 0.0001 to 10; of Rprop, the first step length.
+    seed : int
+        Of data, net, decoders and shuffles.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a name is not known, a number is out of its range, or a value is of another kind; the message names it.
+    """
+
+    data: str = declared("signed_xor", options=LABELLED)
+    noise: float = declared(0.0, float, high=0.5)
+    samples: int = declared(500, int, low=20, high=1000)
+    hidden: tuple[int, ...] = declared((32, 32, 32), int, low=1, high=100, most=4, mark="-")
+    activation: str = declared("Mish", options=tuple(ACTIVATIONS))
+    normalize: bool = declared(True, bool)
+    rules: tuple[str, ...] = declared(("local, parallel",), options=tuple(RULES), most=4, mark=" | ")
+    equal: str = declared("passes", options=EQUAL)
+    epochs: int = declared(200, int, low=1, high=MOST_EPOCHS)
+    optimizer: str = declared("Rprop", options=tuple(OPTIMIZERS))
+    rate: float = declared(0.01, float, low=1e-4, high=10)
+    seed: int = declared(0, int, high=10**6)
+
+    def __post_init__(self) -> None:
+        for name, kind in self.kinds().items():
+            # frozen for everyone else; a list becomes a tuple here, and no other value changes
+            object.__setattr__(self, name, kind.checked(name, getattr(self, name)))
+        if len(set(self.rules)) < len(self.rules):
+            raise ValueError(f"rules must be different from each other, got {' | '.join(self.rules)}")
+
+    @classmethod
+    def kinds(cls) -> dict[str, Kind]:
+        """Return the kind of each field, by name: what controls are made from."""
+        return {part.name: part.metadata["kind"] for part in fields(cls)}
+
+    @property
+    def text(self) -> str:
+        """The run in one line: ``name=value`` in the order of the fields, parted by semicolons."""
+        return "; ".join(f"{name}={kind.write(getattr(self, name))}" for name, kind in self.kinds().items())
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """Read a run; what the text leaves out has its default. The text is parsed, never evaluated.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If it is not of the form ``name=value; name=value``, or a name or a value is not known.
+        """
+        if not isinstance(text, str) or len(text) > LONGEST:
+            raise ValueError(f"a run is described by a text of at most {LONGEST} characters")
+        kinds, values = cls.kinds(), dict[str, Any]()
+        for part in filter(None, map(str.strip, text.split(";"))):
+            name, equals, word = (piece.strip() for piece in part.partition("="))
+            if not equals or not word:
+                raise ValueError(f"{part!r} is not of the form name=value; parts are parted by semicolons")
+            if name not in kinds:
+                raise ValueError(f"no part of a run is called {name!r}; there are {', '.join(kinds)}")
+            if name in values:
+                raise ValueError(f"{name} is given twice")
+            values[name] = kinds[name].read(name, word)
+        return cls(**values)
+
+    @property
+    def schedule(self) -> tuple[int, int]:
+        """The epochs that the (first) rule is called with, and the steps that it then yields."""
+        blocks = len(self.hidden) + 1
+        if self.rules[0] != "local, sequential":
+            return self.epochs, self.epochs
+        each = self.epochs if self.equal == "updates" else max(1, self.epochs // blocks)
+        return each, each * blocks
+
+    @property
+    def words(self) -> str:
+        """What is held equal, in a sentence."""
+        return {
+            "passes": f"equal passes: the data {self.epochs} times for each rule",
+            "updates": f"equal updates: each weight {self.epochs} times under each rule",
+            "seconds": f"equal seconds: each rule as long as {self.epochs} epochs of {self.rules[0]} take",
+        }[self.equal]
+
+    def points(self) -> tuple[Points, Points]:
+        """Return training and test set; they are shared, so change nothing in them."""
+        return _points(self.data, self.noise, self.samples, self.seed)
+
+    def net(self) -> nn.Sequential:
+        """Make the net anew, a block a layer; equal runs have equal weights."""
+        training_set = self.points()[0]
+        widths = [training_set.X.shape[1], *self.hidden, training_set.Y.shape[1]]
+        return layered_net(widths, activation=ACTIVATIONS[self.activation], normalize=self.normalize, seed=self.seed)
+
+
+@lru_cache(maxsize=8)
+def _points(data: str, noise: float, samples: int, seed: int) -> tuple[Points, Points]:
+    train, test = datasets[data][:2]
+    return train(samples=samples, noise=noise, seed=seed), test(noise=noise, seed=seed)
+
+
+class Answers:
+    """A net as it stands: what each layer answers, and what the hidden units do."""
+
+    model: nn.Sequential
+
+    def __init__(self, model: nn.Sequential, decoders: Any, own: Any, points: Points) -> None:
+        self.model, self.decoders, self.own, self.points = model, decoders, own, points
+
+    def predict(self, X: ArrayLike | Tensor) -> list[Scores]:
+        """Return the answer (n, k) of every layer; where the rule has none, by read-outs fitted on 200 points."""
+        if self.decoders is None and hasattr(self.own, "predict"):
+            scores: list[Scores] = self.own.predict(X)
+            return scores
+        decoders = self.decoders or fit_decoders(self.model, self.points.X[:200], self.points.Y[:200])
+        return layer_scores(self.model, decoders, X)
+
+    def units(self, X: ArrayLike | Tensor, layers: int | None = None) -> list[Scores]:
+        """Return the outputs (n, width) of the first ``layers`` hidden blocks, of all of them unless told."""
+        h, outputs = torch.as_tensor(X, dtype=torch.float32), []
+        with torch.no_grad(), mode(False, self.model):
+            for block in list(self.model)[:-1][:layers]:
+                h = block(h)
+                outputs.append(h.numpy())
+        return outputs
+
+
+class Session(Answers):
+    """One run about to start: its data, its net, its steps, and the answer of every layer at any time.
+
+    Parameters
+    ----------
+    run : Run
+        What to train, by one rule.
+
+    Attributes
+    ----------
+    training_set, test_set : Points
+        The data, as one batch.
+    model : nn.Sequential
+        The net; it learns as the session is iterated over.
+    step
+        What the rule yielded last; None before the first step.
+    count, total : int
+        Steps taken, steps in all.
+    """
+
+    def __init__(self, run: Run) -> None:
+        if len(run.rules) > 1:
+            raise ValueError(f"rules must be one for a Session, got {' | '.join(run.rules)}; a Race runs several")
+        self.run, (self.training_set, self.test_set) = run, run.points()
+        X, Y = self.training_set.X, self.training_set.Y
+        model, (epochs, self.total) = run.net(), run.schedule
+        decoders = make_decoders(model, X, seed=run.seed) if run.rules[0].startswith("local,") else None
+        super().__init__(model, decoders, None, self.training_set)
+        self.count, self.step = 0, None
+        self._lock = threading.RLock()  # the net has one user at a time: a step, an answer, or the copy of a snapshot
+        self._steps: Iterator[Any] = RULES[run.rules[0]](
+            model, partial(OPTIMIZERS[run.optimizer], lr=run.rate), mse_loss, binary_cross_entropy, epochs, [(X, Y)],
+            seed=run.seed,
+        )  # fmt: skip
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        with self._lock:
+            self.step = self.own = next(self._steps)
+            self.decoders = getattr(self.step, "decoders", None)
+            self.count += 1
+            return self.step
+
+    def predict(self, X: ArrayLike | Tensor) -> list[Scores]:
+        """Return the answer (n, k) of every layer; where the rule has none, by read-outs fitted on 200 points."""
+        with self._lock:
+            return super().predict(X)
+
+    def units(self, X: ArrayLike | Tensor, layers: int | None = None) -> list[Scores]:
+        """Return the outputs (n, width) of the first ``layers`` hidden blocks, of all of them unless told."""
+        with self._lock:
+            return super().units(X, layers)
+
+    def snapshot(self) -> Answers:
+        """Return the net as of now, a copy of its own: the run and other snapshots go on, in other threads too."""
+        with self._lock:
+            model, decoders, own = copy.deepcopy((self.model, self.decoders, self.step))
+        return Answers(model, decoders, own, self.training_set)
+
+
+class Outcome(NamedTuple):
+    """Where a rule stands: steps taken, accuracy of the output on both sets, seconds of training."""
+
+    rule: str
+    steps: int
+    training: float
+    test: float
+    seconds: float
+
+
+class Race:
+    """Runs of one to four rules, each from the same initial weights, that spend an equal budget side by side.
+
+    Iterating yields 1, 2, ... up to ``total``; after k of them each rule has taken the share k / total of its steps.
+
+    Parameters
+    ----------
+    run : Run
+        What to train, and by which rules.
+
+    Attributes
+    ----------
+    sessions : list of Session
+        The runs, a rule each.
+    total : int
+        The run's ``epochs``.
+    seconds : list of float
+        What each rule has taken so far, its training alone.
+
+    Notes
+    -----
+    At equal seconds the speed of each rule is measured before the start, on some steps of a net that is thrown away.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run, self.total = run, run.epochs
+        epochs = [run.epochs] * len(run.rules)
+        if run.equal == "seconds" and len(run.rules) > 1:
+            speeds = [speed(replace(run, rules=(rule,))) for rule in run.rules]
+            epochs = [min(max(1, round(run.epochs * own / speeds[0])), MOST_EPOCHS) for own in speeds]
+        highest = Run.kinds()["epochs"].high
+        self.sessions = [
+            Session(replace(run, rules=rule, epochs=min(n, highest))) for rule, n in zip(run.rules, epochs)
+        ]
+        self.seconds = [0.0] * len(self.sessions)
+
+    def __iter__(self) -> Iterator[int]:
+        return filter(None, self.parts())
+
+    def parts(self) -> Iterator[int]:
+        """Yield 0 after each rule of a count but the last, then the count: a turn each for whoever watches buttons."""
+        last = len(self.sessions) - 1
+        for count in range(1, self.total + 1):
+            for i, session in enumerate(self.sessions):
+                begin = time.perf_counter()
+                try:
+                    while session.count < session.total * count // self.total:
+                        next(session)
+                except TrainingError as error:
+                    raise TrainingError(f"{session.run.rules[0]}: {error}") from error
+                self.seconds[i] += time.perf_counter() - begin
+                yield count if i == last else 0
+
+    def outcomes(self) -> list[Outcome]:
+        """Measure where each rule stands."""
+        found = []
+        for session, seconds in zip(self.sessions, self.seconds):
+            training, test = (
+                accuracy(session.predict(points.X)[-1], points.Y) for points in (session.training_set, session.test_set)
+            )
+            found.append(Outcome(session.run.rules[0], session.count, training, test, seconds))
+        return found
+
+    def code(self) -> str:
+        """Return the race as the code that a reader would write: pasted into a cell, it gives the same numbers.
+
+        Notes
+        -----
+        It leaves ``models`` and ``found`` (test accuracies), each a dict by rule. At equal seconds it holds the numbers
+        of epochs that this race has measured, so that it repeats this race, not the measurement.
+        """
+        run, points = self.run, self.sessions[0].training_set
+        epochs = {session.run.rules[0]: session.run.schedule[0] for session in self.sessions}
+        same = ("data", "samples", "noise", "seed", "normalize", "optimizer", "rate")
+        return TEMPLATE.format(
+            text=textwrap.fill(f"The run: {run.text}", 110, initial_indent="# ", subsequent_indent="#   "),
+            epochs=repr(epochs).replace("'", '"'),
+            remark="  # for each of its blocks, where a rule is sequential" if "local, sequential" in epochs else "",
+            widths=[points.X.shape[1], *run.hidden, points.Y.shape[1]],
+            layer=ACTIVATIONS[run.activation].__name__,
+            **{name: getattr(run, name) for name in same},
+        )
+
+
+def speed(run: Run) -> float:
+    """Measure how many steps a second a rule takes, on a few for each block."""
+    session = Session(replace(run, epochs=4 * (len(run.hidden) + 1)))
+    begin = time.perf_counter()
+    for _ in session:
+        pass
+    return session.count / (time.perf_counter() - begin)
+
+
+TEMPLATE = """\
+from functools import partial
+
+from torch import nn
+from torch.nn.functional import binary_cross_entropy, mse_loss
+from torch.optim import {optimizer}
+
+from helpers.datasets import datasets
+from helpers.networks import layered_net
+from helpers.training import RULES, accuracy, predictor
+
+{text}
+training_set = datasets["{data}"].train(samples={samples}, noise={noise}, seed={seed})
+test_set = datasets["{data}"].test(noise={noise}, seed={seed})
+batches = [(training_set.X, training_set.Y)]
+epochs = {epochs}{remark}
+models, found = {{}}, {{}}
+for rule, count in epochs.items():
+    model = layered_net({widths}, activation=nn.{layer}, normalize={normalize}, seed={seed})
+    optimizer = partial({optimizer}, lr={rate})
+    for step in RULES[rule](model, optimizer, mse_loss, binary_cross_entropy, count, batches, seed={seed}):
+        pass
+    predict = getattr(step, "predict", lambda X: [predictor(model)(X)])  # an answer a layer, where a rule has them
+    models[rule], found[rule] = model, accuracy(predict(test_set.X)[-1], test_set.Y)
+    print(f"{{rule}}: {{found[rule]:.3f}} of the test points right")
+"""
