@@ -5,7 +5,7 @@ stack. A loop over small nets spends its time on calling torch; the stack calls 
 the arithmetic takes over, of which stacking saves nothing: the gain shrinks towards 1.
 
 >>> from helpers.networks import NETWORKS
->>> from helpers.training.samples import Samples
+>>> from helpers.training.idempotent import Samples
 >>> ensemble = Ensemble([NETWORKS["N1"](seed=seed) for seed in range(3)])
 >>> data = Samples("normal", 32, fresh=True, copies=3)
 >>> for step in train_ensemble(ensemble, Algorithm.MODIFIED, 0.1, 100, data):
@@ -24,11 +24,10 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
-from helpers.training.arguments import Passes, check_options
-from helpers.training.evaluation import Batches
-from helpers.training.idempotent_measures import check_samples, numerical_rank
-from helpers.training.idempotent_rules import Algorithm, wanted_move
-from helpers.training.loop import TrainingError
+from helpers.training.arguments import Passes
+from helpers.training.idempotent import Algorithm, check_samples, numerical_rank, wanted_move
+from helpers.training.layers import Batches
+from helpers.training.rules import TrainingError
 
 
 class Ensemble:
@@ -78,22 +77,12 @@ class Ensemble:
         outputs: Tensor = vmap(one, in_dims=(0, 0 if X.dim() == 3 else None))(self.parameters, X)
         return outputs
 
-    def net(self, index: int) -> nn.Module:
-        """Return a copy of net ``index`` as it is now."""
-        net = copy.deepcopy(self._template)
-        net.load_state_dict({name: stack[index].detach() for name, stack in self.parameters.items()})
-        return net
-
     def images(self, width: int | None = None) -> Tensor:
         """Return n(I) of every net, (N, n, n); ``width`` is n, by default that of the first weight."""
         first = next(iter(self.parameters.values()))
         with torch.no_grad():
             images: Tensor = self(torch.eye(width or first.shape[-1], dtype=first.dtype, device=first.device))
         return images
-
-    def traces(self) -> Tensor:
-        """Return the traces of n(I), shape (N,)."""
-        return self.images().diagonal(dim1=1, dim2=2).sum(1)
 
     def norms(self) -> Tensor:
         """Return the Frobenius norms of n(I), shape (N,); zero is the zero map."""
@@ -159,14 +148,13 @@ def train_ensemble(
     TrainingError
         At a batch that holds NaN. A net that diverges by itself is a result, and the others go on.
     """
-    check_options(epochs, "batch", None, True)
     if algorithm is Algorithm.M1 or not isinstance(algorithm, Algorithm):
         raise ValueError(f"algorithm must be Algorithm.ORDINARY, ORDINARY_SCALED or MODIFIED, got {algorithm!r}")
     rates = torch.as_tensor(learning_rates, dtype=next(iter(ensemble.parameters.values())).dtype)
     if rates.shape not in [(), (len(ensemble),)] or not ((rates > 0) & rates.isfinite()).all():
         raise ValueError(f"learning_rates must be one number, or one for each of {len(ensemble)} nets, more than 0")
-    passes = Passes(batches, epochs)
-    X = passes.first[0]
+    passes = Passes(epochs, batches, targets=False)
+    X = passes.X
     check_samples("the X of batches", X)
     if X.dim() not in (2, 3):
         raise ValueError(f"the X of batches must have shape (m, n) or (nets, m, n), got {tuple(X.shape)}")

@@ -31,10 +31,9 @@ from torch.optim import SGD, Adam, RMSprop, Rprop
 
 from helpers.datasets import Points, datasets
 from helpers.networks import layered_net
-from helpers.training.evaluation import Scores, accuracy, layer_scores, mode
-from helpers.training.layers import fit_decoders, make_decoders
-from helpers.training.loop import TrainingError
-from helpers.training.rules import RULES
+from helpers.training import RULES
+from helpers.training.layers import Scores, accuracy, fit_decoders, layer_outputs, layer_scores, mode
+from helpers.training.rules import Rule, Training, TrainingError
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "Mish": nn.Mish,
@@ -252,33 +251,35 @@ def _points(data: str, noise: float, samples: int, seed: int) -> tuple[Points, P
 
 
 class Answers:
-    """A net as it stands: what each layer answers, and what the hidden units do."""
+    """A rule as it stands: what each layer of its net answers, and what the hidden units do."""
 
-    model: nn.Sequential
+    def __init__(self, rule: Rule, points: Points) -> None:
+        self.rule, self._points = rule, points
 
-    def __init__(self, model: nn.Sequential, decoders: Any, own: Any, points: Points) -> None:
-        self.model, self.decoders, self.own, self.points = model, decoders, own, points
+    @property
+    def model(self) -> nn.Sequential:
+        """The net."""
+        net: nn.Sequential = self.rule.model
+        return net
 
     def predict(self, X: ArrayLike | Tensor) -> list[Scores]:
         """Return the answer (n, k) of every layer; where the rule has none, by read-outs fitted on 200 points."""
-        if self.decoders is None and hasattr(self.own, "predict"):
-            scores: list[Scores] = self.own.predict(X)
+        scores = self.rule.predict(X)
+        if len(scores) == len(self.model):
             return scores
-        decoders = self.decoders or fit_decoders(self.model, self.points.X[:200], self.points.Y[:200])
-        return layer_scores(self.model, decoders, X)
+        return layer_scores(self.model, fit_decoders(self.model, self._points.X[:200], self._points.Y[:200]), X)
 
     def units(self, X: ArrayLike | Tensor, layers: int | None = None) -> list[Scores]:
         """Return the outputs (n, width) of the first ``layers`` hidden blocks, of all of them unless told."""
-        h, outputs = torch.as_tensor(X, dtype=torch.float32), []
+        x = torch.as_tensor(X, dtype=torch.float32)
         with torch.no_grad(), mode(False, self.model):
-            for block in list(self.model)[:-1][:layers]:
-                h = block(h)
-                outputs.append(h.numpy())
-        return outputs
+            return [h.numpy() for h in layer_outputs(list(self.model)[:-1][:layers], x)]
 
 
 class Session(Answers):
     """One run about to start: its data, its net, its steps, and the answer of every layer at any time.
+
+    A net has one user at a time, a step, an answer, or the copy of a snapshot: any thread may call a session.
 
     Parameters
     ----------
@@ -301,42 +302,36 @@ class Session(Answers):
         if len(run.rules) > 1:
             raise ValueError(f"rules must be one for a Session, got {' | '.join(run.rules)}; a Race runs several")
         self.run, (self.training_set, self.test_set) = run, run.points()
-        X, Y = self.training_set.X, self.training_set.Y
-        model, (epochs, self.total) = run.net(), run.schedule
-        decoders = make_decoders(model, X, seed=run.seed) if run.rules[0].startswith("local,") else None
-        super().__init__(model, decoders, None, self.training_set)
-        self.count, self.step = 0, None
-        self._lock = threading.RLock()  # the net has one user at a time: a step, an answer, or the copy of a snapshot
-        self._steps: Iterator[Any] = RULES[run.rules[0]](
-            model, partial(OPTIMIZERS[run.optimizer], lr=run.rate), mse_loss, binary_cross_entropy, epochs, [(X, Y)],
-            seed=run.seed,
-        )  # fmt: skip
+        epochs, self.total = run.schedule
+        self.count, self.step, self._lock = 0, None, threading.RLock()
+        optimizer, batches = partial(OPTIMIZERS[run.optimizer], lr=run.rate), [tuple(self.training_set.tensors)]
+        rule, losses = RULES[run.rules[0]], (mse_loss, binary_cross_entropy)
+        self._steps: Training[Any] = rule(run.net(), optimizer, *losses, epochs, batches, seed=run.seed)
+        super().__init__(self._steps.rule, self.training_set)
 
     def __iter__(self) -> Iterator[Any]:
         return self
 
     def __next__(self) -> Any:
         with self._lock:
-            self.step = self.own = next(self._steps)
-            self.decoders = getattr(self.step, "decoders", None)
+            self.step = next(self._steps)
             self.count += 1
             return self.step
 
     def predict(self, X: ArrayLike | Tensor) -> list[Scores]:
-        """Return the answer (n, k) of every layer; where the rule has none, by read-outs fitted on 200 points."""
+        """Return what `Answers.predict` does."""
         with self._lock:
             return super().predict(X)
 
     def units(self, X: ArrayLike | Tensor, layers: int | None = None) -> list[Scores]:
-        """Return the outputs (n, width) of the first ``layers`` hidden blocks, of all of them unless told."""
+        """Return what `Answers.units` does."""
         with self._lock:
             return super().units(X, layers)
 
     def snapshot(self) -> Answers:
         """Return the net as of now, a copy of its own: the run and other snapshots go on, in other threads too."""
         with self._lock:
-            model, decoders, own = copy.deepcopy((self.model, self.decoders, self.step))
-        return Answers(model, decoders, own, self.training_set)
+            return Answers(copy.deepcopy(self.rule), self.training_set)
 
 
 class Outcome(NamedTuple):
