@@ -1,4 +1,4 @@
-"""Where batches, options, a criterion and an optimiser enter a rule: refused by name, at the call, if none could run."""
+"""Where batches, options, criterion and optimiser enter a rule: refused by name, at the call, if none could run."""
 
 from __future__ import annotations
 
@@ -138,15 +138,16 @@ class Checked:
         if reason := unfit_targets(scores, Y):
             raise NamedError(reason)
         first, self.first = self.first, False
-        before = [(t, t._version, t.detach().clone() if first else t) for t in (scores, Y)]
         if first and scores.shape != Y.shape:
             rows = torch.arange(scores.shape[1] + 1, device=Y.device) % len(Y)
             try:
                 self._loss(scores.detach()[rows], Y[rows])
             except NamedError:
                 raise NamedError(unfit_targets(scores, Y, indices=False)) from None
-        loss = self._loss(scores, Y)
-        if any(t._version != version or not (t is kept or torch.equal(t, kept)) for t, version, kept in before):
+        given, targets = (scores.clone(), Y.clone()) if first else (scores, Y)
+        versions = given._version, targets._version
+        loss = self._loss(given, targets)
+        if (given._version, targets._version) != versions or not (_same(given, scores) and _same(targets, Y)):
             raise NamedError(
                 f"{self.name} changes its scores or targets in place, and others go on with them; let it make new "
                 "tensors: y * 2 in place of y.mul_(2)"
@@ -157,14 +158,19 @@ class Checked:
         try:
             loss: Any = self.criterion(scores, Y)
         except FAILURES as error:
+            reason = unfit_targets(scores, Y, indices=False)
             raise NamedError(
                 f"{self.name} cannot take scores of shape {tuple(scores.shape)}, {scores.dtype}, and targets of shape "
-                f"{tuple(Y.shape)}, {Y.dtype}: {error}"
+                f"{tuple(Y.shape)}, {Y.dtype}: {error}" + (f"; {reason}" if reason else "")
             ) from error
         if not isinstance(loss, Tensor) or not loss.is_floating_point() or loss.numel() != 1:
             got = f"{loss.dtype} of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
             raise NamedError(f"{self.name} must return one number, a tensor with its graph such as a mean, got {got}")
         return loss
+
+
+def _same(a: Tensor, b: Tensor) -> bool:
+    return a is b or bool(((a == b) | (a.isnan() & b.isnan())).all())
 
 
 def make_optimizer(factory: OptimizerFactory, parameters: list[nn.Parameter]) -> Optimizer:

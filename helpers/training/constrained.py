@@ -352,10 +352,10 @@ def train_constrained(
     auxiliary coordinates). Hestenes (1969) and Powell (1969), for the multipliers. Taylor, Burmeister, Xu, Singh, Patel
     & Goldstein (2016), "Training neural networks without gradients: a scalable ADMM approach".
     """
-    if options.get("step", "epoch") != "epoch":
+    passes = Passes(epochs, batches, **options)
+    if passes.step != "epoch":
         raise ValueError("step must be 'epoch': the activations of all samples are variables, and move together")
     one_of("method", method, get_args(Method))
-    passes = Passes(epochs, batches, **options)
     at_least("penalty", penalty, 0, open_end=True)
     at_least("growth", growth, 1)
     whole_number("inner", inner, 1)

@@ -66,8 +66,11 @@ class Feedback(Rule):
         loss = self.criterion(h, Y)
         value, groups = finite(loss), self.groups
         if self.angles:
-            found = _vjp(loss, [p for group in groups for p in group])
+            learned = [p for group in groups for p in group]
+            found = [torch.zeros_like(p) if g is None else g for p, g in zip(learned, _vjp(loss, learned))]
             self.true = [a + b for a, b in zip(self.true, found)] if self.true else found
+        if not loss.requires_grad:
+            self.refuse_unreached(self.reached(), " and in the criterion")
         output, error, top = loss, None, len(passes) - 1
         delta = loss  # δ of the block above, at its pre-activations; direct: of the output block
         for i in range(top, -1, -1):
@@ -77,11 +80,13 @@ class Feedback(Rule):
                     error = error.view_as(output)
                 else:  # what stands before the linear layer above, a flattening say, is a part of that block: exact
                     error = _vjp(passes[i + 1].linear_input, [passes[i + 1].input], error)[0]
-            found_delta, *found = _vjp(output, [passes[i].pre_activation, *groups[i]], error)
-            for p, gradient in zip(groups[i], found):
-                p.grad = gradient if p.grad is None else p.grad + gradient
+                    error = torch.zeros_like(output) if error is None else error  # cut off between the blocks
+            found_delta, *gradients = _vjp(output, [passes[i].pre_activation, *groups[i]], error)
+            for p, gradient in zip(groups[i], gradients):
+                if gradient is not None:
+                    p.grad = gradient if p.grad is None else p.grad + gradient
             if i == top or not self.direct:
-                delta = found_delta
+                delta = torch.zeros_like(passes[i].pre_activation) if found_delta is None else found_delta
         return [value]
 
     def update(self) -> None:
@@ -219,9 +224,11 @@ def _run(block: nn.Module, h: Tensor) -> _Pass:
     return _Pass(h, *noted[0], output)
 
 
-def _vjp(output: Tensor, inputs: Sequence[Tensor], cotangent: Tensor | None = None) -> list[Tensor]:
-    """Pull a cotangent back from output to inputs; what the output does not depend on gets zeros."""
-    return list(torch.autograd.grad(output, inputs, cotangent, retain_graph=True, materialize_grads=True))
+def _vjp(output: Tensor, inputs: Sequence[Tensor], cotangent: Tensor | None = None) -> list[Any]:
+    """Pull a cotangent back from output to inputs; None for what the output does not depend on."""
+    if not output.requires_grad:
+        return [None] * len(inputs)
+    return list(torch.autograd.grad(output, inputs, cotangent, retain_graph=True, allow_unused=True))
 
 
 def angle(a: Sequence[Tensor], b: Sequence[Tensor]) -> float:

@@ -222,6 +222,8 @@ def m1_update(W: Tensor, x: Tensor) -> Tensor:
     -----
     Δ = y (3W' - 2W'W' - I) at y = xW': for x = I, ΔW is the step of `purify`, over n. Four products, O(mn²).
     """
+    if not isinstance(W, Tensor):
+        raise TypeError(f"W must be a tensor, got {type(W).__name__}")
     if W.dim() != 2 or W.shape[0] != W.shape[1]:
         raise ValueError(f"W must be square, (n, n), got shape {tuple(W.shape)}")
     check_samples("x", x)
@@ -475,8 +477,9 @@ def train_idempotent(
     ----------
     Jensen (2024), "Modified Backpropagation for Idempotent Neural Networks".
     """
-    if not isinstance(algorithm, Algorithm):
-        algorithm = Algorithm(one_of("algorithm", algorithm, [known.value for known in Algorithm]))
+    if algorithm not in (known := {rule.value: rule for rule in Algorithm}):
+        one_of("algorithm", algorithm, Algorithm)
+    algorithm = known.get(algorithm, algorithm)
     if not isinstance(model, nn.Module):
         raise TypeError(f"model must be an nn.Module, got {type(model).__name__}")
     passes = Passes(epochs, batches, step=step, targets=False)

@@ -7,6 +7,7 @@ block, a decoder the linear read-out that judges it.
 from __future__ import annotations
 
 import contextlib
+import numbers
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -277,7 +278,8 @@ def average_loss(comparator: Callable[[Tensor, Tensor], Tensor], batches: Batche
             versions = X._version, Y._version
             with _NoPairs(Y):
                 loss: Any = comparator(X, Y)
-            if loss is None or (loss.numel() if isinstance(loss, Tensor) else np.size(loss)) != 1:
+            number = isinstance(loss, (Tensor, np.ndarray, numbers.Real))
+            if not number or (loss.numel() if isinstance(loss, Tensor) else np.size(loss)) != 1:
                 got = f"a tensor of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
                 raise TypeError(f"comparator must return one number, a mean loss, got {got}")
             if (X._version, Y._version) != versions:

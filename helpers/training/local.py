@@ -211,7 +211,7 @@ def locally_optimize_parallel(
     return start(rule, passes, lambda step: ParallelStep(step.epoch, step.loss, *ends))
 
 
-def _local(kind: type[Local], passes: Passes, model: nn.Sequential, *arguments: Any, **options: Any) -> tuple[Any, Any]:
+def _local(kind: Any, passes: Passes, model: nn.Sequential, *arguments: Any, **options: Any) -> tuple[Any, Any]:
     """Make a local rule, and its encoders and decoders."""
     ends = make_encoders(model), make_decoders(model, passes.X, seed=passes.seed)
     return kind(model, *arguments, ends[1], passes.train_decoders, **options), ends

@@ -102,7 +102,7 @@ class Rule(nn.Module):
         value = finite(loss)
         if group := self.learned[part]:
             if not loss.requires_grad:
-                self._refuse_unreached(group, " and in the criterion")
+                self.refuse_unreached(group, " and in the criterion")
             loss.backward(inputs=group)
         return value
 
@@ -143,7 +143,7 @@ class Rule(nn.Module):
             try:
                 with contextlib.suppress(Diverged):  # which the first epoch reports
                     self.backward(given, Y)
-                    self._refuse_unreached([p for p in self.reached() if p.grad is None])
+                    self.refuse_unreached([p for p in self.reached() if p.grad is None])
             except NamedError:
                 raise
             except FAILURES as error:
@@ -154,7 +154,8 @@ class Rule(nn.Module):
         self.changes_input = not torch.equal(given, X)
         self.waiting = set(self.reached())
 
-    def _refuse_unreached(self, missed: Iterable[nn.Parameter], also: str = "") -> None:
+    def refuse_unreached(self, missed: Iterable[nn.Parameter], also: str = "") -> None:
+        """Refuse, by their names, parameters that should learn and that no gradient reaches."""
         if missed := set(missed):
             names = [name for name, p in self.named_parameters() if p in missed]
             raise NamedError(
@@ -243,7 +244,7 @@ def run(rule: Rule, epochs: int, batches: Batches, step: StepMode) -> Iterator[S
                     raise ValueError("batches gave nothing in this epoch; give a list or a DataLoader")
                 if step == "epoch":
                     update()
-                rule._refuse_unreached(rule.waiting.intersection(rule.reached()))
+                rule.refuse_unreached(rule.waiting.intersection(rule.reached()))
                 if not all(all_finite(t) for t in live.values()):
                     raise Diverged("the update made parameters infinite or NaN; try a smaller learning rate")
         except BaseException as error:

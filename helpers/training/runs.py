@@ -374,10 +374,7 @@ class Race:
         if run.equal == "seconds" and len(run.rules) > 1:
             speeds = [speed(replace(run, rules=(rule,))) for rule in run.rules]
             epochs = [min(max(1, round(run.epochs * own / speeds[0])), MOST_EPOCHS) for own in speeds]
-        highest = Run.kinds()["epochs"].high
-        self.sessions = [
-            Session(replace(run, rules=rule, epochs=min(n, highest))) for rule, n in zip(run.rules, epochs)
-        ]
+        self.sessions = [Session(replace(run, rules=(rule,), epochs=n)) for rule, n in zip(run.rules, epochs)]
         self.seconds = [0.0] * len(self.sessions)
 
     def __iter__(self) -> Iterator[int]:
