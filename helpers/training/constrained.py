@@ -264,20 +264,15 @@ class ConstrainedStep(NamedTuple):
     Attributes
     ----------
     epoch : int
-        Number of the epoch, from 1.
+        Number of the epoch, from 1; ``passes``, gradient passes over the data so far, is the same number.
     loss : float
         ``criterion`` at the variables, before this epoch's update. The net itself, fed forward, has a loss of its own.
     violation : list of float
         max \\|h_i(z_{i-1}) - z_i\\| over all training points and units, a number for each hidden block.
-    multipliers : list of Tensor
-        λ_i, each (n, ...) as the output of hidden block i, in the order in which the batches came; zero under
-        ``"penalty"``.
-    activations : list of Tensor
-        z_i, likewise.
+    multipliers, activations : list of Tensor
+        λ_i (zero under ``"penalty"``) and z_i, each (n, ...) as the output of hidden block i, in the order of the batches.
     penalty : float
         μ.
-    passes : int
-        Gradient passes over the data so far: one an epoch, as under back-propagation.
     """
 
     epoch: int
@@ -307,8 +302,7 @@ def train_constrained(
     Parameters
     ----------
     model : nn.Sequential
-        Nested blocks, as for the local rules; trained in place. For ``"admm"`` each begins with an ``nn.Linear`` and
-        has no other parameters.
+        As in `backprop_optimize`. For ``"admm"`` each block begins with an ``nn.Linear`` and has no other parameters.
     optimizer : callable
         Makes one optimiser for weights and activations (``"admm"``: for pre-activations only). A sample's activations
         have a gradient of the order of 1/n: take one that divides the scale out, such as ``Rprop``. ADMM gives it two
@@ -321,10 +315,9 @@ def train_constrained(
         ``"penalty"``: multipliers stay zero. ``"augmented_lagrangian"``: a multiplier step every ``inner`` epochs.
         ``"admm"``: weights and activations by least squares, pre-activations by the optimiser, a multiplier step every
         epoch.
-    penalty : float
-        The first μ, more than 0: the price of a sample's squared gap, against its loss.
-    growth : float
-        Factor on μ every ``inner`` epochs, 1 or more, until μ has reached 1000.
+    penalty, growth : float
+        The first μ, more than 0, the price of a sample's squared gap against its loss; the factor on it, 1 or more, every
+        ``inner`` epochs, until it has reached 1000.
     inner : int
         Epochs between two steps of multipliers and of μ, 1 or more.
 
@@ -332,11 +325,6 @@ def train_constrained(
     ------
     ConstrainedStep
         ``(epoch, loss, violation, multipliers, activations, penalty, passes)``; the model has then been updated.
-
-    Raises
-    ------
-    TypeError, ValueError, TrainingError
-        As `backprop_optimize`; and a model that does not fit the method.
 
     Notes
     -----

@@ -31,22 +31,12 @@ from helpers.training.rules import TrainingError
 
 
 class Ensemble:
-    """N nets of one architecture, their parameters stacked.
+    """N nets of one architecture, their parameters stacked, (N, ...), in ``parameters`` by the names of the net's own.
 
     Parameters
     ----------
     nets : sequence of nn.Module
         One or more, alike but for their numbers, without buffers. They are copied; a net may be named several times.
-
-    Attributes
-    ----------
-    parameters : dict of str to Tensor
-        Each of shape (N, ...), by the names of the net's own.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If there is no net, or the nets are not alike, have buffers, or no parameters.
     """
 
     def __init__(self, nets: Sequence[nn.Module]) -> None:
@@ -95,7 +85,7 @@ class Ensemble:
 
 
 class EnsembleStep(NamedTuple):
-    """What an epoch yields; traces, norms and ranks are the ensemble's, computed when asked for.
+    """What an epoch yields; norms and ranks are the ensemble's, computed when asked for.
 
     Attributes
     ----------
@@ -131,22 +121,13 @@ def train_ensemble(
         The rule. M1 is refused: on the nets that it is for, it equals MODIFIED.
     learning_rates : float, or sequence or Tensor of shape (N,)
         One for all, or one for each net; more than 0.
-    epochs : int
-        Number of passes over the batches, 1 or more.
-    batches : iterable of (X, Y)
-        X (m, n), shared, or (N, m, n), each net its own, as ``Samples(..., copies=N)`` gives them; Y is not looked at.
-
-    Yields
-    ------
-    EnsembleStep
-        ``(epoch, errors, diverged)``; the ensemble has then been updated.
+    epochs, batches
+        As in `train_idempotent`; X (m, n), shared, or (N, m, n), each net its own, as ``Samples(..., copies=N)`` gives.
 
     Raises
     ------
-    TypeError, ValueError
-        At the call: nets of unequal widths, samples that do not fit, learning rates that are no positive numbers.
-    TrainingError
-        At a batch that holds NaN. A net that diverges by itself is a result, and the others go on.
+    TypeError, ValueError, TrainingError
+        As `train_idempotent`. A net that diverges by itself is a result, and the others go on.
     """
     if algorithm is Algorithm.M1 or not isinstance(algorithm, Algorithm):
         raise ValueError(f"algorithm must be Algorithm.ORDINARY, ORDINARY_SCALED or MODIFIED, got {algorithm!r}")

@@ -100,17 +100,10 @@ class Feedback(Rule):
 
 
 class FeedbackStep(NamedTuple):
-    """What an epoch of feedback alignment yields.
+    """What an epoch of feedback alignment yields: its number, the mean training loss before its update, and angles.
 
-    Attributes
-    ----------
-    epoch : int
-        Number of the epoch, from 1.
-    loss : float
-        Mean training loss before this epoch's update.
-    angles : list of float
-        For each block the angle in degrees, 0 to 180, between the gradient that it was given and the true one (of
-        several updates in an epoch, the mean). NaN where one of the two is zero; empty with ``angles=False``.
+    For each block the angle in degrees, 0 to 180, between the gradient that it was given and the true one (of several
+    updates in an epoch, the mean). NaN where one of the two is zero; empty with ``angles=False``.
     """
 
     epoch: int
@@ -182,8 +175,6 @@ def feedback_matrices(model: nn.Sequential, outputs: Sequence[Tensor], direct: b
     direct : bool
         False: matrix i has the shape of the weights of block i + 1, (out, in). True: (units of the output block's
         linear layer, numbers in the output of block i).
-    seed : int or None
-        Seed of the matrices.
     """
     layers: list[Any] = [first_linear(block) for block in model]
     for i, layer in enumerate(layers):

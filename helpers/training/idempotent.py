@@ -135,26 +135,20 @@ def numerical_rank(image: Tensor) -> Tensor:
 
 
 def purify(A: ArrayLike | Tensor, steps: int) -> Tensor:
-    """Repeat A ← 3A² - 2A³ and return all the iterates.
+    """Repeat A ← 3A² - 2A³ and return all the iterates, shape (steps + 1, ...): ``A`` first, the last iterate last.
 
     Parameters
     ----------
     A : Tensor or array_like, real or complex
-        Shape (): a scalar. (k,): k scalars. (..., n, n): a matrix, or a batch of them.
+        Shape (): a scalar. (k,): k scalars. (..., n, n): a matrix, or a batch of them. A tensor or array keeps its
+        precision, Python numbers are float64.
     steps : int
         0 or more.
 
-    Returns
-    -------
-    Tensor, shape (steps + 1, ...)
-        ``A`` first, the last iterate last; in the precision of ``A`` (float64 for Python numbers).
-
     Raises
     ------
-    TypeError
-        If ``A`` holds whole numbers in a tensor or array: say ``A.double()``.
-    ValueError
-        If ``A`` is neither scalars nor square matrices, or ``steps`` is less than 0.
+    TypeError, ValueError
+        If ``A`` holds whole numbers in a tensor or array (say ``A.double()``), or is neither scalars nor square matrices.
 
     Notes
     -----
@@ -212,11 +206,6 @@ def m1_update(W: Tensor, x: Tensor) -> Tensor:
     -------
     Tensor, shape (n, n)
         ΔW, without a graph; the rule is W ← W + learning rate · ΔW.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If ``W`` is not square, or ``x`` is not floating-point samples of its width.
 
     Notes
     -----
@@ -315,10 +304,8 @@ class Samples:
     ----------
     name : str
         A data set of ``helpers.datasets``, such as ``"normal"`` or ``"digits"``; its training split, without targets.
-    samples : int
-        Samples an epoch.
-    batch : int, optional
-        Samples a batch (the last batch may be smaller); by default all in one batch.
+    samples, batch : int
+        Samples an epoch and a batch (the last batch may be smaller); by default all in one batch.
     fresh : bool
         Whether each epoch draws anew. Of the digits, an epoch draws ``samples`` of the 1000 training images.
     copies : int, optional
@@ -328,8 +315,7 @@ class Samples:
     **options
         What the data set takes: ``dimension=5`` of ``"normal"``, ``noise=0.1`` of all.
 
-    >>> fixed = Samples("normal", 6, batch=4, dimension=5)
-    >>> [tuple(X.shape) for X, _ in fixed]
+    >>> [tuple(X.shape) for X, _ in Samples("normal", 6, batch=4, dimension=5)]
     [(4, 5), (2, 5)]
     """
 
@@ -391,20 +377,11 @@ def _only_matrix(net: nn.Module) -> nn.Parameter:
 
 
 class IdempotentStep(NamedTuple):
-    """What an epoch yields.
+    """What an epoch yields: its number, error and image, and whether it diverged.
 
-    Attributes
-    ----------
-    epoch : int
-        Number of the epoch, from 1.
-    error : float
-        Idempotent error mean((n(n(x)) - n(x))²) over the epoch's samples, before each update, whatever the rule; NaN if
-        ``diverged``.
-    image : Tensor, shape (n, n)
-        n(I) of the net as it is now, a copy: n² numbers, so keep few steps of a wide net.
-    diverged : bool
-        Whether error or parameters became infinite or NaN in this epoch. It is then the last one, and the net is back
-        at its last finite state.
+    The error is mean((n(n(x)) - n(x))²) over the epoch's samples, before each update, whatever the rule. The image is
+    n(I), (n, n), of the net as it is now, a copy. Where error or parameters become infinite or NaN the error is NaN,
+    the epoch the last one, and the net back at its last finite state.
     """
 
     epoch: int
@@ -447,12 +424,10 @@ def train_idempotent(
         Makes an optimiser from parameters: ``functools.partial(SGD, lr=0.1)`` is that of the document.
     algorithm : Algorithm
         The rule, or its value, such as ``"modified"``.
-    epochs : int
-        Number of passes over the batches, 1 or more.
+    epochs, step
+        As in `backprop_optimize`; here a step each batch is the default.
     batches : iterable of (X, Y)
         X (m, n); Y is not looked at. A list or `Samples` stays fixed, ``Samples(..., fresh=True)`` is new every epoch.
-    step : {"batch", "epoch"}
-        Take a step each batch, or add up the gradients of the batches and take one.
 
     Yields
     ------
@@ -461,21 +436,15 @@ def train_idempotent(
 
     Raises
     ------
-    TypeError, ValueError
-        At the call: a model of unequal widths or that does not fit the rule, whole numbers for samples, an optimiser
-        object, bad options.
-    TrainingError
-        At a batch that does not fit, or holds NaN; the last finite parameters are back in the model. A loss that
-        becomes infinite or NaN by itself is a result: it is yielded, with ``diverged``.
+    TypeError, ValueError, TrainingError
+        As `backprop_optimize`; and a model of unequal widths, whole numbers for samples. A loss that becomes infinite or
+        NaN by itself is a result: it is yielded, with ``diverged``.
 
     Notes
     -----
     A sample takes two forward and two backward passes by the ordinary rules, four forward and one backward by the
-    modified one; n(I) takes one more pass of n samples an epoch. Nothing is drawn at random here.
-
-    References
-    ----------
-    Jensen (2024), "Modified Backpropagation for Idempotent Neural Networks".
+    modified one; n(I) takes one more pass of n samples an epoch. Nothing is drawn at random here. After Jensen (2024),
+    "Modified Backpropagation for Idempotent Neural Networks".
     """
     if algorithm not in (known := {rule.value: rule for rule in Algorithm}):
         one_of("algorithm", algorithm, Algorithm)

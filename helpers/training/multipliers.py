@@ -30,22 +30,8 @@ from helpers.training.rules import TrainingError
 
 
 class MultiplierStep(NamedTuple):
-    """What an outer step yields; the lists have an entry for each hidden block.
-
-    Attributes
-    ----------
-    outer : int
-        Number of the outer step, from 1.
-    penalty : float
-        μ of this step.
-    violation : list of float
-        max \\|h_i(z_{i-1}) - z_i\\| over all samples and units.
-    difference, cosine : list of float
-        \\|λ_i - adjoint\\| / \\|adjoint\\|, and the cosine between the two.
-    multipliers, adjoints : list of Tensor
-        λ_i after this step, and dL/dz_i, each (n, ...), float64.
-    passes : int
-        Gradient passes over the data so far.
+    """What an outer step yields: its number from 1, its μ, and for each hidden block the largest gap \\|h_i - z_i\\|, the
+    distance \\|λ_i - adjoint\\| / \\|adjoint\\| and the cosine between the two, λ_i and dL/dz_i (n, ...); gradient passes so far.
     """
 
     outer: int
@@ -122,20 +108,12 @@ def multipliers_at(
     MultiplierStep
         ``(outer, penalty, violation, difference, cosine, multipliers, adjoints, passes)``
 
-    Raises
-    ------
-    TypeError, ValueError, TrainingError
-        At the call: a model that is not nested or does not fit the data, bad options. Later: a loss that is not finite.
-
     Notes
     -----
     All is computed in float64, on a copy in evaluation mode. A larger μ takes fewer steps, each on a worse conditioned
     problem. μ must outweigh the negative curvature of a sample's loss in its activations: below that, a partly trained
     net's activations leave for a better loss, and the difference stalls far from zero. The growth of μ ends that.
-
-    References
-    ----------
-    LeCun (1988), "A theoretical framework for back-propagation"; Hestenes (1969) and Powell (1969).
+    After LeCun (1988), "A theoretical framework for back-propagation"; Hestenes (1969) and Powell (1969).
     """
     check_recording()
     at_least("penalty", penalty, 0, open_end=True)

@@ -81,20 +81,8 @@ def codes(labels: Tensor, classes: int, like: Tensor | None = None) -> Tensor:
 def open_door(model: nn.Sequential, width: int, seed: int | None) -> nn.Linear:
     """Make the door through which a label enters a net: a map from its code to the first layer's pre-activations.
 
-    Parameters
-    ----------
-    model : nn.Sequential
-        Its first block begins with an ``nn.Linear``; it is not changed.
-    width : int
-        Number of outputs of the net.
-    seed : int or None
-        Seed of the initial weights (torch's default for ``nn.Linear``).
-
-    Returns
-    -------
-    nn.Linear
-        From (n, classes) to (n, units of the first layer), without bias. To add what it gives is the same as to append
-        the code to the input: (W E) (x; c) = W x + E c.
+    It leads from (n, classes) to (n, units of the first layer), without bias; the model, with so many outputs (``width``),
+    is not changed. To add what it gives is the same as to append the code to the input: (W E) (x; c) = W x + E c.
     """
     first: Any = model[0]
     layer = first[0]
@@ -202,20 +190,9 @@ def local_losses(
 def similarity_loss(features: Tensor, targets: Tensor) -> Tensor:
     """Compare who resembles whom: mean squared difference of two cosine-similarity matrices.
 
-    Parameters
-    ----------
-    features, targets : Tensor, shapes (n, d) and (n, k)
-        Each row is taken less its mean, as in the paper.
-
-    Returns
-    -------
-    Tensor
-        ‖S(features) - S(targets)‖² / n² in Frobenius' norm, with S of shape (n, n).
-
-    Notes
-    -----
-    The two (n, n) matrices are never made. With unit rows F and T, S(F) = FF' and ‖FF' - TT'‖² = ‖F'F‖² - 2‖F'T‖² +
-    ‖T'T‖²: O(n d²) time and O(d²) memory, where the matrices take O(n² d) and O(n²).
+    For features (n, d) and targets (n, k), each row taken less its mean, ‖S(features) - S(targets)‖² / n² in Frobenius'
+    norm, with S of shape (n, n). The two matrices are never made: with unit rows F and T, S(F) = FF' and ‖FF' - TT'‖² =
+    ‖F'F‖² - 2‖F'T‖² + ‖T'T‖², O(n d²) time and O(d²) memory, where the matrices take O(n² d) and O(n²).
 
     >>> unlike, alike = torch.tensor([[2.0, 0.0], [0.0, 1.0]]), torch.tensor([[1.0, 0.0], [1.0, 0.0]])
     >>> round(float(similarity_loss(unlike, alike)), 3)
@@ -348,10 +325,8 @@ class ForwardForwardStep(NamedTuple):
 
     Attributes
     ----------
-    epoch : int
-        Number of the epoch, from 1.
-    loss : float
-        ``criterion`` of the output block before this epoch's update.
+    epoch, loss
+        Number of the epoch, from 1, and ``criterion`` of the output block before its update.
     losses : list of float
         The loss of each hidden block, in goodness, before its update.
     goodness : list of (float, float)
@@ -457,8 +432,7 @@ class SignalPropagation(Labelled):
 
 
 class SignalStep(NamedTuple):
-    """What an epoch of signal propagation yields: its number, the output block's loss, the hidden blocks' losses before
-    the update, and the rule, live."""
+    """What an epoch of signal propagation yields: number, losses of the output and of the hidden blocks, the live rule."""
 
     epoch: int
     loss: float

@@ -14,10 +14,8 @@ from torch.nn.functional import binary_cross_entropy as bce
 from torch.optim import SGD, Rprop
 
 from helpers.networks import layered_net
-from helpers.training import RULES, predictor
-from helpers.training.alternatives import forward_forward, signal_propagation
-from helpers.training.forward_forward import wrong_labels
-from helpers.training.signals import class_labels, codes, open_door
+from helpers.training import RULES, forward_forward, predictor, signal_propagation
+from helpers.training.signals import class_labels, codes, open_door, wrong_labels
 
 FORWARD = pytest.mark.parametrize("rule", [forward_forward, signal_propagation])
 sgd = partial(SGD, lr=0.1)
@@ -209,7 +207,7 @@ def test_class_labels_in_all_their_forms():
         (torch.full((60,), 2), "targets must be classes from 0 to 1, got 2 to 2"),
         (torch.full((60,), -1), "targets must be classes from 0 to 1"),
         (torch.zeros(60, 2), "targets have shape \\(60, 2\\)"),
-        (torch.full((60, 1), float("nan")), "targets must be class labels"),
+        (torch.full((60, 1), float("nan")), "batches: Y holds NaN"),
     ],
 )
 def test_labels_out_of_range_are_refused_at_the_call(name, Y, words, xor):

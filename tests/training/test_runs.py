@@ -1,0 +1,251 @@
+"""Races: equal budgets, equal starts; the text of a state; the code that repeats a race."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, replace
+
+import pytest
+import torch
+
+from helpers.training import RULES, TrainingError, runs
+from helpers.training.runs import Race, Run, Session, declared
+
+SMALL = Run(hidden=(5, 4), samples=40, epochs=6)
+TRIO = ("back-propagation", "local, parallel", "local, sequential")
+FOUR = 4  # rules in a race
+
+
+def values_of(kind):
+    """Every option of a choice; both ends of a number, and something odd between them; one and several of them."""
+    if kind.type is bool:
+        values = [True, False]
+    elif kind.options:
+        values = list(kind.options)
+    else:
+        values = [kind.low, kind.high, 0.1 + 0.2 if kind.type is float else (kind.low + kind.high) // 2]
+    return [(v,) for v in values] + [tuple(values[-kind.most :])] if kind.most else values
+
+
+@pytest.mark.parametrize("name", Run.kinds())
+def test_every_field_survives_its_text(name):
+    for value in values_of(Run.kinds()[name]):
+        run = replace(SMALL, **{name: value})
+        assert getattr(run, name) == value
+        assert Run.from_text(run.text) == run
+        assert Run.from_text(run.text).text == run.text
+        assert len(run.text) < 400
+    assert not any(sign in rule for rule in RULES for sign in ";=|\n")
+
+
+@pytest.mark.parametrize("name", Run.kinds())
+def test_a_value_of_another_kind_or_out_of_range_is_refused_by_name(name):
+    kind = Run.kinds()[name]
+    wrong = [None, b"3", object(), 1 + 2j, [[]], float("nan"), float("inf"), -1, 10**9, "atlantis", {}]
+    wrong += [1, 0] if kind.type is bool else [True, "1"]
+    wrong += [2.5] if kind.type is int else []
+    wrong += [(), values_of(kind)[-1] * 5] if kind.most else [(values_of(kind)[0],)]
+    for value in wrong:
+        with pytest.raises((TypeError, ValueError), match=name):
+            Run(**{name: value})
+    with pytest.raises(TypeError, match="nois"):
+        Run(nois=0.1)
+
+
+def test_one_rule_and_lists_are_taken_as_tuples():
+    assert Run(rules="back-propagation") == Run(rules=["back-propagation"]) == Run(rules=("back-propagation",))
+    assert Run(hidden=[8, 4]).hidden == (8, 4)
+    with pytest.raises(ValueError, match="rules must be different"):
+        Run(rules=("local, parallel", "local, parallel"))
+    with pytest.raises(ValueError, match="rules must be one for a Session"):
+        Session(Run(rules=TRIO))
+
+
+def test_a_panel_adds_fields_that_are_checked_and_written_alike():
+    @dataclass(frozen=True)
+    class Shown(Run):
+        unit: int = declared(1, int, low=1, high=9)
+
+    shown = Shown(unit=3, seed=5)
+    assert Shown.from_text(shown.text) == shown
+    with pytest.raises(ValueError, match="unit must be from 1 to 9"):
+        Shown(unit=10)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("data", "not of the form name=value"),
+        ("data=", "not of the form"),
+        ("data=atlantis", "data must be one of signed_xor"),
+        ("planet=mars", "no part of a run is called 'planet'"),
+        ("seed=1; seed=2", "seed is given twice"),
+        ("seed=-1", "seed must be a whole number"),
+        ("seed=1.5", "seed must be a whole number"),
+        ("seed=1_0", "seed must be a whole number"),
+        ("seed=٣", "seed must be a whole number"),
+        ("seed=1000001", "seed must be from 0"),
+        ("rate=nan", "rate must be a number"),
+        ("rate=inf", "rate must be a number"),
+        ("rate=1e99", "rate must be from"),
+        ("noise=0.6", "noise must be from 0 to 0.5"),
+        ("epochs=0", "epochs must be from 1"),
+        ("hidden=5-5-5-5-5", "hidden must be one to 4"),
+        ("hidden=101", "hidden must be from 1 to 100"),
+        ("hidden=5-x", "hidden must be a whole number"),
+        ("normalize=True", "normalize must be yes or no"),
+        ("rules=magic", "rules must be one of back-propagation"),
+        ("rules=local, parallel | local, parallel", "rules must be different"),
+        ("rules=" + " | ".join(list(RULES)[:5]), "one to 4"),
+        ("seed=__import__('os').getpid()", "seed must be a whole number"),
+        ("data={0.__class__}", "data must be one of"),
+        ("x" * 1001, "at most 1000 characters"),
+    ],
+)
+def test_a_broken_text_is_refused_by_name(text, words):
+    with pytest.raises(ValueError, match=words):
+        Run.from_text(text)
+
+
+def test_what_a_text_leaves_out_has_its_default_and_spaces_do_not_count():
+    assert Run.from_text("") == Run()
+    assert Run.from_text("  seed = 3 ;data=rings;") == Run(seed=3, data="rings")
+
+
+@pytest.mark.parametrize(("equal", "steps"), [("passes", [12, 12, 12]), ("updates", [12, 12, 36])])
+def test_a_race_spends_its_budget_evenly_and_its_runs_are_the_runs_alone(equal, steps):
+    race = Race(replace(SMALL, rules=TRIO, equal=equal, epochs=12))
+    assert [s.total for s in race.sessions] == steps
+    for count in race:
+        assert [session.count for session in race.sessions] == [n * count // 12 for n in steps]
+    for rule, session in zip(TRIO, race.sessions):
+        alone = Session(replace(race.run, rules=rule))
+        list(alone)
+        assert all(torch.equal(p, q) for p, q in zip(session.model.parameters(), alone.model.parameters()))
+
+
+def test_every_rule_starts_from_the_same_weights_and_data():
+    for chunk in range(0, len(RULES), FOUR):
+        race = Race(replace(SMALL, rules=tuple(RULES)[chunk : chunk + FOUR], noise=0.1))
+        first = race.sessions[0]
+        for session in race.sessions:
+            assert session.training_set is first.training_set
+            assert all(torch.equal(p, q) for p, q in zip(session.model.parameters(), first.model.parameters()))
+
+
+def test_equal_seconds_follow_the_measured_speeds(monkeypatch):
+    speeds = {"back-propagation": 100.0, "local, parallel": 50.0, "local, sequential": 301.0}
+    monkeypatch.setattr(runs, "speed", lambda run: speeds[run.rules[0]])
+    race = Race(replace(SMALL, rules=TRIO, equal="seconds", epochs=12))
+    assert [s.total for s in race.sessions] == [12, 6, 36]  # sequential: a third of 36 epochs for each of its blocks
+    list(race)
+    assert [s.count for s in race.sessions] == [12, 6, 36]
+
+
+def test_a_speed_is_steps_over_seconds(monkeypatch):
+    clock = iter([10.0, 14.0])
+    monkeypatch.setattr(time, "perf_counter", lambda: next(clock))
+    assert runs.speed(replace(SMALL, rules="local, sequential")) == 3.0  # 12 steps, 4 for each of 3 blocks
+
+
+def test_outcomes_say_where_each_rule_stands():
+    race = Race(replace(SMALL, rules=TRIO, data="gaussian", epochs=30, noise=0.05))
+    list(race)
+    for outcome, session in zip(race.outcomes(), race.sessions):
+        data = session.test_set
+        right = ((session.predict(data.X)[-1] >= 0.5) == (data.Y.numpy() >= 0.5)).mean()
+        assert outcome.test == right
+        assert outcome.steps == 30
+        assert outcome.seconds > 0
+    assert race.outcomes()[0].test > 0.8
+
+
+def test_an_error_names_the_rule_that_met_it(monkeypatch):
+    race = Race(replace(SMALL, rules=TRIO))
+    real = Session.__next__
+
+    def fails(session):
+        if session.run.rules[0] == "local, parallel":
+            raise TrainingError("the loss is nan")
+        return real(session)
+
+    monkeypatch.setattr(Session, "__next__", fails)
+    with pytest.raises(TrainingError, match="local, parallel: the loss is nan"):
+        list(race)
+
+
+@pytest.mark.parametrize("start", range(0, len(RULES), FOUR))
+@pytest.mark.parametrize("equal", ["passes", "updates"])
+def test_the_code_gives_the_same_numbers(start, equal):
+    rules = tuple(RULES)[start : start + FOUR]
+    race = Race(
+        replace(
+            SMALL,
+            rules=rules,
+            equal=equal,
+            data="moons",
+            noise=0.1,
+            seed=3,
+            rate=0.02,
+            activation="tanh",
+            normalize=False,
+        )
+    )
+    list(race)
+    namespace = {}
+    exec(race.code(), namespace)  # the code is ours, from a state whose parts are all names and numbers
+    for rule, session, outcome in zip(rules, race.sessions, race.outcomes()):
+        theirs = namespace["models"][rule].parameters()
+        assert all(torch.equal(p, q) for p, q in zip(session.model.parameters(), theirs, strict=True)), rule
+        assert namespace["found"][rule] == outcome.test
+
+
+def test_the_code_repeats_a_race_at_equal_seconds_and_digits_too():
+    race = Race(replace(SMALL, rules=TRIO[::2], equal="seconds", data="digits", optimizer="Adam"))
+    list(race)
+    namespace = {}
+    exec(race.code(), namespace)
+    assert [namespace["found"][o.rule] for o in race.outcomes()] == [o.test for o in race.outcomes()]
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_snapshot_answers_as_the_net_did_when_it_was_taken(rule):
+    session = Session(replace(SMALL, rules=rule))
+    X = session.test_set.X[:20]
+    for _ in range(2):
+        answers, view = session.predict(X), session.snapshot()
+        next(session)
+        assert all((a == b).all() for a, b in zip(view.predict(X), answers, strict=True))
+    assert any((a != b).any() for a, b in zip(view.predict(X), session.predict(X)))
+    assert [h.shape for h in view.units(X)] == [(20, 5), (20, 4)]
+    assert (view.units(X, 1)[0] == view.units(X)[0]).all()
+
+
+@pytest.mark.parametrize("rule", ["back-propagation", "local, parallel", "forward-forward"])
+def test_each_reader_has_a_net_of_its_own(rule):
+    """A frame that stands still is asked, by another thread, while the run goes on and takes new snapshots."""
+    run = replace(SMALL, rules=rule, epochs=20)
+    session = Session(run)
+    X = session.test_set.X[:20]
+    next(session)
+    view = session.snapshot()
+    expected, wrong = view.predict(X), []
+
+    def ask():
+        for _ in range(30):
+            wrong.extend(1 for a, b in zip(view.predict(X), expected) if (a != b).any())
+
+    def ask_the_run():
+        for _ in range(10):
+            session.predict(X)  # puts the live net into evaluation mode for a moment
+
+    readers = [threading.Thread(target=ask), threading.Thread(target=ask_the_run)]
+    for reader in readers:
+        reader.start()
+    losses = [step.loss for step in session if session.snapshot()]
+    for reader in readers:
+        reader.join()
+    assert not wrong
+    assert [step.loss for step in Session(run)][1:] == losses
+    assert all((a == b).all() for a, b in zip(view.predict(X), expected))
