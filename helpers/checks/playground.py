@@ -24,7 +24,12 @@ def outcome(rule: str, training: float, test: float) -> Outcome:
 def check_each_weight_changes(each_weight_changes: Callable[[str], dict[str, int]]) -> Iterator[str | None]:
     """Check ``each_weight_changes(text) -> {rule: updates of each weight}``."""
     for text, sequential, epochs, hint in (
-        (f"hidden=32-32-32; epochs=200; {TRIO}; equal=passes", 50, 200, "four blocks share the passes: the output is one too"),
+        (
+            f"hidden=32-32-32; epochs=200; {TRIO}; equal=passes",
+            50,
+            200,
+            "four blocks share the passes: the output is one too",
+        ),
         (f"hidden=32; epochs=31; {TRIO}; equal=passes", 15, 31, "a share of an epoch is no epoch: round down"),
         (f"hidden=9-9-9-9; epochs=3; {TRIO}; equal=passes", 1, 3, "no block gets less than one epoch"),
         (f"hidden=32-16; epochs=80; {TRIO}; equal=updates", 80, 80, "read `equal`: here the updates are what is equal"),

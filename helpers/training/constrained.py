@@ -270,7 +270,8 @@ class ConstrainedStep(NamedTuple):
     violation : list of float
         max \\|h_i(z_{i-1}) - z_i\\| over all training points and units, a number for each hidden block.
     multipliers, activations : list of Tensor
-        λ_i (zero under ``"penalty"``) and z_i, each (n, ...) as the output of hidden block i, in the order of the batches.
+        λ_i (zero under ``"penalty"``) and z_i, each (n, ...) as the output of hidden block i, in the order of the
+        batches.
     penalty : float
         μ.
     """
@@ -316,8 +317,8 @@ def train_constrained(
         ``"admm"``: weights and activations by least squares, pre-activations by the optimiser, a multiplier step every
         epoch.
     penalty, growth : float
-        The first μ, more than 0, the price of a sample's squared gap against its loss; the factor on it, 1 or more, every
-        ``inner`` epochs, until it has reached 1000.
+        The first μ, more than 0, the price of a sample's squared gap against its loss; the factor on it, 1 or more,
+        every ``inner`` epochs, until it has reached 1000.
     inner : int
         Epochs between two steps of multipliers and of μ, 1 or more.
 

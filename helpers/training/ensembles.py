@@ -111,7 +111,8 @@ def train_ensemble(
 ) -> Iterator[EnsembleStep]:
     """Train every net of an ensemble to be idempotent, by gradient descent, an epoch a step of this generator.
 
-    Net i learns exactly what `train_idempotent` would teach it with ``SGD(lr=learning_rates[i])``, a step each batch.
+    Net i learns exactly what `train_idempotent` would teach it with ``SGD(lr=learning_rates[i])``, a step each batch. A
+    net that diverges by itself is a result, and the others go on.
 
     Parameters
     ----------
@@ -123,11 +124,6 @@ def train_ensemble(
         One for all, or one for each net; more than 0.
     epochs, batches
         As in `train_idempotent`; X (m, n), shared, or (N, m, n), each net its own, as ``Samples(..., copies=N)`` gives.
-
-    Raises
-    ------
-    TypeError, ValueError, TrainingError
-        As `train_idempotent`. A net that diverges by itself is a result, and the others go on.
     """
     if algorithm is Algorithm.M1 or not isinstance(algorithm, Algorithm):
         raise ValueError(f"algorithm must be Algorithm.ORDINARY, ORDINARY_SCALED or MODIFIED, got {algorithm!r}")

@@ -166,15 +166,9 @@ def feedback_alignment(
 def feedback_matrices(model: nn.Sequential, outputs: Sequence[Tensor], direct: bool, seed: int | None) -> list[Tensor]:
     """Draw, for each hidden block, the matrix that brings its error.
 
-    Parameters
-    ----------
-    model : nn.Sequential
-        Nested blocks.
-    outputs : sequence of Tensor
-        The output of each block to one sample, (1, ...), as `probe` gives them.
-    direct : bool
-        False: matrix i has the shape of the weights of block i + 1, (out, in). True: (units of the output block's
-        linear layer, numbers in the output of block i).
+    ``outputs`` are those of each block to one sample, as `probe` gives them. Block by block, matrix i has the shape of
+    the weights of block i + 1, (out, in); ``direct``: (units of the output block's linear layer, numbers in the output
+    of i).
     """
     layers: list[Any] = [first_linear(block) for block in model]
     for i, layer in enumerate(layers):

@@ -148,7 +148,8 @@ def purify(A: ArrayLike | Tensor, steps: int) -> Tensor:
     Raises
     ------
     TypeError, ValueError
-        If ``A`` holds whole numbers in a tensor or array (say ``A.double()``), or is neither scalars nor square matrices.
+        If ``A`` holds whole numbers in a tensor or array (say ``A.double()``), or is neither scalars nor square
+        matrices.
 
     Notes
     -----
@@ -437,8 +438,8 @@ def train_idempotent(
     Raises
     ------
     TypeError, ValueError, TrainingError
-        As `backprop_optimize`; and a model of unequal widths, whole numbers for samples. A loss that becomes infinite or
-        NaN by itself is a result: it is yielded, with ``diverged``.
+        As `backprop_optimize`; and a model of unequal widths, whole numbers for samples. A loss that becomes infinite
+        or NaN by itself is a result: it is yielded, with ``diverged``.
 
     Notes
     -----

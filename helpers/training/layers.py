@@ -94,6 +94,9 @@ def make_encoders(model: nn.Sequential) -> list[FrozenPrefix]:
 def make_decoders(model: nn.Sequential, X: Tensor, *, seed: int | None = None) -> list[nn.Module]:
     """Return, for each hidden block, a linear read-out without bias; for the output block the identity.
 
+    Decoder i maps the output of block i, (n, ...), flattened to a vector, to (n, k), with k the width of the net's
+    output.
+
     Parameters
     ----------
     model : nn.Sequential
@@ -102,17 +105,6 @@ def make_decoders(model: nn.Sequential, X: Tensor, *, seed: int | None = None) -
         Inputs; the first sample is sent through to measure the blocks.
     seed : int or None
         Seed of the initial weights (torch's default for ``nn.Linear``).
-
-    Returns
-    -------
-    list of nn.Module
-        Decoder i maps the output of block i, (n, ...), to (n, k), with k the width of the model's output. A block whose
-        output is no vector is flattened first.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the model is not nested, or a block cannot take what the one below gives.
     """
     *hidden, output = probe(model, X)
     with seeded(seed):
@@ -122,20 +114,9 @@ def make_decoders(model: nn.Sequential, X: Tensor, *, seed: int | None = None) -
 def fit_decoders(model: nn.Sequential, X: Tensor, Y: Tensor) -> list[nn.Module]:
     """Fit the best linear read-out of each hidden block by least squares: a look inside a net that learned without one.
 
-    Parameters
-    ----------
-    X, Y : Tensor, shapes (n, ...) and (n, k)
-        Training inputs and targets.
-
-    Returns
-    -------
-    list of nn.Module
-        As `make_decoders`; the model takes no part and does not change, and no random number is drawn.
-
-    References
-    ----------
-    Alain & Bengio (2016), "Understanding intermediate layers using linear classifier probes" (with a bias and a
-    logistic loss there; bias-free least squares here, as the decoders of local propagation are).
+    For training inputs X (n, ...) and targets Y (n, k), decoders as of `make_decoders`; the model does not change, and
+    no random number is drawn. After Alain & Bengio (2016), "Understanding intermediate layers using linear classifier
+    probes" (with a bias and a logistic loss there; bias-free here, as the decoders of local propagation are).
     """
     check_nested(model)
     decoders: list[nn.Module] = []
@@ -209,22 +190,7 @@ def check_nested(model: nn.Sequential) -> None:
 
 
 def layer_scores(model: nn.Sequential, decoders: Sequence[nn.Module], X: ArrayLike | Tensor) -> list[Scores]:
-    """Give the answer of every layer through its decoder, in one sweep over the layers.
-
-    Parameters
-    ----------
-    model : nn.Sequential
-        The blocks.
-    decoders : sequence of nn.Module
-        One for each block, as `make_decoders` or `fit_decoders` gives them.
-    X : array_like or Tensor, shape (n, ...)
-        Inputs.
-
-    Returns
-    -------
-    list of ndarray, each of shape (n, k)
-        The scores of each layer, the first layer first.
-    """
+    """Return the answer (n, k) of every layer to X (n, ...), through its decoder, in one sweep over the layers."""
     with torch.no_grad(), mode(False, model, *decoders):
         outputs = layer_outputs(model, like_weights(model, X))
         return [decoder(h).cpu().numpy() for decoder, h in zip(decoders, outputs, strict=True)]

@@ -143,10 +143,7 @@ class WindowStep(NamedTuple):
 
 
 class DampedStep(NamedTuple):
-    """What an epoch of the damped rule yields: how far the input axes of each block have moved, else as `ParallelStep`.
-
-    A displacement is relative, 0 to 2, as `relative_movement` gives it; the data themselves stay at 0.
-    """
+    """What an epoch of the damped rule yields: `relative_movement` of each block's inputs; else as `ParallelStep`."""
 
     displacements: list[Tensor]
     epoch: int
@@ -179,14 +176,10 @@ def locally_optimize_parallel(
         Makes an optimiser from parameters: a class, or ``functools.partial(Adam, lr=1e-2)``. Called once per block.
     hidden_criterion, criterion : callable
         ``(scores, targets) -> mean loss`` of the hidden blocks (through their decoders) and of the output block.
-    epochs : int
-        Number of passes over the batches, 1 or more.
-    batches : iterable of (X, Y)
-        X (n, ...) and Y (n, k); a ``DataLoader``, or any iterable that can be run through again.
+    epochs, batches, step
+        As in `backprop_optimize`.
     train_decoders : bool
         Train each decoder with its block, or leave it at its random start.
-    step : {"epoch", "batch"}
-        Add up the loss over the batches and take one step, or take a step each batch.
     seed : int or None
         Seed of the decoders' weights.
 
@@ -245,11 +238,6 @@ def locally_optimize(
     SequentialStep
         ``(idx, epoch, loss, encoders, decoders)``, with idx the block in training, from 0.
 
-    Raises
-    ------
-    TypeError, ValueError, TrainingError
-        As `locally_optimize_parallel`.
-
     Notes
     -----
     The batches are run through once, at the call. The features of a block are computed once, when the block below is
@@ -304,26 +292,12 @@ def locally_optimize_window(
 ) -> Training[WindowStep]:
     """Train the blocks in a window at once; the window slides from the input to the output.
 
-    Parameters
-    ----------
-    model, optimizer, hidden_criterion, criterion, batches, **options
-        As in `locally_optimize_parallel`.
-    epochs : int
-        Number of passes over the batches in all, 1 or more: the positions of the window share them. Give one or more
-        per position, or a block is left out.
-    width : int, optional
-        Number of blocks in the window, from 1 (one after the other) to all L (`locally_optimize_parallel`, number for
-        number). By default 2, or 1 if there is but one block.
+    Arguments are as in `locally_optimize_parallel`, but for two. The L - width + 1 positions of the window share the
+    ``epochs``: give one or more per position, or a block is left out. ``width`` is the number of blocks in the window,
+    from 1 (one after the other) to all L (the parallel rule, number for number); by default 2, or 1 if there is but one
+    block.
 
-    Yields
-    ------
-    WindowStep
-        ``(active, epoch, loss, encoders, decoders)``.
-
-    Notes
-    -----
-    There are L - width + 1 positions. Blocks below the window are frozen (and run in evaluation mode), those above do
-    not run. An epoch takes as many forward passes of a block as the window's top is high, ``width`` backward passes.
+    Yields `WindowStep`. Blocks below the window are frozen (and run in evaluation mode), those above do not run.
     """
     passes, ends = Passes(epochs, batches, **options), make_encoders(model)
     width = min(2, len(model)) if width is None else whole_number("width", width, 1)
@@ -380,8 +354,7 @@ def locally_optimize_damped(
         0 or more. 0 is `locally_optimize_parallel`, number for number; the larger, the longer a block waits for the
         one below.
     damping : {"axes", "layer"}
-        ``"axes"``: each axis by its own displacement. ``"layer"``: all axes of a block by their mean factor, to see
-        whether it matters which axis moves.
+        Each axis by its own displacement, or all axes of a block by their mean factor.
 
     Yields
     ------
@@ -393,11 +366,8 @@ def locally_optimize_damped(
     Between two epochs, axis j has moved by δ_j = rms(h_j - h_j before) / rms(h_j), on the first batch, in evaluation
     mode (`relative_movement`; before the first epoch nothing has moved). The optimiser's step in column j of the
     block's first weight matrix is then multiplied by 1 / (1 + strength δ_j). It is the step that is damped and not the
-    gradient: to Rprop a gradient is a sign, and Adam divides the scale out. Beside the cost of the parallel rule: a
-    forward pass of one batch an epoch, and a copy of the weights.
-
-    This tests a conjecture that ends Mertens' "Local propagation by linear decoders": a rule between the parallel and
-    the sequential, in which parameters of later layers move slowly along axes that are not yet stable.
+    gradient: to Rprop a gradient is a sign, and Adam divides the scale out. This tests a conjecture that ends Mertens'
+    "Local propagation by linear decoders": later parameters move slowly along axes that are not yet stable.
     """
     passes = Passes(epochs, batches, **options)
     at_least("strength", strength, 0)

@@ -50,7 +50,7 @@ class _Held:
 
 
 def saved_for_backward(run: Callable[[], object], ignore: nn.Module) -> int:
-    """Run something and return the most bytes that were kept for the backward pass at one time; 0 if nothing records a graph.
+    """Run something and return the most bytes that were kept for the backward pass at one time, or 0.
 
     Parameters
     ----------

@@ -30,8 +30,9 @@ from helpers.training.rules import TrainingError
 
 
 class MultiplierStep(NamedTuple):
-    """What an outer step yields: its number from 1, its μ, and for each hidden block the largest gap \\|h_i - z_i\\|, the
-    distance \\|λ_i - adjoint\\| / \\|adjoint\\| and the cosine between the two, λ_i and dL/dz_i (n, ...); gradient passes so far.
+    """What an outer step yields: its number from 1, its μ, and for each hidden block the largest gap, the distance
+    of λ_i from the adjoint over the adjoint's norm, the cosine between the two, λ_i and dL/dz_i (n, ...); gradient
+    passes over the data so far.
     """
 
     outer: int

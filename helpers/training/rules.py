@@ -67,14 +67,8 @@ class Step(NamedTuple):
 class Rule(nn.Module):
     """A net and a way to teach it. A rule of one's own says in `backward` how a batch gives each part its gradient.
 
-    Parameters
-    ----------
-    model : nn.Module
-        What learns, in place.
-    optimizer : callable
-        Makes an optimiser from a list of parameters; called once a part.
-    parts : iterable of iterables of nn.Module, optional
-        The modules that learn together, part by part; by default the whole net is one part. No two parts share memory.
+    ``optimizer`` makes an optimiser from a list of parameters. ``parts`` are the modules that learn together, part by
+    part, each with an optimiser of its own; by default the whole net is one part. No two parts share memory.
     """
 
     def __init__(
@@ -193,15 +187,7 @@ class Training(Iterator[S], Generic[S]):
 
 
 def train(rule: Rule, epochs: int, batches: Batches, *, step: StepMode = "epoch") -> Training[Step]:
-    """Teach a net by any rule, an epoch a step of this generator.
-
-    Parameters
-    ----------
-    rule : Rule
-        The net and the way to teach it.
-    epochs, batches, step
-        As in `backprop_optimize`.
-    """
+    """Teach a net by any rule, an epoch a step of this generator; arguments as in `backprop_optimize`."""
     return start(rule, Passes(epochs, batches, step=step), lambda step: step)
 
 

@@ -129,32 +129,24 @@ class Run:
 
     Attributes
     ----------
-    data : str
-        One of `LABELLED`.
+    data, activation, optimizer : str
+        Names in `LABELLED`, ``ACTIVATIONS``, ``OPTIMIZERS``.
     noise : float
-        Added to the inputs of both sets, a standard deviation, 0 to 0.5.
-    samples : int
-        Training points, 20 to 1000.
+        Added to the inputs of both sets, a standard deviation.
+    samples, epochs, seed : int
+        Training points; the budget; the seed of data, net, decoders and shuffles.
     hidden : tuple of int
-        Widths of the hidden blocks, one to four numbers, each 1 to 100.
-    activation : str
-        One of ``ACTIVATIONS``.
+        Widths of the hidden blocks.
     normalize : bool
         Whether each hidden block scales its rows to length 1.
     rules : tuple of str
-        One rule (its name alone will do), or up to four different ones for a `Race`; names in ``RULES``.
+        Names in ``RULES``: one (its name alone will do), or several for a `Race`.
     equal : str
         What is held equal. "passes": each rule sees the data ``epochs`` times; the sequential rule shares them among
         its blocks. "updates": each weight is changed ``epochs`` times. "seconds": each rule of a race may take as long
         as ``epochs`` epochs of the first one, by speeds measured beforehand.
-    epochs : int
-        The budget, 1 to 100,000.
-    optimizer : str
-        One of ``OPTIMIZERS``.
     rate : float
-        Learning rate, 0.0001 to 10; of Rprop, the first step length.
-    seed : int
-        Of data, net, decoders and shuffles.
+        Learning rate; of Rprop, the first step length.
 
     Raises
     ------
@@ -194,13 +186,7 @@ class Run:
 
     @classmethod
     def from_text(cls, text: str) -> Self:
-        """Read a run; what the text leaves out has its default. The text is parsed, never evaluated.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If it is not of the form ``name=value; name=value``, or a name or a value is not known.
-        """
+        """Read a run; what the text leaves out has its default. It is parsed, never evaluated."""
         if not isinstance(text, str) or len(text) > LONGEST:
             raise ValueError(f"a run is described by a text of at most {LONGEST} characters")
         kinds, values = cls.kinds(), dict[str, Any]()
@@ -277,25 +263,11 @@ class Answers:
 
 
 class Session(Answers):
-    """One run about to start: its data, its net, its steps, and the answer of every layer at any time.
+    """One run, by one rule, about to start: its data, its net, its steps, and the answer of every layer at any time.
 
-    A net has one user at a time, a step, an answer, or the copy of a snapshot: any thread may call a session.
-
-    Parameters
-    ----------
-    run : Run
-        What to train, by one rule.
-
-    Attributes
-    ----------
-    training_set, test_set : Points
-        The data, as one batch.
-    model : nn.Sequential
-        The net; it learns as the session is iterated over.
-    step
-        What the rule yielded last; None before the first step.
-    count, total : int
-        Steps taken, steps in all.
+    A net has one user at a time, a step, an answer, or the copy of a snapshot: any thread may call a session. It has
+    ``training_set`` and ``test_set`` (as one batch), ``model``, ``rule``, ``step`` (what was yielded last, or None),
+    and ``count`` of ``total`` steps.
     """
 
     def __init__(self, run: Run) -> None:
@@ -347,25 +319,9 @@ class Outcome(NamedTuple):
 class Race:
     """Runs of one to four rules, each from the same initial weights, that spend an equal budget side by side.
 
-    Iterating yields 1, 2, ... up to ``total``; after k of them each rule has taken the share k / total of its steps.
-
-    Parameters
-    ----------
-    run : Run
-        What to train, and by which rules.
-
-    Attributes
-    ----------
-    sessions : list of Session
-        The runs, a rule each.
-    total : int
-        The run's ``epochs``.
-    seconds : list of float
-        What each rule has taken so far, its training alone.
-
-    Notes
-    -----
-    At equal seconds the speed of each rule is measured before the start, on some steps of a net that is thrown away.
+    Iterating yields 1, 2, ... up to ``total``; after k of them each of the ``sessions`` has taken the share k / total
+    of its steps, in so many ``seconds`` each. At equal seconds the speed of each rule is measured before the start, on
+    some steps of a net that is thrown away.
     """
 
     def __init__(self, run: Run) -> None:
@@ -407,8 +363,6 @@ class Race:
     def code(self) -> str:
         """Return the race as the code that a reader would write: pasted into a cell, it gives the same numbers.
 
-        Notes
-        -----
         It leaves ``models`` and ``found`` (test accuracies), each a dict by rule. At equal seconds it holds the numbers
         of epochs that this race has measured, so that it repeats this race, not the measurement.
         """

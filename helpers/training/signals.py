@@ -81,8 +81,9 @@ def codes(labels: Tensor, classes: int, like: Tensor | None = None) -> Tensor:
 def open_door(model: nn.Sequential, width: int, seed: int | None) -> nn.Linear:
     """Make the door through which a label enters a net: a map from its code to the first layer's pre-activations.
 
-    It leads from (n, classes) to (n, units of the first layer), without bias; the model, with so many outputs (``width``),
-    is not changed. To add what it gives is the same as to append the code to the input: (W E) (x; c) = W x + E c.
+    It leads from (n, classes) to (n, units of the first layer), without bias; the model, with so many outputs
+    (``width``), is not changed. To add what it gives is the same as to append the code to the input: (W E) (x; c) = W x
+    + E c.
     """
     first: Any = model[0]
     layer = first[0]
@@ -170,10 +171,6 @@ def local_losses(
     ------
     ParallelStep
         ``(epoch, loss, encoders, decoders)``: the decoders are the prediction heads.
-
-    Notes
-    -----
-    An epoch takes one forward and one backward pass of each block and its heads. No gradient leaves a block.
 
     References
     ----------
@@ -375,23 +372,15 @@ def forward_forward(
     Yields
     ------
     ForwardForwardStep
-        ``(epoch, loss, losses, goodness, net)``. Ask ``step.predict``, which tries each label. The model by itself, fed
-        with X alone, answers from features that were never trained without a label: worse, often much worse.
+        ``(epoch, loss, losses, goodness, net)``. Ask ``step.predict``, which tries each label, in k forward passes. The
+        model by itself, fed with X alone, answers from features that were never trained without a label: often much
+        worse.
 
-    Notes
-    -----
-    With g the goodness and θ the threshold, a block's loss is the mean of softplus(θ - g) over true labels and of
-    softplus(g - θ) over wrong ones. Between blocks, rows are scaled to length 1, so that the next block cannot read
-    the goodness off: a ``Normalize`` at the end of a block does it, after the goodness is taken, and where there is
-    none the rule does. A wrong label is drawn anew each time, uniformly from the other classes, never the true one (of
-    three classes or more this is noise, which Rprop bears). An epoch takes three forward passes (true, wrong, no label)
-    and two backward passes of each block; an answer takes k forward passes. No gradient leaves a block.
-
-    References
-    ----------
-    Hinton (2022), "The Forward-Forward algorithm: some preliminary investigations". There the label replaces pixels,
-    and the goodness is the sum of squares; the mean makes one threshold do for all widths. His experiments leave the
-    first layer out of the answer.
+    Notes ----- With g the goodness and θ the threshold, a block's loss is the mean of softplus(θ - g) over true labels
+    and of softplus(g - θ) over wrong ones, drawn anew each time from the other classes. Between blocks, rows are scaled
+    to length 1, so that the next block cannot read the goodness off: by the ``Normalize`` that ends a block, or by the
+    rule. After Hinton (2022), "The Forward-Forward algorithm: some preliminary investigations". There the label
+    replaces pixels, the goodness is the sum of squares, and the first layer is left out of the answer.
     """
     at_least("threshold", threshold, 0, open_end=True)
     passes = Passes(epochs, batches, **options)
@@ -432,7 +421,7 @@ class SignalPropagation(Labelled):
 
 
 class SignalStep(NamedTuple):
-    """What an epoch of signal propagation yields: number, losses of the output and of the hidden blocks, the live rule."""
+    """What an epoch of signal propagation yields; the losses are those of the output and of the hidden blocks."""
 
     epoch: int
     loss: float
@@ -454,27 +443,13 @@ def signal_propagation(
 ) -> Training[SignalStep]:
     """Train hidden blocks to bring inputs and their targets together, both passed forward; the output block on top.
 
-    Parameters
-    ----------
-    model, optimizer, criterion, epochs, batches, **options
-        As in `forward_forward`; here the door projects the targets beside the first layer, into the same space.
+    Arguments are as in `forward_forward`; here the door projects the targets beside the first layer, into the same
+    space. Yields `SignalStep`.
 
-    Yields
-    ------
-    SignalStep
-        ``(epoch, loss, losses, net)``.
-
-    Notes
-    -----
     With h the block's output for an input and t_c its output for the target of class c, the block's loss is the cross
-    entropy of the scores h·t_c: h is drawn to its own target and away from the others. The targets of all classes are
-    k more rows of a batch, so an epoch takes one forward and one backward pass of each block. No gradient leaves a
-    block.
-
-    References
-    ----------
-    Kohan, Rietman & Siegelmann (2023), "Signal propagation: the framework for learning and inference in a forward
-    pass". There, a batch's own targets stand for the classes.
+    entropy of the scores h·t_c: h is drawn to its own target and away from the others. The targets of all classes are k
+    more rows of a batch. After Kohan, Rietman & Siegelmann (2023), "Signal propagation: the framework for learning and
+    inference in a forward pass"; there, a batch's own targets stand for the classes.
     """
     passes = Passes(epochs, batches, **options)
     rule = SignalPropagation(model, optimizer, criterion, passes)
