@@ -447,9 +447,8 @@ def train_idempotent(
     modified one; n(I) takes one more pass of n samples an epoch. Nothing is drawn at random here. After Jensen (2024),
     "Modified Backpropagation for Idempotent Neural Networks".
     """
-    if algorithm not in (known := {rule.value: rule for rule in Algorithm}):
-        one_of("algorithm", algorithm, Algorithm)
-    algorithm = known.get(algorithm, algorithm)
+    named: dict[Any, Algorithm] = {rule.value: rule for rule in Algorithm}
+    algorithm = one_of("algorithm", named.get(algorithm, algorithm), Algorithm)
     if not isinstance(model, nn.Module):
         raise TypeError(f"model must be an nn.Module, got {type(model).__name__}")
     passes = Passes(epochs, batches, step=step, targets=False)

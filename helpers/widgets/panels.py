@@ -16,12 +16,10 @@ from typing import Any
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from helpers.datasets import datasets
 from helpers.plots import LayerProgress
 from helpers.plots.progress import Measured
-from helpers.training import RULES
-from helpers.training.evaluation import Scores
-from helpers.training.session import NETS, OPTIMIZERS, Session, Setting
+from helpers.training.layers import Scores
+from helpers.training.runs import Run, Session
 from helpers.widgets.controls import choice, log_slider, row, slider, whole
 from helpers.widgets.live_panel import LivePanel
 from helpers.widgets.runner import PART
@@ -29,7 +27,12 @@ from helpers.widgets.runner import PART
 POINT_EVERY = 0.2  # seconds between two points of the live curves
 CURVES_EVERY = 1.0  # seconds between two drawings of the curves and titles, which take longer than the fields
 MEASURED = 300  # points of each set on which the live curves are measured
-LABELLED = [name for name in datasets if name != "normal"]  # whose targets are classes
+KINDS = Run.kinds()
+NETS: dict[str, dict[str, Any]] = {
+    "100-100-10 Mish": {"hidden": (100, 100, 10), "activation": "Mish", "normalize": True},
+    "32-32-32 tanh": {"hidden": (32, 32, 32), "activation": "tanh", "normalize": False},
+    "16-16 tanh": {"hidden": (16, 16), "activation": "tanh", "normalize": False},
+}
 Seen = tuple[list[Scores], Measured | None]  # the answers over the plane; now and then a point of the curves
 
 
@@ -45,7 +48,7 @@ class TrainingPanel(LivePanel[LayerProgress]):
     share : float
         The share of the time that drawing may take, between 0.1 and 0.9.
     **setting
-        The fields of `Setting`: data, net, optimizer, rate, seed, epochs.
+        A ``net`` of `NETS`, and the fields of `Run`: data, optimizer, rate, seed, epochs.
 
     Attributes
     ----------
@@ -61,12 +64,19 @@ class TrainingPanel(LivePanel[LayerProgress]):
     """
 
     def __init__(
-        self, rule: str | Sequence[str] = "local, parallel", *, size: int = 64, share: float = 0.5, **setting: Any
+        self,
+        rule: str | Sequence[str] = "local, parallel",
+        *,
+        size: int = 64,
+        share: float = 0.5,
+        net: str = "100-100-10 Mish",
+        **setting: Any,
     ):
-        self.rules = [rule] if isinstance(rule, str) else list(rule)
-        if not self.rules:
-            raise ValueError(f"rule must name at least one of {', '.join(RULES)}")
-        start = next(iter([Setting(rule=name, **setting) for name in self.rules]))
+        if net not in NETS:
+            raise ValueError(f"net must be one of {', '.join(NETS)}, got {net!r}")
+        self.given = {"samples": 1000, "net": net} | setting
+        start = self._run(rules=rule)
+        self.rules = start.rules
         self.next_point = self.next_curves = 0.0
         self.sessions: list[Session] = []
         controls = self._make_controls(start, size)
@@ -76,12 +86,12 @@ class TrainingPanel(LivePanel[LayerProgress]):
         super().__init__(controls, settings, share)
         self.share.observe(lambda change: setattr(self.runner, "share", change["new"]), "value")
 
-    def _make_controls(self, start: Setting, size: int) -> dict[str, Any]:
+    def _make_controls(self, start: Run, size: int) -> dict[str, Any]:
         controls: dict[str, Any] = {
-            "data": choice("Data", LABELLED, start.data),
-            "rule": choice("Rule", list(RULES), start.rule),
-            "net": choice("Net", list(NETS), start.net),
-            "optimizer": choice("Optimiser", list(OPTIMIZERS), start.optimizer),
+            "data": choice("Data", list(KINDS["data"].options), start.data),
+            "rule": choice("Rule", list(KINDS["rules"].options), start.rules[0]),
+            "net": choice("Net", list(NETS), self.given["net"]),
+            "optimizer": choice("Optimiser", list(KINDS["optimizer"].options), start.optimizer),
             "rate": log_slider("Learning rate η", start.rate, -4, 1, live=False),
             "seed": whole("Seed", start.seed, 0, 10**6),
             "epochs": whole("Epochs", start.epochs, 1, 10**5),
@@ -91,20 +101,25 @@ class TrainingPanel(LivePanel[LayerProgress]):
             del controls["rule"]
         return controls
 
+    def _run(self, **changes: Any) -> Run:
+        """Return what was given, with changes."""
+        values = self.given | changes
+        return Run(**(NETS[values.pop("net")] | values))
+
     @property
-    def setting(self) -> Setting:
-        """What the controls say now (with several rules, of the first)."""
+    def setting(self) -> Run:
+        """What the controls say now."""
         values = {name: control.value for name, control in self.controls.items() if name != "size"}
-        return Setting(**{"rule": self.rules[0]} | values)
+        return self._run(rules=values.pop("rule", self.rules), **values)
 
     def _begin(self) -> tuple[Iterator[Any], int]:
         """Build the runs that the controls describe, and the picture if it no longer fits them."""
         base = self.setting
-        rules = self.rules if len(self.rules) > 1 else [base.rule]
-        self.sessions = [Session(replace(base, rule=rule)) for rule in rules]
+        rules = base.rules
+        self.sessions = [Session(replace(base, rules=(rule,))) for rule in rules]
         first, size = self.sessions[0], self.controls["size"].value
         total = max(session.total for session in self.sessions)
-        key = (base.data, base.net, base.seed, size, tuple(rules), total)
+        key = (base.data, base.hidden, base.activation, base.seed, size, rules, total)
         self._use(
             key,
             lambda: LayerProgress(
@@ -138,13 +153,13 @@ class TrainingPanel(LivePanel[LayerProgress]):
 
     def _look(self) -> Callable[[], Seen]:
         """Copy the runs as they stand, and hand out the longer work: answers over the plane, a point of the curves."""
-        views, picture, now = [session.snapshot(quick=True) for session in self.sessions], self._picture, perf_counter()
+        views, picture, now = [session.snapshot() for session in self.sessions], self._picture, perf_counter()
         due = now > self.next_point
         if due:
             self.next_point = now + POINT_EVERY
 
         def predict(X: Any) -> list[Scores]:
-            return [scores for view in views for scores in view(X)]
+            return [scores for view in views for scores in view.predict(X)]
 
         def work() -> Seen:
             return predict(picture.grid.points) if picture.grid else [], picture.yardstick(predict) if due else None

@@ -2,46 +2,71 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
-from helpers.training import RULES
-from helpers.training.race import EQUAL, LABELLED, MOST_RULES, RANGES, State
-from helpers.training.session import ACTIVATIONS, OPTIMIZERS
-from helpers.widgets.controls import choice, log_slider, slider, whole
+from helpers.training.runs import Run, declared
+from helpers.widgets.controls import choice, log_slider, slider, text_box, whole
 
 NONE = "none"
 ROWS = (
     ("data", "noise", "samples"),
-    ("blocks", "width", "activation", "normalize"),
+    ("hidden", "activation", "normalize"),
     ("rule 1", "rule 2", "rule 3", "rule 4", "equal"),
     ("optimizer", "rate", "seed", "epochs"),
     ("layer", "unit"),
 )
 
 
+@dataclass(frozen=True)
+class State(Run):
+    """All that a picture of the playground depends on, but for the epochs trained so far: a run, and what is shown.
+
+    ``layer`` and ``unit`` are the hidden unit that is shown large, both counted from 1.
+    """
+
+    layer: int = declared(1, int, low=1, high=4)
+    unit: int = declared(1, int, low=1, high=100)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.layer > len(self.hidden) or self.unit > self.hidden[self.layer - 1]:
+            raise ValueError(
+                f"layer and unit must be in the net of hidden widths {KINDS['hidden'].write(self.hidden)}, got "
+                f"layer {self.layer}, unit {self.unit}"
+            )
+
+
+KINDS = State.kinds()
+MOST_RULES = KINDS["rules"].most
+
+
 def make_controls() -> dict[str, Any]:
     """Make them, each at its field's default."""
 
     def bar(name: str, text: str, step: float = 1, live: bool = False) -> Any:
-        low, high = RANGES[name]
+        low, high = KINDS[name].low, KINDS[name].high
         return slider(text, getattr(State, name), low, high, step, show=".2f" if step < 1 else "", live=live)
 
     def box(name: str, text: str) -> Any:
-        low, high = (int(end) for end in RANGES[name])
+        low, high = int(KINDS[name].low), int(KINDS[name].high)
         return whole(text, getattr(State, name), low, high, width="190px")
 
+    def pick(name: str, text: str) -> Any:
+        return choice(text, list(KINDS[name].options))
+
+    rules = list(KINDS["rules"].options)
     return {
-        "data": choice("Data", LABELLED),
+        "data": pick("data", "Data"),
         "noise": bar("noise", "Noise σ", 0.05),
         "samples": bar("samples", "Training points", 10),
-        "blocks": bar("blocks", "Hidden blocks"),
-        "width": bar("width", "Units a block"),
-        "activation": choice("Activation", list(ACTIVATIONS)),
+        "hidden": text_box("Hidden blocks (units of each, such as 32-32-32)", "", width="420px"),
+        "activation": pick("activation", "Activation"),
         "normalize": choice("Rows scaled to length 1", [("yes", True), ("no", False)]),
-        "rule 1": choice("Rule 1", list(RULES), width="270px"),
-        **{f"rule {i}": choice(f"Rule {i}", [NONE, *RULES], width="270px") for i in range(2, MOST_RULES + 1)},
-        "equal": choice("A race at equal", list(EQUAL)),
-        "optimizer": choice("Optimiser", list(OPTIMIZERS)),
+        "rule 1": choice("Rule 1", rules, width="270px"),
+        **{f"rule {i}": choice(f"Rule {i}", [NONE, *rules], width="270px") for i in range(2, MOST_RULES + 1)},
+        "equal": pick("equal", "A race at equal"),
+        "optimizer": pick("optimizer", "Optimiser"),
         "rate": log_slider("Learning rate η", State.rate, -4, 1, live=False),
         "seed": box("seed", "Seed"),
         "epochs": box("epochs", "Budget (epochs)"),
