@@ -279,12 +279,6 @@ def test_no_smooth_function_is_refused_on_any_scale(name):
         assert gradient(f, x, "complex") == pytest.approx(derivative(x), rel=1e-12)
 
 
-def test_the_check_draws_nothing_from_the_global_generator():
-    state = np.random.get_state()[1].copy()
-    gradient(bellani, POINT, "complex")
-    assert (np.random.get_state()[1] == state).all()
-
-
 @pytest.mark.parametrize("method", METHODS)
 def test_f_may_fill_the_same_array_each_time(method):
     buffers = {kind: np.zeros(2, kind) for kind in (float, complex)}
