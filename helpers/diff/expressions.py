@@ -11,7 +11,6 @@ functions here are loops over `topological_order`: each node once, and no recurs
 
 from __future__ import annotations
 
-import keyword
 import math
 from collections.abc import Mapping
 from typing import Any, NoReturn
@@ -19,6 +18,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from helpers.diff import printing
+from helpers.diff.names import by_name, checked_name
 from helpers.diff.operations import Operand, Rule, apply, is_number
 from helpers.diff.rules import Operators
 
@@ -65,6 +65,7 @@ class Expression(Operators):
             If a symbol has no value, or one that is no number; DomainError as the operations raise it.
         """
         results: dict[int, Any] = {}
+        values = by_name(values)
         for node in topological_order(self):
             if isinstance(node, Symbol):
                 results[id(node)] = _value_of(node, values)
@@ -123,16 +124,14 @@ class Symbol(Expression):
     Parameters
     ----------
     name : str
-        As Python has them: letters, digits, underscores.
+        As Python has them: letters, digits, underscores; kept as Python spells it, the micro sign as mu.
     """
 
     __slots__ = ("name",)
 
     def __init__(self, name: str) -> None:
-        if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
-            raise ValueError(f"name must be a name as Python has them, such as 'x1', got {name!r}")
         super().__init__(None, ())
-        self.name = name
+        self.name = checked_name(name)
 
     def written(self, latex: bool) -> tuple[str, int]:
         """Return how it is written, and how tightly that binds."""

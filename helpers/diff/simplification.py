@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from itertools import count
 from typing import Any, NamedTuple
 
 from helpers.diff.expressions import Constant, Expression, Symbol, as_expression, topological_order
+from helpers.diff.names import unused
 from helpers.diff.operations import Rule, apply
 from helpers.diff.rules import RULES
 
@@ -183,7 +183,7 @@ def eliminate_common_subexpressions(*expressions: Expression) -> StraightLine:
     order = topological_order(*merged)
     uses = Counter([id(parent) for node in order for parent in node.parents] + [id(output) for output in merged])
     taken = {node.name for node in order if isinstance(node, Symbol)}
-    names = (name for name in (f"t{i}" for i in count()) if name not in taken)
+    names = unused("t", taken, first=0)
     replacements: list[tuple[Symbol, Expression]] = []
     short: dict[int, Expression] = {}
     for node in order:
