@@ -20,7 +20,7 @@ import numpy as np
 from helpers.diff import printing
 from helpers.diff.names import by_name, checked_name
 from helpers.diff.operations import Operand, Rule, apply, is_number
-from helpers.diff.rules import Operators
+from helpers.diff.rules import Operators, power_by
 
 MAX_WRITTEN = 2_000  # operations of an expression that is still written out
 
@@ -47,7 +47,14 @@ class Expression(Operators):
 
     @classmethod
     def apply(cls, rule: Rule, *operands: Any) -> Expression:
-        """Return the expression of an operation; nothing is computed or simplified."""
+        """Return the expression of an operation; nothing is computed or simplified.
+
+        A power with a number as exponent is the one that takes every base, however it came about, as it is when read.
+        """
+        if rule.name == "power" and not isinstance(operands[1], Symbol):
+            exponent = as_expression(operands[1])
+            if isinstance(exponent, Constant):
+                return Expression(power_by(exponent.value), (as_expression(operands[0]),))
         return Expression(rule, tuple(as_expression(operand) for operand in operands))
 
     def evaluate(self, values: Mapping[str, Any]) -> Any:
@@ -115,7 +122,10 @@ class Expression(Operators):
     __hash__ = object.__hash__
 
     def __float__(self) -> float:
-        raise TypeError(f"{self!r} has no value; give its symbols values with evaluate, as in evaluate({{'x': 0.7}})")
+        raise TypeError(
+            f"{self!r} has no value; give its symbols values with evaluate, as in evaluate({{'x': 0.7}}), and in place "
+            "of the functions of math use those of helpers.diff"
+        )
 
 
 class Symbol(Expression):
