@@ -224,15 +224,15 @@ def _by_depth(output: Scalar, inputs: Sequence[Scalar]) -> list[Scalar]:
 
 
 def _named(nodes: Sequence[Scalar]) -> dict[Scalar, str]:
-    names = {node: node.name for node in nodes}
-    taken = set(filter(None, names.values()))
+    names = {node: node.name for node in nodes if node.name}
+    taken = set(names.values())
     unnamed = [node for node in nodes if not node.name]
     inputs, computed = [n for n in unnamed if n.operation is None], [n for n in unnamed if n.operation]
     downwards = (name for name in map("v{}".format, itertools.count(0, -1)) if name not in taken)
     names |= dict(zip(reversed(inputs), downwards)) | dict(zip(computed, unused("v", taken)))
     if len(set(names.values())) < len(names):
         raise ValueError(f"two nodes have one name in {', '.join(names.values())}")
-    return names
+    return {node: names[node] for node in nodes}
 
 
 def _partial(child: str, parent: str) -> str:
