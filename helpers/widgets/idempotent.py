@@ -234,5 +234,5 @@ def rule_state(net: nn.Module, inputs: torch.Tensor, step: IdempotentStep | None
         y = net(inputs)
         again = net(y)
     # a net about to diverge may overflow at its second turn; the picture has an edge, and puts it there
-    outputs, after = (np.nan_to_num(z[:, :2].numpy().astype(float)) for z in (y, again))
+    outputs, after = (np.nan_to_num(z[:, :2].numpy().astype(float), nan=np.finfo(float).max) for z in (y, again))
     return RuleState(outputs, after, step.error, step.trace, step.rank, step.diverged)

@@ -19,7 +19,7 @@ from helpers.datasets import Points, datasets
 from helpers.diff.scalar_net import ScalarNet, Step, scores, train
 from helpers.plots import Curves, DecisionField, Recording
 from helpers.plots.boundaries import Grid, draw_points
-from helpers.plots.pictures import TEXT, label, new_figure
+from helpers.plots.pictures import TEXT, label, new_figure, percent
 from helpers.widgets.controls import log_slider, set_controls, whole
 from helpers.widgets.live_panel import LivePanel
 
@@ -67,15 +67,15 @@ class NetPicture(Recording):
 
     def trace(self) -> bool:
         """Bring curves and title up to date; return whether limits stretched."""
-        self.field.ax.title.set_text(f"{self.right:.1%} of new points right")
+        self.field.ax.title.set_text(f"{percent(self.right, 1)} of new points right")
         return self.curves.update(self.x, dict(zip(self.names, np.array(self.errors).T)))
 
     @property
-    def description(self) -> str:
+    def words(self) -> str:
         """Epoch, share of right answers, and where the errors went."""
         return (
-            f"Left the plane with the training points after epoch {self.x[-1]}: {self.right:.1%} of new points right, "
-            f"{self.field.share:.0%} of the square given to class 1. Right the curves, {self.curves.description}"
+            f"Left the plane with the training points after epoch {self.x[-1]}: "
+            f"{percent(self.right, 1)} of new points right, {percent(self.field.share)} of the square given to class 1. Right the curves, {self.curves.words}"
         )
 
 
