@@ -68,7 +68,7 @@ class Curves(Picture):
                     f"values of {name!r} must have one number for each x, got the shapes {ys.shape}, {xs.shape}"
                 )
             self.lines[name].set_data(xs, ys)
-            seen.append(ys[ys > self.floor] if self.log else ys)
+            seen.append(ys[(ys > 0) & (ys >= self.floor)] if self.log else ys)
         return self.stretch(xs, np.concatenate(seen))
 
     def clear(self, x: ArrayLike, y: ArrayLike) -> None:

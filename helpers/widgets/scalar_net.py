@@ -73,9 +73,10 @@ class NetPicture(Recording):
     @property
     def words(self) -> str:
         """Epoch, share of right answers, and where the errors went."""
+        right, share = percent(self.right, 1), percent(self.field.share)
         return (
-            f"Left the plane with the training points after epoch {self.x[-1]}: "
-            f"{percent(self.right, 1)} of new points right, {percent(self.field.share)} of the square given to class 1. Right the curves, {self.curves.words}"
+            f"Left the plane with the training points after epoch {self.x[-1]}: {right} of new points right, "
+            f"{share} of the square given to class 1. Right the curves, {self.curves.words}"
         )
 
 

@@ -29,9 +29,10 @@ from helpers.plots import (
 )
 from helpers.plots.comparisons import plot_angles, plot_differences, plot_rule_table
 from helpers.plots.cycles import plot_cycle
+from helpers.plots.fields import coloured
 from helpers.plots.idempotent import plot_basins, plot_cobweb, plot_scalar_maps
 from helpers.plots.idempotent_nets import IdempotentProgress, RuleState, plot_eigenvalue_flow, plot_rates
-from helpers.plots.images import plot_images
+from helpers.plots.images import Images, plot_images
 from helpers.plots.pictures import new_axes, percent, to_edge
 from helpers.plots.programs import plot_matrices
 from helpers.plots.signals import FLOWS, plot_flow
@@ -135,7 +136,7 @@ def test_a_field_covers_its_axes_and_no_legend_names_what_is_not_there(picture):
         for image in ax.images:
             left, right, bottom, top = image.get_extent()
             (x0, x1), (y0, y1) = sorted(ax.get_xlim()), sorted(ax.get_ylim())
-            if len(ax.images) == 1:
+            if not isinstance(picture, Images):  # which has a white line between images
                 assert min(left, right) <= x0 + 1e-9
                 assert x1 <= max(left, right) + 1e-9
                 assert min(bottom, top) <= y0 + 1e-9
@@ -180,7 +181,6 @@ def test_points_that_have_no_place_or_class_are_refused(X, Y, limit):
 
 
 def pixels(ax):
-    ax.axis("off")
     ax.figure.canvas.draw()
     left, bottom, right, top = (round(edge) for edge in ax.bbox.extents)
     seen = np.asarray(ax.figure.canvas.buffer_rgba())
@@ -193,20 +193,16 @@ def pixels(ax):
 def test_a_field_follows_the_limits_of_its_axes(limits):
     field = decision_boundary(lambda p: 0.5 + 0.4 * p[:, :1] * p[:, 1:], [[-1, -1], [1, 1]], size=33)
     field.line.set_visible(False)
+    field.ax.axis("off")
+    field.settle()
     field.ax.set(xlim=limits[:2], ylim=limits[2:])
     ours = pixels(field.ax)
     plain = AxesImage(field.ax, extent=field.image.get_extent(), origin="lower", interpolation="bilinear", zorder=0)
-    plain.set_data(np.asarray(field.image.get_array()) if field.image.get_array() is not None else colours(field))
+    plain.set_data(coloured(field.image.levels))
     field.image.set_visible(False)
     field.ax.add_image(plain)
     field.ax.set(xlim=limits[:2], ylim=limits[2:])
     assert np.abs(ours - pixels(field.ax)).mean() < 3
-
-
-def colours(field):
-    from helpers.plots.fields import coloured
-
-    return coloured(field.image.levels)
 
 
 def test_scores_beyond_the_colours_are_said():
@@ -245,7 +241,7 @@ def test_particulars_that_words_owe_the_reader():
         ("plot_step_sizes", "least 0 at 2 steps from h = 0.001 to 0.01"),
         ("plot_step_sizes", "its star stands at the edge"),
         ("plot_cobweb", "Only the first 2 of 4 iterates are drawn"),
-        ("plot_rates", "1 diverged"),
+        ("plot_rates", "2 diverged"),
         ("plot_rates", "1 errors below 1e-17"),
         ("plot_images", "2 pixels lie beyond 0 to 1"),
         ("plot_rule_table", "1 of 2 failed"),
