@@ -25,7 +25,7 @@ class Whole:
         """Return the value as an int, or refuse it by name."""
         if isinstance(value, bool) or not isinstance(value, numbers.Integral):
             raise TypeError(f"{name} must be a whole number{_range(self.low, self.high)}, got {value!r}")
-        if not self.low <= value <= self.high:
+        if not self.low <= int(value) <= self.high:
             raise ValueError(f"{name} must be a whole number{_range(self.low, self.high)}, got {value!r}")
         return int(value)
 
@@ -43,9 +43,10 @@ class Real:
         words = f"{name} must be a number{_range(self.low, self.high, self.above)}, got {value!r}"
         if isinstance(value, bool) or not isinstance(value, numbers.Real):
             raise TypeError(words)
-        if not (self.low <= value <= self.high and math.isfinite(value)) or (self.above and value == self.low):
+        number = int(value) if isinstance(value, numbers.Integral) else float(value)
+        if not self.low <= number <= self.high or abs(number) == math.inf or (self.above and number == self.low):
             raise ValueError(words)
-        return int(value) if isinstance(value, numbers.Integral) else float(value)
+        return number
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import numpy as np
 from contourpy import FillType, LineType, SerialContourGenerator, ZInterp
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
+from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike, NDArray
 
@@ -173,7 +174,7 @@ def decision_boundary(
     field.update(predict(field.grid.points))
     if Y is not None:
         marks = draw_points(X, Y, ax)
-        field.drawn = sum(len(mark.get_xdata()) for mark in marks), len(np.asarray(X))  # type: ignore[arg-type]
+        field.drawn = sum(counts(marks)), len(np.asarray(X))
     return field
 
 
@@ -187,10 +188,10 @@ class Scatter(Picture):
     @property
     def words(self) -> str:
         """How many points of each class are drawn, and of how many."""
-        counts = [len(mark.get_xdata()) for mark in self.marks]  # type: ignore[arg-type]
-        pairs = zip(counts, self.marks)
+        drawn = counts(self.marks)
+        pairs = zip(drawn, self.marks)
         classes = ", ".join(f"{n:,} of {mark.get_label()} ({mark.get_marker()})" for n, mark in pairs)
-        return f"{self.ax.get_title() or 'Points'} in the plane: {classes}. {drawn_of(sum(counts), self.total)}".strip()
+        return f"{self.ax.get_title() or 'Points'} in the plane: {classes}. {drawn_of(sum(drawn), self.total)}".strip()
 
 
 def plot_dataset(X: ArrayLike, Y: ArrayLike, *, ax: Axes | None = None, title: str = "", limit: int = 400) -> Scatter:
@@ -222,7 +223,8 @@ def plot_dataset(X: ArrayLike, Y: ArrayLike, *, ax: Axes | None = None, title: s
     ax.locator_params(nbins=5)
     total = len(np.asarray(X))
     legend = ax.legend(fontsize=TEXT, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
-    legend.set_title(f"{limit:,} of {total:,}\npoints" if limit < total else None, {"size": TEXT})
+    if limit < total:
+        legend.set_title(f"{limit:,} of {total:,}\npoints", FontProperties(size=TEXT))
     return Scatter(ax, marks, total)
 
 
@@ -243,6 +245,11 @@ def draw_points(X: ArrayLike, Y: ArrayLike, ax: Axes, limit: int = 150) -> list[
         )  # fmt: skip
         marks.append(mark)
     return marks
+
+
+def counts(marks: list[Line2D]) -> list[int]:
+    """Return how many points each artist has."""
+    return [len(np.asarray(mark.get_xdata())) for mark in marks]
 
 
 def drawn_of(drawn: int, total: int) -> str:

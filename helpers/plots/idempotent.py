@@ -1,10 +1,10 @@
 """The scalar map behind idempotent nets: its graph, a cobweb of its iterates, and where every start ends.
 
 >>> import numpy as np
->>> a = np.linspace(-1, 2, 7)
+>>> a = np.linspace(0, 1, 7)
 >>> picture = plot_cobweb(a, 3 * a**2 - 2 * a**3, [0.75, 0.84375], name="3a² - 2a³")
 >>> picture.description
-'3a² - 2a³ from -1 to 2, and its iterates: from 0.75 to 0.8438 in 1 step.'
+'3a² - 2a³ from 0 to 1, and its iterates: from 0.75 to 0.8438 in 1 step.'
 """
 
 from __future__ import annotations

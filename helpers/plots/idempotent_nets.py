@@ -46,12 +46,10 @@ class EigenvalueFlow(Picture):
         plane, ax = figure.subplots(1, 2, width_ratios=(1.1, 1))
         colours = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in PALE], dtype=np.uint8)
         self.ends = kinds = which_end(ends)
-        extent, cells = (), []
-        for places in (real, imaginary):  # a cell around each point of the grid: half of it lies beyond the outermost
-            half = (places[-1] - places[0]) / (len(places) - 1) / 2
-            extent += (places[0], places[-1])
-            cells += [places[0] - half, places[-1] + half]
-        plane.imshow(colours[kinds], origin="lower", extent=tuple(cells), interpolation="nearest")
+        extent = (real[0], real[-1], imaginary[0], imaginary[-1])
+        dx, dy = ((places[-1] - places[0]) / (len(places) - 1) / 2 for places in (real, imaginary))
+        cells = (extent[0] - dx, extent[1] + dx, extent[2] - dy, extent[3] + dy)  # each point of the grid has one
+        plane.imshow(colours[kinds], origin="lower", extent=cells, interpolation="nearest")
         for name, colour in zip(ENDS, PALE):
             plane.plot([], [], "s", color=colour, markersize=12, markeredgecolor="#555555", label=name)
         steps = np.arange(len(paths))
@@ -98,7 +96,7 @@ def plot_eigenvalue_flow(paths: ArrayLike, *, real: ArrayLike, imaginary: ArrayL
     """
     path, last = np.asarray(paths, dtype=complex), np.asarray(ends, dtype=complex)
     x, y = np.asarray(real, dtype=float), np.asarray(imaginary, dtype=float)
-    if path.ndim != 2 or last.shape != (len(y), len(x)):
+    if path.ndim != 2 or min(x.size, y.size) < 2 or last.shape != (len(y), len(x)):
         raise ValueError(f"paths must be (steps + 1, n) and ends {(len(y), len(x))}, got {path.shape} and {last.shape}")
     return EigenvalueFlow(new_figure(10.5, 4.6), path, x, y, last)
 

@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike, NDArray
 
 # Okabe & Ito (2008): eight colours that the colour-blind can tell apart (the yellow is left out: too pale for a line).
@@ -123,7 +124,8 @@ def to_edge(artist: Artist, values: ArrayLike, low: float, high: float, more: in
     """Return the values, what lies beyond moved to the edge, and remember how many of the artist's points that are."""
     v = np.asarray(values, dtype=float)
     _at_edge[artist] = int(((v < low) | (v > high)).sum()) + more
-    return np.clip(v, low, high)
+    moved: NDArray[np.float64] = np.clip(v, low, high)
+    return moved
 
 
 def not_shown(figure: Figure) -> list[str]:
@@ -133,10 +135,10 @@ def not_shown(figure: Figure) -> list[str]:
         for artist in (*ax.lines, *ax.collections):
             if artist.get_gid() == PIECES or not artist.get_visible():
                 continue
-            if not hasattr(artist, "get_data") and not len(np.atleast_2d(artist.get_offsets())):
-                continue
-            data = artist.get_data() if hasattr(artist, "get_data") else np.ma.getdata(artist.get_offsets()).T
-            transform = artist.get_transform() if hasattr(artist, "get_data") else artist.get_offset_transform()
+            if isinstance(artist, Line2D):
+                data, transform = artist.get_data(), artist.get_transform()
+            else:
+                data, transform = np.ma.getdata(artist.get_offsets()).T, artist.get_offset_transform()
             lost = beyond = np.zeros(len(np.atleast_1d(data[0])), dtype=bool)
             for k, own in enumerate(transform.contains_branch_seperately(ax.transData)):
                 if own:
