@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from helpers.datasets import whole_number
 
@@ -50,15 +52,43 @@ def quicken(model: nn.Sequential) -> nn.Sequential:
     return nn.Sequential(*(nn.Sequential(*block) for block in parts))
 
 
-@contextlib.contextmanager
-def seeded(seed: int | None) -> Iterator[None]:
-    """Let torch draw from ``seed`` inside the block, and put its global state back afterwards; None changes nothing."""
-    if seed is None:
-        yield
-        return
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(whole_number("seed", seed, 0))
-        yield
+def seeded(seed: int | None) -> contextlib.AbstractContextManager[object]:
+    """Let this thread's torch draw from ``seed`` inside the block; no global state takes part. None changes nothing."""
+    return contextlib.nullcontext() if seed is None else _Seeded(whole_number("seed", seed, 0))
+
+
+class _Seeded(TorchDispatchMode):
+    """Hand generators of one's own to every operation that draws at random, a generator for each device."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.seed, self.generators = seed, dict[torch.device, torch.Generator]()
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = dict(kwargs or {})
+        if torch.Tag.nondeterministic_seeded in func.tags and kwargs.get("generator") is None:
+            like = next((a for a in args if isinstance(a, Tensor)), None)
+            device = torch.device(kwargs.get("device") or (like.device if like is not None else "cpu"))
+            if device.type != "meta":
+                func, kwargs["generator"] = _with_generator(func), self._generator(device)
+        return func(*args, **kwargs)
+
+    def _generator(self, device: torch.device) -> torch.Generator:
+        if device not in self.generators:
+            self.generators[device] = torch.Generator(device).manual_seed(self.seed)
+        return self.generators[device]
+
+
+def _with_generator(operation: Any) -> Any:
+    """Return the form of a random operation that takes a generator beside its other arguments."""
+    names = {argument.name for argument in operation._schema.arguments} | {"generator"}
+    packet = operation.overloadpacket
+    for form in (getattr(packet, name) for name in packet.overloads()):
+        if {argument.name for argument in form._schema.arguments} == names:
+            return form
+    raise RuntimeError(f"{operation} draws at random and takes no generator; it cannot be seeded here")
 
 
 def layered_net(

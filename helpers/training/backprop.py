@@ -18,10 +18,10 @@ from typing import NamedTuple
 
 from torch import nn
 
-from helpers.training.arguments import Criterion, OptimizerFactory, Passes, StepMode, check_options
+from helpers.training.arguments import Checked, Criterion, OptimizerFactory, Passes, StepMode, check_options
 from helpers.training.evaluation import Batches
 from helpers.training.layers import probe
-from helpers.training.loop import Learner, epoch_loop
+from helpers.training.loop import Learner, epoch_loop, rehearse
 
 
 class BackpropStep(NamedTuple):
@@ -79,11 +79,11 @@ def backprop_optimize(
     -----
     An epoch takes one forward and one backward pass over L layers. All L activations are kept until the backward pass.
     """
-    check_options(epochs, step, seed, train_decoders, criterion=criterion)
+    check_options(epochs, step, seed, train_decoders)
+    checked = Checked("criterion", criterion)
     passes = Passes(batches, epochs)
     probe(model, passes.first[0])
-    learner = Learner(model, nn.Identity(), criterion, optimizer, train_decoders)
-    if learner.optimizer is None:
-        raise ValueError("model has no parameter that requires a gradient; nothing can be trained")
-    steps = epoch_loop([learner], passes, epochs, step)
+    learner = Learner(model, nn.Identity(), checked, optimizer, train_decoders)
+    rehearse([learner], *passes.first)
+    steps = epoch_loop(model, [learner], passes, epochs, step)
     return (BackpropStep(epoch, losses[0]) for epoch, losses in steps)

@@ -56,9 +56,7 @@ class FeedbackLearner(Learner):
         for block in self.blocks:
             self.passes.append(_run(block, h))
             h = self.passes[-1].output
-        if Y.is_floating_point() and h.shape != Y.shape:
-            raise ValueError(f"targets have shape {tuple(Y.shape)} but the scores have {tuple(h.shape)}")
-        return h, self.criterion(h, Y)
+        return h, self.compare(h, Y)
 
     def add_gradient(self, loss: Tensor) -> None:
         """Send the error down, and add to each block's gradient what that error makes of it."""

@@ -100,8 +100,8 @@ def _double_of(A: Any) -> torch.dtype:
 
 def wanted_move(net: Callable[[Tensor], Tensor], y: Tensor) -> Tensor:
     """Return Δ = 3 n(y) - 2 n(n(y)) - y, shape of ``y``: the move of the outputs y that purification asks for."""
-    y2 = net(y)
-    return 3 * y2 - 2 * net(y2) - y
+    y2 = net(y.clone())  # a net may change its input in place
+    return 3 * y2 - 2 * net(y2.clone()) - y
 
 
 def m1_update(W: Tensor, x: Tensor) -> Tensor:
