@@ -137,9 +137,10 @@ class Checked:
         try:
             loss: Any = self.criterion(scores, Y)
         except FAILURES as error:
+            reason = unfit_targets(scores, Y, indices=False)
             raise NamedError(
                 f"{self.name} cannot take scores of shape {tuple(scores.shape)}, {scores.dtype}, and targets of shape "
-                f"{tuple(Y.shape)}, {Y.dtype}: {error}"
+                f"{tuple(Y.shape)}, {Y.dtype}: {error}" + (f"; {reason}" if reason else "")
             ) from error
         if not isinstance(loss, Tensor) or not loss.is_floating_point() or loss.numel() != 1:
             got = f"{loss.dtype} of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__

@@ -155,8 +155,9 @@ def train_constrained(
     at_least("growth", growth, 1)
     whole_number("inner", inner, 1)
     passes = Passes(batches, epochs)
-    probe(model, passes.first[0])
+    scores = probe(model, passes.first[0])[-1]
     features, Y = passes.gather()
+    checked.rehearse(scores.expand(len(Y), *scores.shape[1:]), Y)
     X = torch.cat(features)
     if method == "admm":
         check_splits(model, X)

@@ -72,10 +72,15 @@ class FeedbackLearner(Learner):
 
     def _give(self, i: int, output: Tensor, error: Tensor | None) -> Tensor:
         """Add to the gradient of block i what the error at its output makes of it; return δ, at its pre-activations."""
-        delta, *found = _vjp(output, [self.passes[i].pre_activation, *self.learned[i]], error)
+        pre_activation = self.passes[i].pre_activation
+        if not output.requires_grad:  # cut off inside: nothing is learned here, and the loop says so
+            return torch.zeros_like(pre_activation)
+        inputs = [pre_activation, *self.learned[i]]
+        delta, *found = torch.autograd.grad(output, inputs, error, retain_graph=True, allow_unused=True)
         for p, gradient in zip(self.learned[i], found):
-            p.grad = gradient if p.grad is None else p.grad + gradient
-        return delta
+            if gradient is not None:
+                p.grad = gradient if p.grad is None else p.grad + gradient
+        return torch.zeros_like(pre_activation) if delta is None else delta
 
     def _error_above(self, i: int, delta: Tensor) -> Tensor:
         """Return the error at the output of block i, from δ of the block above it (direct: of the output block)."""

@@ -128,6 +128,8 @@ def m1_update(W: Tensor, x: Tensor) -> Tensor:
     -----
     Δ = y (3W' - 2W'W' - I) at y = xW': for x = I, ΔW is the step of `purify`, over n. Four products, O(mn²).
     """
+    if not isinstance(W, Tensor):
+        raise TypeError(f"W must be a tensor, got {type(W).__name__}")
     if W.dim() != 2 or W.shape[0] != W.shape[1]:
         raise ValueError(f"W must be square, (n, n), got shape {tuple(W.shape)}")
     check_samples("x", x)
