@@ -119,7 +119,8 @@ def average_loss(comparator: Comparator, batches: Batches) -> float:
             versions = X._version, Y._version
             with _NoPairs(Y):
                 loss: Any = comparator(X, Y)
-            if not isinstance(loss, (Tensor, np.ndarray, numbers.Real)) or np.size(loss) != 1:
+            number = isinstance(loss, (Tensor, np.ndarray, numbers.Real))
+            if not number or (loss.numel() if isinstance(loss, Tensor) else np.size(loss)) != 1:
                 raise TypeError(f"comparator must return one number, a mean loss, got {_kind(loss)}")
             if (X._version, Y._version) != versions:
                 raise ValueError("comparator changes X or Y in place; let it make new tensors, y * 2 for y.mul_(2)")

@@ -87,6 +87,8 @@ class FeedbackLearner(Learner):
         error = delta @ self.matrices[i]
         if self.direct:
             return error.view_as(self.passes[i].output)
+        if not self.passes[i + 1].linear_input.requires_grad:  # cut off between the blocks: no error arrives below
+            return torch.zeros_like(self.passes[i].output)
         # what stands in front of the linear layer above, a flattening say, is a part of that block: exact
         return _vjp(self.passes[i + 1].linear_input, [self.passes[i + 1].input], error)[0]
 

@@ -73,9 +73,13 @@ def test_no_criterion_ever_broadcasts(n, k, whole):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.int64])
 def test_average_loss_does_not_compare_all_pairs(dtype, xor):
     model = net()
+
+    def compared(compare, Y):
+        return average_loss(lambda X, Y: compare(model(X), Y), [(xor.X, Y)])
+
     for compare in (mse_loss, lambda s, Y: (s - Y).square().mean(), lambda s, Y: (Y.float() - s).abs().mean()):
         with pytest.raises(ValueError, match="targets have shape"):
-            average_loss(lambda X, Y: compare(model(X), Y), [(xor.X, xor.Y[:, 0].to(dtype))])
+            compared(compare, xor.Y[:, 0].to(dtype))
     flat = average_loss(lambda X, Y: mse_loss(model(X)[:, 0], Y), [(xor.X, xor.Y[:, 0])])
     assert flat == pytest.approx(average_loss(lambda X, Y: mse_loss(model(X), Y), [(xor.X, xor.Y)]), rel=1e-6)
     many = net(outputs=3)
@@ -164,7 +168,7 @@ def test_what_is_frozen_on_purpose_stays_and_the_rest_learns(name, batches):
     model = net()
     model[1].requires_grad_(False)
     before = copy.deepcopy(model.state_dict())
-    train(name, batches, model)
+    train(name, batches, model, epochs=5)
     moved = {key for key, t in model.state_dict().items() if not torch.equal(t, before[key])}
     assert moved == {key for key in before if not key.startswith("1.")}
 
@@ -385,7 +389,8 @@ class Doubles(nn.Module):
 def test_blocks_that_begin_in_place_compute_what_others_do(name, xor):
     def run(inplace):
         model, X = net(), xor.X.clone()
-        for block in model:
+        whole = name == "back-propagation" or "feedback" in name  # whose gradient needs each block's output as it was
+        for block in list(model)[: 1 if whole else None]:
             block.insert(0, Doubles(inplace))
         losses = [step.loss for step in train(name, [(X, xor.Y)], model, epochs=3)]
         assert torch.equal(X, xor.X)
@@ -431,8 +436,8 @@ def test_what_the_idempotent_rules_cannot_use():
     ]:
         with torch.set_grad_enabled(bad is not None), pytest.raises((TypeError, ValueError), match=words):
             train_idempotent(NETWORKS["N1"](seed=0), bad or Rprop, Algorithm.MODIFIED, 2, [(x, x)])
+    model = nn.Sequential(nn.Linear(5, 5), Cut(torch.Tensor.detach))
     with pytest.raises(ValueError, match="no gradient of the loss reaches"):
-        model = nn.Sequential(nn.Linear(5, 5), Cut(torch.Tensor.detach))
         train_idempotent(model, Rprop, Algorithm.MODIFIED, 2, [(x, x)])
     with pytest.raises(TypeError, match="W must be a tensor"):
         m1_update(np.eye(5), x)
