@@ -44,6 +44,7 @@ def test_the_conda_environment_has_the_ranges_of_the_project():
     assert pip == ["--no-deps -e ."]
 
 
+PROVIDERS = packages_distributions()
 INDIRECT = {
     "ipykernel",  # that of jupyterlab, which the notebooks run in
     "jupyterlab",
@@ -68,17 +69,16 @@ def imported(folder: str) -> set[str]:
     for file in (ROOT / folder).rglob("*.ipynb"):
         cells = json.loads(file.read_text())["cells"]
         texts += ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
-    nodes = [node for text in texts for node in ast.walk(ast.parse(re.sub(r"(?m)^\\s*[%!].*$", "", text)))]
+    magic = re.compile(r"^\s*[%!].*$", re.MULTILINE)
+    nodes = [node for text in texts for node in ast.walk(ast.parse(magic.sub("", text)))]
     names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
-    own = {path.stem for path in ROOT.rglob("*.py") if ".venv" not in path.parts} | {
-        path.name for path in ROOT.iterdir()
-    }
+    own = {path.stem for name in FOLDERS for path in (ROOT / name).rglob("*.py")} | set(FOLDERS)
     return {name.split(".")[0] for name in names} - set(sys.stdlib_module_names) - own
 
 
 def distributions(module: str) -> set[str]:
-    return {name.lower().replace("_", "-") for name in packages_distributions().get(module, [module])}
+    return {name.lower().replace("_", "-") for name in PROVIDERS.get(module, [module])}
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
