@@ -227,7 +227,7 @@ def test_a_snapshot_answers_as_the_net_did_when_it_was_taken(rule):
 @pytest.mark.parametrize("rule", ["back-propagation", "local, parallel", "forward-forward"])
 def test_each_reader_has_a_net_of_its_own(rule):
     """A frame that stands still is asked, by another thread, while the run goes on and takes new snapshots."""
-    session = Session(replace(SMALL, epochs=60).setting(rule))
+    session = Session(replace(SMALL, epochs=20).setting(rule))
     X = session.test_set.X[:20]
     next(session)
     views = [session.snapshot(quick=quick) for quick in (False, True)]
@@ -235,12 +235,12 @@ def test_each_reader_has_a_net_of_its_own(rule):
     wrong = []
 
     def ask():
-        for _ in range(100):
+        for _ in range(30):
             for view, answers in zip(views, expected):
                 wrong.extend(1 for a, b in zip(view(X), answers) if (a != b).any())
 
     def ask_the_run():
-        for _ in range(50):
+        for _ in range(10):
             session.predict(X)  # puts the live net into evaluation mode for a moment
 
     readers = [threading.Thread(target=ask), threading.Thread(target=ask_the_run)]
@@ -250,7 +250,7 @@ def test_each_reader_has_a_net_of_its_own(rule):
     for reader in readers:
         reader.join()
     assert not wrong
-    alone = Session(replace(SMALL, epochs=60).setting(rule))
+    alone = Session(replace(SMALL, epochs=20).setting(rule))
     assert [step.loss for step in alone][1:] == losses
     again = [view(X) for view in views]
     assert all((a == b).all() for found, wanted in zip(again, expected) for a, b in zip(found, wanted))
