@@ -55,7 +55,8 @@ def backprop_optimize(
     epochs : int
         Number of passes over the batches, 1 or more.
     batches : iterable of (X, Y)
-        X (n, ...) and Y (n, k); a ``DataLoader``, or any iterable that can be run through again.
+        X (n, ...) and Y (n, k), the shape of the scores; or class indices (n,), as in the local rules. A
+        ``DataLoader``, or any iterable that can be run through again.
     train_decoders, seed
         As in the local rules; back-propagation has no decoder and draws nothing.
     step : {"epoch", "batch"}
@@ -70,7 +71,7 @@ def backprop_optimize(
     Raises
     ------
     TypeError, ValueError
-        At the call: a model that is not nested or does not fit the data, an optimiser object, bad epochs or batches.
+        At the call, as in the local rules; but blocks may share parameters.
     TrainingError
         At a batch: targets that the loss cannot take, a loss or an update that is not finite. The last finite
         parameters are back in the model.

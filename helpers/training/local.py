@@ -82,7 +82,8 @@ def locally_optimize_parallel(
     epochs : int
         Number of passes over the batches, 1 or more.
     batches : iterable of (X, Y)
-        X (n, ...) and Y (n, k); a ``DataLoader``, or any iterable that can be run through again.
+        X (n, ...) and Y (n, k), the shape of the scores; class indices, whole numbers (n,), where the criterion takes
+        them for k > 1 scores. A ``DataLoader``, or any iterable that can be run through again.
     train_decoders : bool
         Train each decoder with its block, or leave it at its random start.
     step : {"epoch", "batch"}
@@ -98,7 +99,9 @@ def locally_optimize_parallel(
     Raises
     ------
     TypeError, ValueError
-        At the call: a model that is not nested or does not fit the data, an optimiser object, bad epochs or batches.
+        At the call, where each block judges a sample: a model that is not nested, does not fit the data, keeps state
+        between calls or shares parameters between blocks; parameters that require a gradient and get none; targets
+        that do not fit the scores; a criterion that is no loss or works in place; an unfit optimiser; bad batches.
     TrainingError
         At a batch: targets that the loss cannot take, a loss or an update that is not finite. The last finite
         parameters are back in the model.
@@ -106,7 +109,8 @@ def locally_optimize_parallel(
     Notes
     -----
     An epoch takes L forward and L backward passes of a block, and the memory for the backward pass of one. Each block
-    sees its input as it was before this epoch's update. After Mertens, "Local propagation by linear decoders"; Nokland
+    sees its input as it was before this epoch's update. A part that is in evaluation mode while the model as a whole
+    is in training mode stays in it. After Mertens, "Local propagation by linear decoders"; Nokland
     & Eidnes (2019) train such decoders too.
     """
     passes, encoders, decoders, criteria = prepare_local(
