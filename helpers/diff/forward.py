@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from helpers.diff.array_trace import kept_index
+from helpers.diff.operations import call
 from helpers.diff.rules import (
     Operand,
     Operators,
@@ -115,7 +116,7 @@ class Dual(Operators):
 
     def sum(self, axis: Any = None, keepdims: bool = False) -> Dual:
         """Add up along some axes, or all."""
-        value, tangent = (x.sum(axis=axis, keepdims=keepdims) for x in (self.value, self.tangent))
+        value, tangent = (np.sum(x, axis=axis, keepdims=keepdims) for x in (self.value, self.tangent))
         return _dual(value, tangent, self.level)
 
     def __matmul__(self, other: Any) -> Any:
@@ -193,7 +194,7 @@ def jvp(f: Callable[..., Any], primals: Any, tangents: Any) -> tuple[Any, Any]:
         raise ValueError(f"tangents must be like primals, a tangent for each; got {primals!r} and {tangents!r}")
     level = next(_levels)
     pairs = zip(primals, tangents) if several else [(primals, tangents)]
-    y = f(*[_input(x, x_dot, level) for x, x_dot in pairs])
+    y = call(f, *[_input(x, x_dot, level) for x, x_dot in pairs])
     if isinstance(y, (tuple, list)):
         results = [_output(part, level) for part in y]
         return [value for value, _ in results], [tangent for _, tangent in results]

@@ -27,6 +27,8 @@ def reflected(name: str, mirrored: str) -> Callable[..., Any]:
     """Do as Python's operators do: ask the left operand, then the right one. A plain left operand is not asked."""
 
     def ask(a: Any, b: Any, /) -> Any:
+        if isinstance(a, (list, tuple)) or isinstance(b, (list, tuple)):
+            return NotImplemented  # Python compares them as a whole, NumPy element by element
         result = getattr(a, name)(b) if isinstance(a, Operand) and hasattr(a, name) else NotImplemented
         if result is NotImplemented and isinstance(b, Operand) and hasattr(b, mirrored):
             result = getattr(b, mirrored)(a)
@@ -52,6 +54,12 @@ def reduction(call: Callable[..., Any]) -> Callable[..., Any]:
 def plain(function: Callable[..., Any]) -> Callable[..., Any]:
     """Answer a question about the values or the form: the answer is a constant."""
     return lambda x, /: function(x.value) if hasattr(x, "value") else NotImplemented
+
+
+def joined(join: Callable[..., Any], *arguments: Any) -> Any:
+    """Join Arrays; the other number types cannot be joined."""
+    strangers = [x for x in arguments[0] if isinstance(x, Operand) and not hasattr(type(x), "operate")]
+    return NotImplemented if strangers or not all(isinstance(x, int) for x in arguments[1:]) else join(*arguments)
 
 
 def dot(a: Any, b: Any) -> Any:
@@ -88,8 +96,8 @@ NUMPY.update(
         np.transpose: method("transpose", lambda call: lambda a, axes=None: call(a) if axes is None else call(a, axes)),
         np.dot: dot,
         np.where: array_rules.where,
-        np.concatenate: array_rules.concatenate,
-        np.stack: array_rules.stack,
+        np.concatenate: lambda arrays, /, axis=0: joined(array_rules.concatenate, arrays, axis),
+        np.stack: lambda arrays, /: joined(array_rules.stack, arrays),
     }
 )
 NUMPY.update(

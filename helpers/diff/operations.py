@@ -138,6 +138,16 @@ class Operand:
         )
 
 
+def call(f: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a reader's function. Where a value may not leave, NumPy speaks of "a sequence" only: tell the cause."""
+    try:
+        return f(*arguments)
+    except ValueError as error:
+        if isinstance(error.__cause__, TypeError):
+            raise error.__cause__ from None
+        raise
+
+
 def no_copy(self: Any, *_: Any) -> NoReturn:
     """Refuse copies and pickles of a node: the copy would be another input, whose gradient nobody asks for."""
     kind = type(self).__name__

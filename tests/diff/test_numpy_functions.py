@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import types
 
 import numpy as np
 import pytest
@@ -72,6 +71,17 @@ def traced(kind, at):
     return {"Array": Array, "Scalar": Scalar}[kind](at) if kind in ("Array", "Scalar") else Dual(at, at * 0 + 1.0)
 
 
+def unchanged(a, b):
+    """Whether two answers of any form are the same; functions count as the same."""
+    if isinstance(a, (list, tuple)):
+        return len(a) == len(b) and all(map(unchanged, a, b))
+    if isinstance(a, (np.ndarray, np.generic)):
+        if a.dtype.kind == "O":  # of functions
+            return a.shape == np.shape(b)
+        return np.array_equal(a, b) or (a.dtype.kind in "fc" and np.array_equal(a, b, equal_nan=True))
+    return callable(a) or hasattr(a, "__next__") or a == b
+
+
 def holds_a_trace(result):
     if isinstance(result, (list, tuple)):
         return any(map(holds_a_trace, result))
@@ -84,37 +94,49 @@ def holds_a_trace(result):
 def test_right_or_refused(name, kind):
     function, (at, constant) = FUNCTIONS[name], TYPES[kind]
     short = name.rsplit(".", 1)[-1]
-    refused = 0
     for number in range(len(calls(at, constant))):
 
         def f(x, number=number):
-            arguments, options = calls(x, constant)[number]
+            arguments, options = calls(x, np.copy(constant)[()])[number]
             return function(*arguments, **options)
 
         try:
-            result = f(traced(kind, at))
-        except TypeError as error:
-            words = str(error)
-            assert short in words or function.__name__ in words or "value" in words, f"call {number}: {words}"
-            refused += 1
+            plain = f(np.copy(at)[()])
+        except Exception:  # the call is wrong on plain arrays too: there is nothing to be right about
             continue
-        except ValueError as error:  # shapes that do not fit; plain arrays of this shape fail there too
-            assert "shape" in str(error) or "axes" in str(error), f"call {number}: {error!r}"
-            with pytest.raises((ValueError, TypeError)):
-                f(at)
+        try:
+            result = f(traced(kind, at))
+        except (TypeError, AttributeError) as error:
+            words = str(error)
+            named = [
+                short,
+                function.__name__,
+                ".value",
+                "number",
+                "not supported between",
+                "indices must be",
+                "no attribute",
+                "bytes-like",
+            ]
+            assert any(name in words for name in named), f"call {number}: {words}"
+            continue
+        except ValueError as error:  # NumPy's words where an array is filled; what we said is the cause
+            assert ".value" in str(error.__cause__), f"call {number}: {error!r}"
             continue
         if short in PLAIN:
             assert not holds_a_trace(result)
-            assert np.array_equal(result, f(at)) or short in ("isscalar", "iterable", "iscomplexobj")
+            assert unchanged(result, plain) or short in ("isscalar", "iterable", "iscomplexobj")
             continue
-        if isinstance(result, types.FunctionType | np.vectorize | np.ufunc):
-            continue  # nothing was computed yet
-        assert isinstance(result, type(traced(kind, at))), f"call {number} leaves the trace: {result!r}"
+        h, direction = 1e-6, np.cos(np.arange(np.size(at))).reshape(np.shape(at))[()]
+        with np.errstate(all="ignore"):
+            up, down = f(np.add(at, h * direction)), f(np.subtract(at, h * direction))
+        if not holds_a_trace(result):  # a plain answer has the derivative 0
+            assert unchanged(result, plain), f"call {number} leaves the trace: {result!r}"
+            assert unchanged(up, down), f"call {number} leaves the trace: {result!r}"
+            continue
         y, slope = slopes(kind, f, at)
-        assert np.allclose(y, f(at), rtol=1e-12), f"call {number}"
-        h = 1e-6
-        direction = np.cos(np.arange(np.size(at))).reshape(np.shape(at))[()]
-        expected = (f(at + h * direction) - f(at - h * direction)) / (2 * h)
+        assert np.allclose(y, plain, rtol=1e-12), f"call {number}"
+        expected = (up - down) / (2 * h)
         assert np.shape(slope) == np.shape(expected), f"call {number}"
         assert np.allclose(slope, expected, atol=1e-7), f"call {number}"
 
