@@ -130,6 +130,9 @@ class Dual(Operators):
     def __eq__(self, other: object) -> Any:
         return self.value == (other.value if isinstance(other, Dual) else other)
 
+    def __ne__(self, other: object) -> Any:
+        return self.value != (other.value if isinstance(other, Dual) else other)
+
     def __lt__(self, other: Any) -> Any:
         return self.value < (other.value if isinstance(other, Dual) else other)
 

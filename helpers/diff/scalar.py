@@ -76,8 +76,8 @@ class Scalar(Operators):
     -----
     Scalars compare by value, also with numbers, so that control flow works as on floats. But each is a node of its
     own, so it hashes by identity: two Scalars that are equal are two keys of a dictionary, as with torch's tensors.
-    ``float(x)`` and the functions of ``math`` are refused, since they would lose the derivative: ``x.value`` is the plain
-    number, a constant from there on.
+    ``float(x)`` and the functions of ``math`` are refused, since they would lose the derivative: ``x.value`` is the
+    plain number, a constant from there on.
 
     Examples
     --------

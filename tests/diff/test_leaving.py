@@ -60,7 +60,7 @@ WAYS = {
     "arange": lambda x: np.arange(0, x), "fsum": lambda x: math.fsum([x, x]), "mean": lambda x: statistics.mean([x, x]),
     "fmean": lambda x: statistics.fmean([x]), "stdev": lambda x: statistics.stdev([x, x * 2]),
     "hypot": lambda x: math.hypot(x, x), "prod": lambda x: math.prod([x, 1.0]) and float(x),
-    "gcd": lambda x: math.gcd(x, 2), "percent": lambda x: "%f" % x, "percent d": lambda x: "%d" % x,
+    "gcd": lambda x: math.gcd(x, 2), "percent": lambda x: operator.mod("%f", x), "percent d": lambda x: operator.mod("%d", x),
     "torch.tensor": lambda x: torch.tensor(x), "torch.tensor of a list": lambda x: torch.tensor([x, x]),
     "torch.as_tensor": lambda x: torch.as_tensor(x), "torch.sin": lambda x: torch.sin(x),
     "times a tensor": lambda x: x * torch.ones(2), "a tensor times": lambda x: torch.ones(2) * x,

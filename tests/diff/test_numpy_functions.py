@@ -1,4 +1,4 @@
-"""Every function of NumPy on every number type: the right value and gradient, or a TypeError that says what to write."""
+"""Every function of NumPy on every number type: right in value and gradient, or a TypeError that says what to write."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from helpers.diff.arrays import Array, vjp
 from helpers.diff.forward import Dual, jvp
+from helpers.diff.rules import DomainError
 from helpers.diff.scalar import Scalar
 from helpers.diff.symbolic import Symbol
 
@@ -16,7 +17,7 @@ NO_ARRAYS = {  # what works on files, settings, types or documentation
     "fromfile", "fromregex", "genfromtxt", "load", "loadtxt", "open_memmap", "save", "savetxt", "savez",
     "savez_compressed", "memmap", "test", "info", "show_config", "show_runtime", "get_include", "getbufsize",
     "setbufsize", "geterr", "seterr", "geterrcall", "seterrcall", "get_printoptions", "set_printoptions",
-    "printoptions", "may_share_memory",
+    "printoptions", "may_share_memory", "bmat", "frombuffer", "mintypecode",
 }  # fmt: skip
 PLAIN = {  # a plain answer is right: a question about the form or the value, or a constant of the same shape
     "shape", "ndim", "size", "isnan", "isfinite", "isinf", "iscomplexobj", "isrealobj", "isscalar", "iterable",
@@ -120,8 +121,8 @@ def test_right_or_refused(name, kind):
             ]
             assert any(name in words for name in named), f"call {number}: {words}"
             continue
-        except ValueError as error:  # NumPy's words where an array is filled; what we said is the cause
-            assert ".value" in str(error.__cause__), f"call {number}: {error!r}"
+        except DomainError:
+            assert not np.isfinite(plain).all()
             continue
         if short in PLAIN:
             assert not holds_a_trace(result)
@@ -162,7 +163,8 @@ def test_what_has_a_rule_is_computed(ufunc, kind):
     [
         lambda x: np.sum(x), lambda x: np.sum(x, axis=0), lambda x: np.mean(x, 1), lambda x: np.max(x, axis=0),
         lambda x: np.max(x, axis=1, keepdims=True), lambda x: np.dot(x, PLAIN_ARRAY), lambda x: PLAIN_ARRAY @ x,
-        lambda x: np.matmul(x, x), lambda x: np.where(POINT > 0.5, x, 2 * x), lambda x: np.concatenate([x, PLAIN_ARRAY]),
+        lambda x: np.matmul(x, x), lambda x: np.where(POINT > 0.5, x, 2 * x),
+        lambda x: np.concatenate([x, PLAIN_ARRAY]),
         lambda x: np.stack([x, PLAIN_ARRAY]), lambda x: np.reshape(x, (4,)), lambda x: np.reshape(x, -1),
         lambda x: np.transpose(x), lambda x: np.transpose(x, (1, 0)), lambda x: np.ones(2) * x,
         lambda x: np.float64(2) - x, lambda x: np.sin(x) ** np.float32(2), lambda x: np.float64(2) ** x,
