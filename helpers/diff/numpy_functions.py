@@ -37,7 +37,7 @@ def reflected(name: str, mirrored: str) -> Callable[..., Any]:
     return ask
 
 
-def method(name: str, of: Callable[..., Any]) -> Callable[..., Any]:
+def method(name: str, of: Callable[..., Callable[..., Any]]) -> Callable[..., Any]:
     """Call a method of the number type, if it has it; ``of`` says with which arguments."""
 
     def call(x: Any, *arguments: Any, **options: Any) -> Any:

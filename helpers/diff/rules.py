@@ -41,8 +41,8 @@ from helpers.diff.operations import (
 
 __all__ = [
     "RULES", "DivisionByZero", "DomainError", "Operand", "Operators", "Rule", "absolute", "apply", "check_domain",
-    "cos", "exp", "is_number", "local_derivative", "log", "maximum", "minimum", "no_copy", "power_by", "relu", "sigmoid",
-    "sign", "sin", "sqrt", "step", "tan", "tanh", "value_of_floats",
+    "cos", "exp", "is_number", "local_derivative", "log", "maximum", "minimum", "no_copy", "power_by", "relu",
+    "sigmoid", "sign", "sin", "sqrt", "step", "tan", "tanh", "value_of_floats",
 ]  # fmt: skip
 
 EXPONENTS = 256  # so many rules with a constant exponent are kept for the next time
