@@ -269,7 +269,8 @@ def _array(x: Any) -> NDArray[np.floating[Any]]:
 
 def _floating(x: Any) -> Any:
     """Make floats of NumPy's whole numbers and bools, which would overflow in silence."""
-    return x * 1.0 if isinstance(x, (np.ndarray, np.generic)) and x.dtype.kind in "biu" else x
+    whole = isinstance(x, (np.ndarray, np.generic)) and x.dtype.kind in "biu"
+    return x * 1.0 if whole else x
 
 
 def _input(x: Any, x_dot: Any, level: int) -> Dual:

@@ -69,7 +69,7 @@ class Rule:
 NUMPY: dict[Any, Callable[..., Any]] = {}  # what does the work of a function of NumPy: `numpy_functions` fills it
 
 
-def _kept_in(way: str) -> Callable[..., NoReturn]:
+def _kept_in(way: str) -> Callable[..., Any]:
     """Make the method that refuses a way out of the number type: what leaves has no derivative any more."""
 
     def refuse(self: Operand, *_: Any, **__: Any) -> NoReturn:

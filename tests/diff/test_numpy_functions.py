@@ -118,6 +118,7 @@ def test_right_or_refused(name, kind):
                 "indices must be",
                 "no attribute",
                 "must be",
+                "data type",
             ]
             assert any(name in words for name in named), f"call {number}: {words}"
             continue
