@@ -215,7 +215,7 @@ def log_sum_exp_vjp(y_bar: Any, y: Any, x: Any, axis: Any, keepdims: bool) -> An
 def add_at(total: Any, index: Any, y_bar: Any) -> None:
     """Add to the elements at an index, in place; an element that the index names twice receives both."""
     parts = index if isinstance(index, tuple) else (index,)
-    if any(isinstance(part, np.ndarray) and part.dtype.kind != "b" for part in parts):
+    if any(isinstance(part, (list, np.ndarray)) and np.asarray(part).dtype.kind != "b" for part in parts):
         np.add.at(total, index, y_bar)  # `total[index] += y_bar` would keep one of the repeats only
     else:
         total[index] += y_bar

@@ -143,7 +143,7 @@ def call(f: Callable[..., Any], *arguments: Any) -> Any:
     try:
         return f(*arguments)
     except ValueError as error:
-        if isinstance(error.__cause__, TypeError):
+        if isinstance(error.__cause__, TypeError) and "array element" in str(error):
             raise error.__cause__ from None
         raise
 

@@ -119,6 +119,8 @@ def test_right_or_refused(name, kind):
                 "no attribute",
                 "must be",
                 "data type",
+                "iterable",
+                "no len",
             ]
             assert any(name in words for name in named), f"call {number}: {words}"
             continue
