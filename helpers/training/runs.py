@@ -20,7 +20,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache, partial
-from numbers import Integral, Real
 from typing import Any, NamedTuple, Self
 
 import torch
@@ -31,6 +30,7 @@ from torch.optim import SGD, Adam, RMSprop, Rprop
 
 from helpers.datasets import Points, datasets
 from helpers.networks import layered_net
+from helpers.options import Each, OneOf, Option, Real, Several, Whole
 from helpers.training import RULES
 from helpers.training.layers import Scores, accuracy, fit_decoders, layer_outputs, layer_scores, mode
 from helpers.training.rules import Rule, Training, TrainingError
@@ -49,78 +49,9 @@ LONGEST = 1000  # characters of a text
 MOST_EPOCHS = 100_000
 
 
-@dataclass(frozen=True)
-class Kind:
-    """What a field may hold, how it is written and read; panels make their controls from it.
-
-    A name out of ``options``, a number from ``low`` to ``high``, or yes or no, by the ``type``; with ``most``, a tuple
-    of one to so many of them, parted by ``mark`` in a text.
-    """
-
-    type: type
-    options: tuple[str, ...] = ()
-    low: float = 0
-    high: float = 0
-    most: int = 0
-    mark: str = ""
-
-    def checked(self, name: str, value: Any) -> Any:
-        """Return the value (a tuple for a list, or for one alone where several may be), or refuse it by name."""
-        if not self.most:
-            return self._checked_one(name, value)
-        values = tuple(value) if isinstance(value, (tuple, list)) else (value,)
-        if not 1 <= len(values) <= self.most:
-            raise ValueError(f"{name} must be one to {self.most} values, got {len(values)}")
-        return tuple(self._checked_one(name, one) for one in values)
-
-    def _checked_one(self, name: str, value: Any) -> Any:
-        if self.options:
-            if not isinstance(value, str) or value not in self.options:
-                raise ValueError(f"{name} must be one of {', '.join(self.options)}, got {value!r}")
-            return value
-        if self.type is bool:
-            if not isinstance(value, bool):
-                raise TypeError(f"{name} must be True or False, got {value!r}")
-            return value
-        if isinstance(value, bool) or not isinstance(value, Integral if self.type is int else Real):
-            raise TypeError(f"{name} must be {self._noun}, got {value!r}")
-        number = self.type(value)
-        if not self.low <= number <= self.high:  # NaN is not either
-            raise ValueError(f"{name} must be from {self.low:.7g} to {self.high:.7g}, got {value!r}")
-        return number
-
-    @property
-    def _noun(self) -> str:
-        return "a whole number" if self.type is int else "a number"
-
-    def write(self, value: Any) -> str:
-        """Return a value as text."""
-        if self.most:
-            return self.mark.join(map(str, value))
-        return {True: "yes", False: "no"}[value] if self.type is bool else str(value)
-
-    def read(self, name: str, text: str) -> Any:
-        """Return the value that a text writes, not checked for its range yet; nothing is evaluated."""
-        return (
-            tuple(self._read_one(name, part.strip()) for part in text.split(self.mark.strip()))
-            if self.most
-            else (self._read_one(name, text))
-        )
-
-    def _read_one(self, name: str, text: str) -> Any:
-        if self.type is bool:
-            if text not in ("yes", "no"):
-                raise ValueError(f"{name} must be yes or no, got {text!r}")
-            return text == "yes"
-        form = {str: ".*", int: r"\d{1,9}", float: r"\d{1,9}(\.\d{1,20})?(e[+-]?\d{1,2})?"}[self.type]
-        if not re.fullmatch(form, text, re.ASCII):
-            raise ValueError(f"{name} must be {self._noun}, got {text!r}")
-        return self.type(text)
-
-
-def declared(default: Any, kind: type = str, **limits: Any) -> Any:
-    """Declare a field of a `Run`, or of what a panel adds to one, with the limits of its `Kind`."""
-    return field(default=default, metadata={"kind": Kind(kind, **limits)})
+def declared(default: Any, option: Option) -> Any:
+    """Declare a field of a `Run`, or of what a panel adds to one: its default, and what it may be."""
+    return field(default=default, metadata={"option": option})
 
 
 @dataclass(frozen=True)
@@ -140,7 +71,7 @@ class Run:
     normalize : bool
         Whether each hidden block scales its rows to length 1.
     rules : tuple of str
-        Names in ``RULES``: one (its name alone will do), or several for a `Race`.
+        Names in ``RULES``: one, or several for a `Race`.
     equal : str
         What is held equal. "passes": each rule sees the data ``epochs`` times; the sequential rule shares them among
         its blocks. "updates": each weight is changed ``epochs`` times. "seconds": each rule of a race may take as long
@@ -154,51 +85,50 @@ class Run:
         If a name is not known, a number is out of its range, or a value is of another kind; the message names it.
     """
 
-    data: str = declared("signed_xor", options=LABELLED)
-    noise: float = declared(0.0, float, high=0.5)
-    samples: int = declared(500, int, low=20, high=1000)
-    hidden: tuple[int, ...] = declared((32, 32, 32), int, low=1, high=100, most=4, mark="-")
-    activation: str = declared("Mish", options=tuple(ACTIVATIONS))
-    normalize: bool = declared(True, bool)
-    rules: tuple[str, ...] = declared(("local, parallel",), options=tuple(RULES), most=4, mark=" | ")
-    equal: str = declared("passes", options=EQUAL)
-    epochs: int = declared(200, int, low=1, high=MOST_EPOCHS)
-    optimizer: str = declared("Rprop", options=tuple(OPTIMIZERS))
-    rate: float = declared(0.01, float, low=1e-4, high=10)
-    seed: int = declared(0, int, high=10**6)
+    data: str = declared("signed_xor", OneOf(LABELLED))
+    noise: float = declared(0.0, Real(0, 0.5))
+    samples: int = declared(500, Whole(20, 1000))
+    hidden: tuple[int, ...] = declared((32, 32, 32), Each(Whole(1, 100), 4))
+    activation: str = declared("Mish", OneOf(ACTIVATIONS))
+    normalize: bool = declared(True, OneOf((True, False)))
+    rules: tuple[str, ...] = declared(("local, parallel",), Several(RULES, 4))
+    equal: str = declared("passes", OneOf(EQUAL))
+    epochs: int = declared(200, Whole(1, MOST_EPOCHS))
+    optimizer: str = declared("Rprop", OneOf(OPTIMIZERS))
+    rate: float = declared(0.01, Real(1e-4, 10))
+    seed: int = declared(0, Whole(0, 10**6))
 
     def __post_init__(self) -> None:
-        for name, kind in self.kinds().items():
-            # frozen for everyone else; a list becomes a tuple here, and no other value changes
-            object.__setattr__(self, name, kind.checked(name, getattr(self, name)))
-        if len(set(self.rules)) < len(self.rules):
-            raise ValueError(f"rules must be different from each other, got {' | '.join(self.rules)}")
+        for part in fields(self):
+            value = part.metadata["option"].check(part.name, getattr(self, part.name))
+            # frozen for everyone else; a list becomes a tuple here, 1 becomes 1.0, and no value changes
+            object.__setattr__(self, part.name, type(part.default)(value))
 
     @classmethod
-    def kinds(cls) -> dict[str, Kind]:
-        """Return the kind of each field, by name: what controls are made from."""
-        return {part.name: part.metadata["kind"] for part in fields(cls)}
+    def options(cls) -> dict[str, Any]:
+        """Return what each field may be, by name: what controls are made from."""
+        return {part.name: part.metadata["option"] for part in fields(cls)}
 
     @property
     def text(self) -> str:
         """The run in one line: ``name=value`` in the order of the fields, parted by semicolons."""
-        return "; ".join(f"{name}={kind.write(getattr(self, name))}" for name, kind in self.kinds().items())
+        return "; ".join(f"{part.name}={_written(getattr(self, part.name))}" for part in fields(self))
 
     @classmethod
     def from_text(cls, text: str) -> Self:
-        """Read a run; what the text leaves out has its default. It is parsed, never evaluated."""
+        """Read a run; what the text leaves out has its default. The text is parsed, never evaluated."""
         if not isinstance(text, str) or len(text) > LONGEST:
             raise ValueError(f"a run is described by a text of at most {LONGEST} characters")
-        kinds, values = cls.kinds(), dict[str, Any]()
+        defaults, values = {part.name: part.default for part in fields(cls)}, dict[str, Any]()
         for part in filter(None, map(str.strip, text.split(";"))):
             name, equals, word = (piece.strip() for piece in part.partition("="))
             if not equals or not word:
                 raise ValueError(f"{part!r} is not of the form name=value; parts are parted by semicolons")
-            if name not in kinds:
-                raise ValueError(f"no part of a run is called {name!r}; there are {', '.join(kinds)}")
+            if name not in defaults:
+                raise ValueError(f"no part of a run is called {name!r}; there are {', '.join(defaults)}")
             if name in values:
                 raise ValueError(f"{name} is given twice")
-            values[name] = kinds[name].read(name, word)
+            values[name] = _read(name, word, defaults[name])
         return cls(**values)
 
     @property
@@ -228,6 +158,32 @@ class Run:
         training_set = self.points()[0]
         widths = [training_set.X.shape[1], *self.hidden, training_set.Y.shape[1]]
         return layered_net(widths, activation=ACTIVATIONS[self.activation], normalize=self.normalize, seed=self.seed)
+
+
+def _written(value: Any) -> str:
+    """Write a value as `_read` reads it: yes or no; widths parted by hyphens, names by bars."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return (" | " if isinstance(value[0], str) else "-").join(map(str, value))
+    return str(value)
+
+
+def _read(name: str, word: str, default: Any) -> Any:
+    """Turn a word into a value of the default's kind, whose range is not checked yet."""
+    if isinstance(default, tuple):
+        mark = "|" if isinstance(default[0], str) else "-"
+        return tuple(_read(name, part.strip(), default[0]) for part in word.split(mark))
+    if isinstance(default, bool):
+        if word not in ("yes", "no"):
+            raise ValueError(f"{name} must be yes or no, got {word!r}")
+        return word == "yes"
+    if isinstance(default, str):
+        return word
+    form = r"\d{1,9}" if isinstance(default, int) else r"\d{1,9}(\.\d{1,20})?(e[+-]?\d{1,2})?"
+    if not re.fullmatch(form, word, re.ASCII):
+        raise ValueError(f"{name} must be a {'whole ' * isinstance(default, int)}number, got {word!r}")
+    return type(default)(word)
 
 
 @lru_cache(maxsize=8)
@@ -397,6 +353,7 @@ from torch.optim import {optimizer}
 
 from helpers.datasets import datasets
 from helpers.networks import layered_net
+from helpers.options import Each, OneOf, Option, Real, Several, Whole
 from helpers.training import RULES, accuracy, predictor
 
 {text}

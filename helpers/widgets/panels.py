@@ -9,25 +9,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from time import perf_counter
 from typing import Any
 
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from helpers.options import OneOf, Several, known
 from helpers.plots import LayerProgress
 from helpers.plots.progress import Measured
+from helpers.training import RULES
 from helpers.training.layers import Scores
-from helpers.training.runs import Run, Session
-from helpers.widgets.controls import choice, log_slider, row, slider, whole
+from helpers.training.runs import LABELLED, OPTIMIZERS, Run, Session
+from helpers.widgets.controls import choice, log_slider, row, set_controls, slider, whole
 from helpers.widgets.live_panel import LivePanel
 from helpers.widgets.runner import PART
 
 POINT_EVERY = 0.2  # seconds between two points of the live curves
 CURVES_EVERY = 1.0  # seconds between two drawings of the curves and titles, which take longer than the fields
 MEASURED = 300  # points of each set on which the live curves are measured
-KINDS = Run.kinds()
 NETS: dict[str, dict[str, Any]] = {
     "100-100-10 Mish": {"hidden": (100, 100, 10), "activation": "Mish", "normalize": True},
     "32-32-32 tanh": {"hidden": (32, 32, 32), "activation": "tanh", "normalize": False},
@@ -47,8 +48,10 @@ class TrainingPanel(LivePanel[LayerProgress]):
         Grid points a side of each field, 64 or, slower and finer, 100.
     share : float
         The share of the time that drawing may take, between 0.1 and 0.9.
+    net : str
+        A name in `NETS`; a net of one's own by the fields ``hidden``, ``activation``, ``normalize``.
     **setting
-        A ``net`` of `NETS`, and the fields of `Run`: data, optimizer, rate, seed, epochs.
+        The other fields of `Run`. Those without a control (noise, samples, equal) stay as they are given.
 
     Attributes
     ----------
@@ -59,8 +62,8 @@ class TrainingPanel(LivePanel[LayerProgress]):
 
     Raises
     ------
-    KeyError, ValueError
-        If a name is not known or a number is out of its range; the message names it.
+    TypeError, ValueError
+        If an option is not known or out of its range; the message names it and the range.
     """
 
     def __init__(
@@ -72,15 +75,18 @@ class TrainingPanel(LivePanel[LayerProgress]):
         net: str = "100-100-10 Mish",
         **setting: Any,
     ):
-        if net not in NETS:
-            raise ValueError(f"net must be one of {', '.join(NETS)}, got {net!r}")
-        self.given = {"samples": 1000, "net": net} | setting
-        start = self._run(rules=rule)
-        self.rules = start.rules
+        self.rules = Several(RULES).check("rule", (rule,) if isinstance(rule, str) else rule)
+        known(setting, [field.name for field in fields(Run) if field.name != "rules"])
+        OneOf(NETS).check("net", net)
+        self.base = start = Run(**{"samples": 1000, **NETS[net], **setting})
+        own = {name: getattr(start, name) for name in NETS[net]}
+        self.nets = NETS if own == NETS[net] else NETS | {f"{'-'.join(map(str, start.hidden))} {start.activation}": own}
+        self.net = next(name for name, known_net in self.nets.items() if known_net == own)
         self.next_point = self.next_curves = 0.0
         self.sessions: list[Session] = []
         controls = self._make_controls(start, size)
-        self.share = slider("Drawing's share of time", share, 0.1, 0.9, 0.1, show=".0%")
+        self.share = slider("Drawing's share of time", 0.5, 0.1, 0.9, 0.1, show=".0%")
+        set_controls({"share": self.share}, {"share": share})
         chosen = list(controls.values())
         settings = [row(chosen[:-4]), row([*chosen[-4:], self.share])]
         super().__init__(controls, settings, share)
@@ -88,38 +94,36 @@ class TrainingPanel(LivePanel[LayerProgress]):
 
     def _make_controls(self, start: Run, size: int) -> dict[str, Any]:
         controls: dict[str, Any] = {
-            "data": choice("Data", list(KINDS["data"].options), start.data),
-            "rule": choice("Rule", list(KINDS["rules"].options), start.rules[0]),
-            "net": choice("Net", list(NETS), self.given["net"]),
-            "optimizer": choice("Optimiser", list(KINDS["optimizer"].options), start.optimizer),
-            "rate": log_slider("Learning rate η", start.rate, -4, 1, live=False),
-            "seed": whole("Seed", start.seed, 0, 10**6),
-            "epochs": whole("Epochs", start.epochs, 1, 10**5),
-            "size": choice("Grid", [("64 × 64", 64), ("100 × 100", 100)], size, width="150px"),
+            "data": choice("Data", list(LABELLED)),
+            "rule": choice("Rule", list(RULES)),
+            "net": choice("Net", list(self.nets)),
+            "optimizer": choice("Optimiser", list(OPTIMIZERS)),
+            "rate": log_slider("Learning rate η", 0.01, -4, 1, live=False),
+            "seed": whole("Seed", 0, 0, 10**6),
+            "epochs": whole("Epochs", 200, 1, 10**5),
+            "size": choice("Grid", [("64 × 64", 64), ("100 × 100", 100)], width="150px"),
         }
+        given = {name: getattr(start, name) for name in ("data", "optimizer", "rate", "seed", "epochs")}
+        set_controls(controls, given | {"rule": self.rules[0], "net": self.net, "size": size})
         if len(self.rules) > 1:
             del controls["rule"]
         return controls
 
-    def _run(self, **changes: Any) -> Run:
-        """Return what was given, with changes."""
-        values = self.given | changes
-        return Run(**(NETS[values.pop("net")] | values))
-
     @property
     def setting(self) -> Run:
-        """What the controls say now."""
+        """What the controls say now (with several rules, of the first), and of what has no control, what was given."""
         values = {name: control.value for name, control in self.controls.items() if name != "size"}
-        return self._run(rules=values.pop("rule", self.rules), **values)
+        rule = values.pop("rule", self.rules[0])
+        return replace(self.base, rules=(rule,), **self.nets[values.pop("net")], **values)
 
     def _begin(self) -> tuple[Iterator[Any], int]:
         """Build the runs that the controls describe, and the picture if it no longer fits them."""
         base = self.setting
-        rules = base.rules
+        rules = self.rules if len(self.rules) > 1 else base.rules
         self.sessions = [Session(replace(base, rules=(rule,))) for rule in rules]
         first, size = self.sessions[0], self.controls["size"].value
         total = max(session.total for session in self.sessions)
-        key = (base.data, base.hidden, base.activation, base.seed, size, rules, total)
+        key = (replace(base, optimizer="Rprop", rate=1.0), size, rules, total)
         self._use(
             key,
             lambda: LayerProgress(

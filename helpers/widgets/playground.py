@@ -12,19 +12,20 @@ import base64
 import html
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from ipywidgets import HTML, HBox, VBox
 
+from helpers.options import known
 from helpers.plots.playground import PlaygroundPicture
 from helpers.training.layers import Scores
 from helpers.training.runs import Outcome, Race
 from helpers.widgets.cells import post
 from helpers.widgets.controls import buttons, row, text_box
 from helpers.widgets.live_panel import LivePanel
-from helpers.widgets.playground_controls import KINDS, MOST_RULES, NONE, ROWS, State, make_controls
+from helpers.widgets.playground_controls import MOST_RULES, NONE, ROWS, State, make_controls
 from helpers.widgets.runner import PART
 
 POINTS = 60  # of each curve: measured at fixed epochs, so that equal states give equal curves
@@ -59,18 +60,19 @@ class Playground(LivePanel[PlaygroundPicture]):
     """
 
     def __init__(self, **state: Any) -> None:
+        known(state, [field.name for field in fields(State)])
         self.state = State(**state)
         self.quiet = self.pending = False  # whether controls follow the state; whether a reset has been asked for
         self.next_curves = 0.0
-        fields = make_controls()
+        controls = make_controls()
         self.line = text_box("State (copy it; paste one and press Enter)", "", width="calc(100% - 4px)")
         self.refusal, self.export = HTML(), HTML()
-        rows = [row(fields[name] for name in names) for names in ROWS]
+        rows = [row(controls[name] for name in names) for names in ROWS]
         super().__init__({}, [*rows, self.line, self.refusal])
-        self.controls = fields
+        self.controls = controls
         self.box.children = [*self.box.children, VBox([self._exports(), self.export])]
         self._follow()
-        for name, control in fields.items():
+        for name, control in controls.items():
             control.observe(lambda _, name=name: self._changed(name), "value")
         self.line.observe(self._typed, "value")
 
@@ -132,7 +134,7 @@ class Playground(LivePanel[PlaygroundPicture]):
             name, value = "rules", tuple(dict.fromkeys(rule for rule in chosen if rule != NONE))
         try:
             if name == "hidden":
-                value = KINDS["hidden"].checked("hidden", KINDS["hidden"].read("hidden", value))
+                value = State.from_text(f"hidden={value}").hidden
             now = vars(self.state) | {name: float(f"{value:.3g}") if isinstance(value, float) else value}
             now["layer"] = min(now["layer"], len(now["hidden"]))
             now["unit"] = min(now["unit"], now["hidden"][now["layer"] - 1])
@@ -173,7 +175,7 @@ class Playground(LivePanel[PlaygroundPicture]):
         for name, control in self.controls.items():
             if not name.startswith("rule"):
                 value = getattr(self.state, name)
-                control.value = KINDS[name].write(value) if name == "hidden" else value
+                control.value = "-".join(map(str, value)) if name == "hidden" else value
         self.line.value, self.refusal.value = self.state.text, ""
         self.quiet = False
 

@@ -12,10 +12,7 @@ def each_weight_changes(text: str) -> dict[str, int]:
     """Count how often each weight is changed under each rule of a state."""
     run = Run.from_text(text)
     shared = max(1, run.epochs // (len(run.hidden) + 1))  # the output is a block too
-    return {
-        rule: shared if rule == "local, sequential" and run.equal == "passes" else run.epochs
-        for rule in run.rules
-    }
+    return {rule: shared if rule == "local, sequential" and run.equal == "passes" else run.epochs for rule in run.rules}
 
 
 def winner(races: Sequence[Sequence[Outcome]]) -> str:

@@ -77,7 +77,7 @@ def test_three_rules_side_by_side_are_the_three_alone():
     together.run()
     assert len(together.live.picture.fields) == 3 * 3
     for rule, session in zip(rules, together.sessions, strict=True):
-        alone = Session(Run(rules=rule, samples=1000, **NETS["16-16 tanh"], epochs=6))
+        alone = Session(Run(rules=(rule,), samples=1000, **NETS["16-16 tanh"], epochs=6))
         list(alone)
         assert all(torch.equal(p, q) for p, q in zip(session.model.parameters(), alone.model.parameters()))
 
@@ -159,12 +159,12 @@ def test_a_new_panel_of_the_same_cell_pauses_the_old_one(monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"rule": "magic"}, "rules must be one of back-propagation"),
-        ({"rule": []}, "rules must be one to 4 values"),
+        ({"rule": "magic"}, "rule must be among back-propagation"),
+        ({"rule": []}, "rule must be one or more different names"),
         ({"net": "huge"}, "net must be one of"),
         ({"optimizer": "Newton"}, "optimizer must be one of Rprop"),
-        ({"rate": -1.0}, "rate must be from 0.0001 to 10"),
-        ({"epochs": 0}, "epochs must be from 1"),
+        ({"rate": -1.0}, "rate must be a number from 0.0001"),
+        ({"epochs": 0}, "epochs must be a whole number from 1"),
         ({"share": 1.5}, "share"),
     ],
 )

@@ -106,10 +106,10 @@ def test_an_error_in_a_part_is_an_error_of_the_step(fail_at):
 
 
 def test_a_race_yields_a_part_after_each_rule_but_the_last():
-    race = Race(Run(hidden=3, samples=20, epochs=3, rules=FOUR))
+    race = Race(Run(hidden=(3,), samples=20, epochs=3, rules=FOUR))
     parts = list(race.parts())
     assert parts == [0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3]
-    assert list(Race(Run(hidden=3, samples=20, epochs=3, rules=FOUR))) == [1, 2, 3]
+    assert list(Race(Run(hidden=(3,), samples=20, epochs=3, rules=FOUR))) == [1, 2, 3]
 
 
 @pytest.mark.parametrize("make", [Playground, TrainingPanel])
