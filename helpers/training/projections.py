@@ -27,7 +27,8 @@ from torch import Tensor, nn
 from helpers.datasets import whole_number
 from helpers.networks import layered_net
 from helpers.training.arguments import OptimizerFactory, make_optimizer
-from helpers.training.idempotent import Algorithm, check_samples, make_loss, numerical_rank
+from helpers.training.idempotent import Algorithm, make_loss
+from helpers.training.idempotent_measures import check_samples, numerical_rank
 
 Map = Callable[[Tensor], Tensor]
 
