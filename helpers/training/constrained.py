@@ -375,7 +375,7 @@ def train_constrained(
                     problem.update_multipliers()
                 problem.penalty = grown(problem.penalty, growth)
 
-    return Training(rule, steps(start(rule, whole, report)))
+    return Training(rule, steps(start(rule, whole, report, rows=None)))
 
 
 def grown(penalty: float, growth: float) -> float:

@@ -232,7 +232,7 @@ def locally_optimize(
     """
     passes = Passes(epochs, batches, train_decoders=train_decoders, step=step, seed=seed)
     rule, ends = make_local(Local, passes, model, optimizer, hidden_criterion, criterion)
-    rule.rehearse(passes.X, passes.Y)
+    rule.rehearse(passes.X[:1], passes.Y[:1])
     features, targets = passes.gather()
     return Training(rule, _block_by_block(rule, passes, features, targets, ends))
 

@@ -191,9 +191,9 @@ def train(rule: Rule, epochs: int, batches: Batches, *, step: StepMode = "epoch"
     return start(rule, Passes(epochs, batches, step=step), lambda step: step)
 
 
-def start(rule: Rule, passes: Passes, report: Callable[[Step], S]) -> Training[S]:
-    """Rehearse a rule on the first batch, and return its steps as ``report`` tells them."""
-    rule.rehearse(passes.X, passes.Y)
+def start(rule: Rule, passes: Passes, report: Callable[[Step], S], rows: int | None = 1) -> Training[S]:
+    """Rehearse a rule on the first sample, or so many ``rows``, and return its steps as ``report`` tells them."""
+    rule.rehearse(passes.X[:rows], passes.Y[:rows])
     return Training(rule, (report(step) for step in run(rule, passes.epochs, passes, passes.step)))
 
 
