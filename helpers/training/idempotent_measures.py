@@ -1,12 +1,4 @@
-"""How idempotent is a net, n(n(x)) = n(x), and which map has it become? Error, n(I), its trace, norm and rank.
-
-The zero map is perfectly idempotent, so the error alone says nothing: report trace or rank beside it.
-
->>> zero = nn.Linear(3, 3, bias=False).requires_grad_(False)
->>> _ = zero.weight.zero_()
->>> idempotent_error(zero, torch.ones(2, 3)), trace_and_norm(zero)
-(0.0, (0.0, 0.0))
-"""
+"""How idempotent is a net, n(n(x)) = n(x), and which map has it become? Error, n(I), its trace, norm and rank."""
 
 from __future__ import annotations
 
@@ -16,7 +8,17 @@ import torch
 from torch import Tensor, nn
 
 from helpers.datasets import whole_number
-from helpers.training.evaluation import mode
+from helpers.training.layers import mode
+
+
+def check_samples(name: str, x: Tensor) -> None:
+    """Refuse, by name, what is no floating-point tensor of samples (..., n)."""
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{name} must be a tensor, got {type(x).__name__}")
+    if not x.is_floating_point():
+        raise TypeError(f"{name} must be floating point, got {x.dtype}; say {name}.float()")
+    if not x.dim() or not x.numel():
+        raise ValueError(f"{name} must have shape (..., n) and hold a sample at least, got {tuple(x.shape)}")
 
 
 def mean_square_change(net: Callable[[Tensor], Tensor], y: Tensor) -> Tensor:
@@ -36,16 +38,6 @@ def mean_square_change(net: Callable[[Tensor], Tensor], y: Tensor) -> Tensor:
     return (y2 - y).square().mean()
 
 
-def check_samples(name: str, x: Tensor) -> None:
-    """Refuse, by name, what is no floating-point tensor of samples (..., n)."""
-    if not isinstance(x, Tensor):
-        raise TypeError(f"{name} must be a tensor, got {type(x).__name__}")
-    if not x.is_floating_point():
-        raise TypeError(f"{name} must be floating point, got {x.dtype}; say {name}.float()")
-    if not x.dim() or not x.numel():
-        raise ValueError(f"{name} must have shape (..., n) and hold a sample at least, got {tuple(x.shape)}")
-
-
 def idempotent_error(net: nn.Module, x: Tensor) -> float:
     """Return mean((n(n(x)) - n(x))²) for samples x of shape (..., n), in evaluation mode and without a graph."""
     check_samples("x", x)
@@ -56,12 +48,7 @@ def idempotent_error(net: nn.Module, x: Tensor) -> float:
 def image_of_identity(net: nn.Module, width: int | None = None) -> Tensor:
     """Return n(I), shape (n, n): row i is what the net makes of unit vector i; W' for a linear net, plus its bias.
 
-    Parameters
-    ----------
-    net : nn.Module
-        Run in evaluation mode, without a graph.
-    width : int, optional
-        n; by default that of the first linear layer.
+    ``width`` is n, by default that of the first linear layer.
     """
     if width is None:
         linear = next((part for part in net.modules() if isinstance(part, nn.Linear)), None)
@@ -80,6 +67,11 @@ def trace_and_norm(net: nn.Module, width: int | None = None) -> tuple[float, flo
     """Return trace and Frobenius norm of n(I): of an idempotent linear net, the trace is the rank.
 
     The zero map has a perfect idempotent error, and trace and norm 0: never report the one without the other.
+
+    >>> zero = nn.Linear(3, 3, bias=False)
+    >>> _ = zero.weight.data.zero_()
+    >>> idempotent_error(zero, torch.ones(2, 3)), trace_and_norm(zero)
+    (0.0, (0.0, 0.0))
     """
     image = image_of_identity(net, width)
     return float(image.trace()), float(torch.linalg.matrix_norm(image))
