@@ -167,9 +167,7 @@ def apart(vector: Vector, like: Values) -> dict[str, Value]:
     return {name: value_of(p.reshape(np.shape(v)), name) for (name, v), p in zip(like.items(), pieces)}
 
 
-def assembled(
-    equations: Mapping[str, Equation], values: Values, rows: Sequence[str], columns: Sequence[str]
-) -> Matrix:
+def assembled(equations: Mapping[str, Equation], values: Values, rows: Sequence[str], columns: Sequence[str]) -> Matrix:
     """Put the Jacobians of the variables ``rows`` in the variables ``columns`` into one matrix, block by block."""
     begin = dict(zip(columns, np.cumsum([0, *(np.size(values[name]) for name in columns)])))
     bands = []

@@ -111,13 +111,13 @@ class Expression(Operators):
     def _no_truth(self, other: object = None) -> NoReturn:
         """Refuse what control flow asks for: a truth."""
         raise TypeError(
-            f"{self!r} is neither true nor false, larger nor smaller, while its symbols have no values: an expression "
-            "is written down once, for all values, and `if`, `while` and `max` choose anew for each. Write it with "
-            "maximum, minimum, abs, relu or step, or differentiate the program itself, with Scalar or Dual"
+            f"{self!r}, or a comparison with it, is neither true nor false while its symbols have no values: an "
+            "expression is written down once, for all values, and `if`, `while` and `max` choose anew for each. Write "
+            "it with maximum, minimum, abs, relu or step, or differentiate the program itself, with Scalar or Dual"
         )
 
     __bool__ = __lt__ = __le__ = __gt__ = __ge__ = _no_truth
-    __eq__ = __ne__ = _no_truth  # type: ignore[assignment]
+    __eq__ = __ne__ = _no_truth
     __hash__ = object.__hash__
 
     def __float__(self) -> float:

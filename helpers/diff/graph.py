@@ -1,7 +1,7 @@
 """The one record of a computation: nodes with values, edges with local derivatives, and how all of it is written.
 
-A run of `Scalar`, of `Array` or of a `Program` becomes the same kind of `Graph`. `helpers.diff.steps` walks over it, the
-pictures draw it, and `Graph.addends` writes out the addends of the chain rule.
+A run of `Scalar`, of `Array` or of a `Program` becomes the same kind of `Graph`. `helpers.diff.steps` walks over it,
+the pictures draw it, and `Graph.addends` writes out the addends of the chain rule.
 
 >>> graph = trace(lambda x: x * x + x, {"x": 3.0})
 >>> [(node.name, node.formula, node.value) for node in graph.nodes]
@@ -250,10 +250,7 @@ def _recorded(output: Any, inputs: Mapping[str, Any]) -> Graph:
     names = _named(ordered, {node: name for name, node in inputs.items()})
     nodes = [Node(names[node], _formula(node, names), _value(node), barred(names[node])) for node in ordered]
     edges = [
-        _edge(node, i, names)
-        for node in reversed(ordered)
-        for i, parent in enumerate(node.parents)
-        if parent in names
+        _edge(node, i, names) for node in reversed(ordered) for i, parent in enumerate(node.parents) if parent in names
     ]
     return _checked(nodes, edges, names[output])
 

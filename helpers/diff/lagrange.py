@@ -365,7 +365,7 @@ class Program:
         Lagrangian
         """
         final, bar = self._seed(
-            output or getattr(multipliers, "output", ""), values, getattr(multipliers, "seed", None)
+            output or str(getattr(multipliers, "output", "")), values, getattr(multipliers, "seed", None)
         )
         slopes = {name: value_of(np.zeros(np.shape(value)), name) for name, value in values.items()}
         slopes[final] = bar

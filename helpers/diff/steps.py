@@ -36,8 +36,8 @@ MODES = ("reverse", "forward", "values")
 class Step(NamedTuple):
     """One step: fills a value; gives the first adjoint or tangent; or adds a product to an adjoint or tangent.
 
-    ``node`` receives, of a push along the graph's edge number ``edge``. ``product`` comes out, and ``total`` is what the
-    node then has. ``symbols``, ``numbers`` and ``shapes`` say what is computed, ``words`` say all of it in one line.
+    ``node`` receives, of a push along the graph's edge number ``edge``. ``product`` comes out, and ``total`` is what
+    the node then has. ``symbols``, ``numbers`` and ``shapes`` say what is computed, ``words`` all of it in one line.
     """
 
     kind: Literal["value", "seed", "push"]
