@@ -136,11 +136,49 @@ def fixed_point(
     )  # fmt: skip
 
 
+def solve_together(
+    equations: Mapping[str, Equation], values: Values, first: Values, *how: Any
+) -> tuple[dict[str, Value], int, float]:
+    """Solve the equations of one cycle for all its variables at once, as one vector z = F(z), from ``first``."""
+    group, inside = list(first), dict(values)
+
+    def F(z: Vector) -> Vector:
+        inside.update(apart(z, first))
+        found = {name: equations[name].compute(inside) for name in group}
+        for name, value in found.items():
+            if np.shape(value) != np.shape(first[name]):
+                raise ValueError(
+                    f"{name} has shape {np.shape(value)}, but its iteration starts from shape "
+                    f"{np.shape(first[name])}; say start={{{name!r}: an array of that shape}}"
+                )
+        return together(found.values())
+
+    def J(z: Vector) -> Matrix:
+        inside.update(apart(z, first))
+        return assembled(equations, inside, group, group)
+
+    try:
+        z, iterations, residual = fixed_point(F, J, together(first.values()), *how)
+    except NoConvergence as error:
+        error.args = (f"the cycle {' -> '.join([*group, group[0]])} has {error}",)
+        error.values = dict(values) | apart(error.z, first)
+        raise
+    return apart(z, first), iterations, residual
+
+
 def solve(A: Matrix, b: Vector, who: str) -> Vector:
     """Solve A x = b, or raise an ArithmeticError where at most a few digits of the solution could be trusted."""
     if not np.isfinite(A).all() or np.linalg.cond(A) > WORST:
         raise ArithmeticError(f"{who}: I - J is singular, so that the equations do not determine the variables here")
     return np.asarray(np.linalg.solve(A, b))
+
+
+def solve_upper(U: Matrix, c: Vector) -> Vector:
+    """Solve U x = c for an upper triangular U with ones on its diagonal: from the last row up, O(n^2)."""
+    x = np.array(c, dtype=float)
+    for i in reversed(range(len(x))):
+        x[i] -= U[i, i + 1 :] @ x[i + 1 :]
+    return x
 
 
 def value_of(given: ArrayLike, name: str) -> Value:

@@ -262,7 +262,7 @@ class Reader:
 
     def read(self, tree: ast.expr, nesting: int) -> Part:
         """Check a tree and return it as a part, its numbers worked out; down the first operands goes a loop."""
-        if not nesting:
+        if nesting < 0:
             raise self.error(f"the formula is nested more than {MAX_NESTING} deep", tree)
         outer = []
         while found := self.operation(tree):

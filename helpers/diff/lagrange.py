@@ -36,15 +36,14 @@ from numpy.typing import ArrayLike
 from helpers.diff.cycles import (
     Equation,
     Matrix,
-    NoConvergence,
     Value,
     Values,
-    Vector,
     apart,
     assembled,
     dependency_groups,
-    fixed_point,
     solve,
+    solve_together,
+    solve_upper,
     together,
     value_of,
 )
@@ -247,40 +246,16 @@ class Program:
         values = Solution({name: value_of(inputs[name], name) for name in self.inputs})
         for group in order:
             if group in cycles:
-                self._solve_together(group, values, start, tolerance, limit, method == "newton")
+                first = {name: value_of(start.get(name, 0.0), name) for name in group}
+                how = tolerance, limit, method == "newton"
+                found, iterations, residual = solve_together(self.equations, values, first, *how)
+                values.update(found)
+                values.iterations += iterations
+                values.residual = max(values.residual, residual)
             else:
                 values[group[0]] = self.equations[group[0]].compute(values)
         self.solution = Solution(values)  # a copy: the reader may change what is returned
         return values
-
-    def _solve_together(self, group: list[str], values: Solution, start: Mapping[str, ArrayLike], *how: Any) -> None:
-        """Solve the equations of one cycle for all its variables at once, as one vector z = F(z)."""
-        first = {name: value_of(start.get(name, 0.0), name) for name in group}
-        inside = dict(values)
-
-        def F(z: Vector) -> Vector:
-            inside.update(apart(z, first))
-            found = {name: self.equations[name].compute(inside) for name in group}
-            for name, value in found.items():
-                if np.shape(value) != np.shape(first[name]):
-                    raise ValueError(
-                        f"{name} has shape {np.shape(value)}, but its iteration starts from shape "
-                        f"{np.shape(first[name])}; say start={{{name!r}: an array of that shape}}"
-                    )
-            return together(found.values())
-
-        def J(z: Vector) -> Matrix:
-            inside.update(apart(z, first))
-            return assembled(self.equations, inside, group, group)
-
-        try:
-            z, iterations, residual = fixed_point(F, J, together(first.values()), *how)
-        except NoConvergence as error:
-            error.args = (f"the cycle {' -> '.join([*group, group[0]])} has {error}",)
-            error.values = values | apart(error.z, first)
-            raise
-        values.update(apart(z, first))
-        values.iterations, values.residual = values.iterations + iterations, max(values.residual, residual)
 
     def multipliers(
         self,
@@ -423,11 +398,3 @@ class Program:
         if np.shape(bar) != shape:
             raise ValueError(f"seed must have the shape of {name}, {shape}, got {np.shape(bar)}")
         return name, bar
-
-
-def solve_upper(U: Matrix, c: Vector) -> Vector:
-    """Solve U x = c for an upper triangular U with ones on its diagonal: from the last row up, O(n^2)."""
-    x = np.array(c, dtype=float)
-    for i in reversed(range(len(x))):
-        x[i] -= U[i, i + 1 :] @ x[i + 1 :]
-    return x

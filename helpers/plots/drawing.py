@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 SECONDS = 30  # a graph that takes longer is too large to read
@@ -113,7 +114,7 @@ def _asked(source: str, form: str, begin: str) -> tuple[str | None, str]:
     problem = "no Graphviz here: `pip install pygraphviz` brings one"
     for command, name in _ways(form):
         try:
-            done = subprocess.run(command, input=source.encode(), capture_output=True, timeout=SECONDS, check=False)
+            done = _run(tuple(command), source)
         except (OSError, subprocess.TimeoutExpired) as error:
             problem = f"{name} did not draw it: {error}"
             continue
@@ -123,6 +124,11 @@ def _asked(source: str, form: str, begin: str) -> tuple[str | None, str]:
         words = done.stderr.decode(errors="replace").strip().splitlines()
         problem = f"{name} did not draw it: {words[-1] if words else f'exit status {done.returncode}'}"
     return None, problem
+
+
+@lru_cache(maxsize=64)  # the same graph is asked for again and again, by a mode that is chosen anew say
+def _run(command: tuple[str, ...], source: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(command, input=source.encode(), capture_output=True, timeout=SECONDS, check=False)
 
 
 def _ways(form: str = "svg") -> list[tuple[list[str], str]]:

@@ -234,9 +234,8 @@ class Stepper:
 
     def _graph(self, values: Mapping[str, Any]) -> tuple[Graph, str]:
         """Return the graph, and a note about inputs that are missing or too many."""
-        at: Mapping[str, Any] = {} if isinstance(self.at, str) else self.at
-        if "at" in values:
-            at = read_values(values["at"])
+        given = values.get("at", self.at)
+        at: Mapping[str, Any] = read_values(given) if isinstance(given, str) else given
         if not isinstance(self.source, str):
             return graph_of(self.source, at or None, self.output), ""
         at = by_name(at)
