@@ -15,9 +15,10 @@ FILES = sorted((ROOT / "helpers").rglob("*.py"))
 # What a part of the package may import of the package itself, and which libraries it may not.
 MAY_USE = {
     "diff": {"diff"},
-    "training": {"training", "datasets", "networks", "diff"},
-    "plots": {"plots", "diff"},
-    "widgets": {"widgets", "plots", "training", "diff", "datasets", "networks"},
+    "options": set(),
+    "training": {"training", "options", "datasets", "networks", "diff"},
+    "plots": {"plots", "options", "diff"},
+    "widgets": {"widgets", "options", "plots", "training", "diff", "datasets", "networks"},
     "checks": {"checks", "plots", "training", "diff", "datasets", "networks"},
     "datasets": set(),
     "networks": {"datasets"},
@@ -27,6 +28,7 @@ MAY_NOT_USE = {
     "training": {"matplotlib", "ipywidgets"},
     "plots": {"ipywidgets", "sklearn"},
     "checks": {"ipywidgets"},
+    "options": {"matplotlib", "ipywidgets", "torch", "numpy"},
     "datasets": {"matplotlib", "ipywidgets"},
     "networks": {"matplotlib", "ipywidgets", "sklearn"},
     "widgets": set(),

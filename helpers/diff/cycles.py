@@ -29,7 +29,7 @@ class Equation(NamedTuple):
     def compute(self, values: Values) -> Value:
         """Return f of the parents' values."""
         try:
-            return value_of(self.f(*(values[parent] for parent in self.parents)), self.name)
+            return value_of(self.f(*self._operands(values)), self.name)
         except (ValueError, TypeError, IndexError) as error:
             given = ", ".join(f"{parent} {np.shape(values[parent]) or 'a number'}" for parent in self.parents)
             raise ValueError(f"{self.name} = f({given}) cannot be computed: {error}") from error
@@ -38,13 +38,16 @@ class Equation(NamedTuple):
         """Return the function from an adjoint of this variable to what it gives to each parent."""
         if not self.parents:
             return lambda bar: []  # a constant: there is nobody to hand its adjoint on to
-        return vjp(self.f, *(values[parent] for parent in self.parents))[1]
+        return vjp(self.f, *self._operands(values))[1]
 
     def jacobians(self, values: Values) -> list[Matrix]:
         """Return the Jacobian in each parent, (size of the variable, size of the parent): one pullback per row."""
         pullback, own = self.pullback(values), values[self.name]
         rows = [pullback(row.reshape(np.shape(own))) for row in np.eye(np.size(own))]
         return [np.array([np.ravel(row[k]) for row in rows]) for k in range(len(self.parents))]
+
+    def _operands(self, values: Values) -> list[Value]:
+        return [value_of(values[parent], parent) for parent in self.parents]  # f may read arrays, not change them
 
     def expression(self) -> Expression | None:
         """Run f on symbols; None where it takes arrays only, or chooses by a value."""

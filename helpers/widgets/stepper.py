@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from ipywidgets import HTML, Dropdown, IntSlider, Layout, Play, VBox
-from traitlets import TraitError, link
+from traitlets import link
 
 from helpers.diff.formula import parse, read_values
 from helpers.diff.graph import Graph, graph_of
@@ -23,9 +23,10 @@ from helpers.diff.lagrange import Program
 from helpers.diff.names import by_name
 from helpers.diff.scalar import Scalar
 from helpers.diff.steps import Sweep
+from helpers.options import OneOf, Whole, known
 from helpers.plots.traces import StepPicture, check_size, trace_table
 from helpers.widgets.cells import post, present_loop, take_over
-from helpers.widgets.controls import STYLE, buttons, choice, log_slider, row, text_box
+from helpers.widgets.controls import STYLE, buttons, choice, log_slider, row, set_controls, text_box
 
 MODES = {
     "reverse: values, then adjoints back": "reverse",
@@ -170,8 +171,7 @@ class Stepper:
     def __init__(
         self, source: Any, at: str | Mapping[str, Any] = "", *, output: str | None = None, mode: str = "reverse"
     ) -> None:
-        if mode not in MODES.values():
-            raise ValueError(f"mode must be one of {', '.join(MODES.values())}, got {mode!r}")
+        OneOf(MODES.values()).check("mode", mode)
         self.source, self.at, self.output = source, at, output
         self.error: Exception | None = None
         self.words, self.posted = "", False
@@ -295,21 +295,16 @@ class Stepper:
         Exception
             What could not be read or computed, also kept in ``error``.
         """
-        if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int) or steps < 0):
-            raise ValueError(f"steps must be a whole number, 0 or more, or None for all, got {steps!r}")
-        if unknown := settings.keys() - self.controls.keys():
-            raise ValueError(f"no control is called {', '.join(sorted(unknown))}; there are {', '.join(self.controls)}")
-        try:
-            for name in sorted(settings, key="seed".__eq__):  # last: what can be chosen there depends on the others
-                if name == "seed":
-                    self._change()
+        if steps is not None:
+            Whole(0).check("steps", steps)
+        known(settings, self.controls)
+        try:  # the input with tangent 1 last: which there are depends on the others
+            for some in (settings.keys() - {"seed"}, settings.keys() & {"seed"}):
                 self.posted = True  # all of them count as one change
-                self.controls[name].value = settings[name]
-        except TraitError as error:
-            allowed = getattr(self.controls[name], "options", "a str")
-            raise ValueError(f"{name} must be one of {allowed}, got {settings[name]!r}") from error
+                set_controls(self.controls, {name: settings[name] for name in some})
+                self._change()
         finally:
-            self._change()
+            self.posted = False
         if self.error:
             raise self.error
         self.player.go(self.player.last if steps is None else steps)

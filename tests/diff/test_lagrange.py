@@ -177,16 +177,6 @@ def test_a_singular_cycle_is_refused():
         Program(inputs=["x"]).let("z", lambda z, x: z + x, "z", "x").solve({"x": 1.0}, method="newton")
 
 
-@pytest.mark.parametrize("constant", [3.0, np.array([1.0, 2.0])])
-@pytest.mark.parametrize("way", WAYS)
-def test_a_constant_and_a_variable_that_ignores_its_parent(constant, way):
-    program = Program(["x"]).let("c", lambda: constant).let("i", lambda x: 2.0, "x")
-    program.let("y", lambda c, i, x: (c * i * x).sum() if np.ndim(c) else c * i * x, "c", "i", "x")
-    program.solve({"x": 5.0 * np.ones(np.shape(constant))})
-    np.testing.assert_allclose(program.multipliers("y", way=way)["x"], 2 * constant)
-    assert len(program.blocks().names) == 3
-
-
 def test_names_are_those_that_python_reads():
     program = Program(["µ"]).let("y", lambda m: m * m, "μ")  # the micro sign and the Greek mu are one
     program.solve({"µ": 3.0})

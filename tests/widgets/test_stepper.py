@@ -153,10 +153,11 @@ def test_what_cannot_be_stepped_is_said_and_the_former_graph_stays(formula, at, 
         (lambda: Stepper("x", mode="sideways"), ValueError, "mode must be one of reverse, forward, values"),
         (lambda: Stepper("x*x", at={"x": "2"}), TypeError, "at: x must be a real number"),
         (lambda: Stepper(trace(exp, {"x": 1.0}), at="x=2"), ValueError, "already has its own"),
-        *[(lambda w=w: Stepper("x*y").run(**w), ValueError, "must be one of")
+        *[(lambda w=w: Stepper("x*y").run(**w), (TypeError, ValueError), "must be")
           for w in ({"mode": "sideways"}, {"seed": "z"}, {"formula": 3})],
-        *[(lambda s=s: Stepper("x*y").run(s), ValueError, "steps must be a whole") for s in (-1, 1.5, True, "3")],
-        (lambda: Stepper("x").run(speed=3), ValueError, "no control is called speed; there are formula, at, mode"),
+        *[(lambda s=s: Stepper("x*y").run(s), (TypeError, ValueError), "steps must be a whole number")
+          for s in (-1, 1.5, True, "3")],
+        (lambda: Stepper("x").run(speed=3), TypeError, "no option is called 'speed'; there are formula, at, mode"),
     ],
 )  # fmt: skip
 def test_a_bad_call_is_refused_by_name(call, error, words):
