@@ -17,7 +17,7 @@ MAY_USE = {
     "diff": {"diff"},
     "options": set(),
     "training": {"training", "options", "datasets", "networks", "diff"},
-    "plots": {"plots", "options"},
+    "plots": {"plots", "options", "diff"},
     "widgets": {"widgets", "options", "plots", "training", "diff", "datasets", "networks"},
     "checks": {"checks", "plots", "training", "diff", "datasets", "networks"},
     "datasets": set(),

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from helpers.diff import tanh
-from helpers.diff.cycles import NoConvergence
-from helpers.diff.equations import assembled
+from helpers.diff.cycles import NoConvergence, assembled
 from helpers.diff.lagrange import Program
 from helpers.plots.cycles import CyclePicture, plot_cycle
 from helpers.widgets.controls import choice, set_controls, slider, whole

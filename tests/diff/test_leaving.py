@@ -11,12 +11,12 @@ import statistics
 import numpy as np
 import pytest
 import torch
+from helpers.diff.trace import trace
 
 from helpers.diff.arrays import Array, vjp
 from helpers.diff.forward import Dual, derivative, jacobian
 from helpers.diff.lagrange import Program
 from helpers.diff.scalar import Scalar
-from helpers.diff.trace import trace
 
 OF_MATH = [
     f for name, f in vars(math).items()
