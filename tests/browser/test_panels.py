@@ -98,8 +98,9 @@ class Moved(Panel):
         lists = self.visible("select")
         for one in lists:
             chosen, count = one.evaluate("list => [list.selectedIndex, list.options.length]")
-            for option in ((chosen + 1) % count, chosen) if count > 1 else ():
-                self.after(lambda: one.select_option(index=option))  # noqa: B023
+            for option in ((chosen + 1) % count, chosen):
+                if one.evaluate("list => list.selectedIndex") != option:  # one that only jumps goes back by itself
+                    self.after(lambda: one.select_option(index=option))  # noqa: B023
         return len(lists)
 
     def type_numbers(self):
