@@ -11,7 +11,6 @@ functions here are loops over `topological_order`: each node once, and no recurs
 
 from __future__ import annotations
 
-import keyword
 import math
 from collections.abc import Mapping
 from typing import Any, NoReturn
@@ -19,8 +18,9 @@ from typing import Any, NoReturn
 import numpy as np
 
 from helpers.diff import printing
+from helpers.diff.names import by_name, checked_name
 from helpers.diff.operations import Operand, Rule, apply, is_number
-from helpers.diff.rules import Operators
+from helpers.diff.rules import Operators, power_by
 
 MAX_WRITTEN = 2_000  # operations of an expression that is still written out
 
@@ -47,7 +47,14 @@ class Expression(Operators):
 
     @classmethod
     def apply(cls, rule: Rule, *operands: Any) -> Expression:
-        """Return the expression of an operation; nothing is computed or simplified."""
+        """Return the expression of an operation; nothing is computed or simplified.
+
+        A power with a number as exponent is the one that takes every base, however it came about, as it is when read.
+        """
+        if rule.name == "power" and not isinstance(operands[1], Symbol):
+            exponent = as_expression(operands[1])
+            if isinstance(exponent, Constant):
+                return Expression(power_by(exponent.value), (as_expression(operands[0]),))
         return Expression(rule, tuple(as_expression(operand) for operand in operands))
 
     def evaluate(self, values: Mapping[str, Any]) -> Any:
@@ -65,6 +72,7 @@ class Expression(Operators):
             If a symbol has no value, or one that is no number; DomainError as the operations raise it.
         """
         results: dict[int, Any] = {}
+        values = by_name(values)
         for node in topological_order(self):
             if isinstance(node, Symbol):
                 results[id(node)] = _value_of(node, values)
@@ -114,7 +122,10 @@ class Expression(Operators):
     __hash__ = object.__hash__
 
     def __float__(self) -> float:
-        raise TypeError(f"{self!r} has no value; give its symbols values with evaluate, as in evaluate({{'x': 0.7}})")
+        raise TypeError(
+            f"{self!r} has no value; give its symbols values with evaluate, as in evaluate({{'x': 0.7}}), and in place "
+            "of the functions of math use those of helpers.diff"
+        )
 
 
 class Symbol(Expression):
@@ -123,16 +134,14 @@ class Symbol(Expression):
     Parameters
     ----------
     name : str
-        As Python has them: letters, digits, underscores.
+        As Python has them: letters, digits, underscores; kept as Python spells it, the micro sign as mu.
     """
 
     __slots__ = ("name",)
 
     def __init__(self, name: str) -> None:
-        if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
-            raise ValueError(f"name must be a name as Python has them, such as 'x1', got {name!r}")
         super().__init__(None, ())
-        self.name = name
+        self.name = checked_name(name)
 
     def written(self, latex: bool) -> tuple[str, int]:
         """Return how it is written, and how tightly that binds."""

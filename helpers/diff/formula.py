@@ -14,15 +14,24 @@ allowed, so nobody had to think of all that might be harmful.
 
 from __future__ import annotations
 
-import keyword
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from helpers.diff.expressions import checked_value
-from helpers.diff.formula_reader import MAX_NESTING, Call, Choice, FormulaError, Program, Reader, functions
+from helpers.diff.formula_reader import (
+    MAX_NESTING,
+    SINGLE_EQUALS,
+    Call,
+    Choice,
+    FormulaError,
+    Program,
+    Reader,
+    functions,
+)
+from helpers.diff.names import checked_name
 
 __all__ = ["Formula", "FormulaError", "parse", "read_values"]
 
@@ -35,13 +44,15 @@ class Formula:
     text : str
         The formula as it was written.
     names : tuple of str
-        The variables, in the order in which a call takes them.
+        The variables, in the order in which a call takes them, as Python spells them.
+    constants : tuple of str
+        Which of pi, π and e stand for the constant.
     """
 
-    __slots__ = ("_program", "names", "text")
+    __slots__ = ("_program", "constants", "names", "text")
 
-    def __init__(self, text: str, names: tuple[str, ...], program: Program) -> None:
-        self.text, self.names, self._program = text, names, program
+    def __init__(self, text: str, names: tuple[str, ...], program: Program, constants: tuple[str, ...] = ()) -> None:
+        self.text, self.names, self._program, self.constants = text, names, program, constants
 
     def __call__(self, *values: Any) -> Any:
         """Return the value of the formula; whole numbers are taken as floats.
@@ -121,24 +132,24 @@ def parse(text: str, names: Iterable[str] | None = None) -> Formula:
     reader = Reader(text, None if names is None else checked_names(names))
     reader.check_characters()
     program = reader.program(reader.tree(), MAX_NESTING)
-    return Formula(text, tuple(reader.found) if reader.names is None else reader.names, program)
+    return Formula(
+        text, tuple(reader.found) if reader.names is None else reader.names, program, tuple(reader.constants)
+    )
 
 
-def checked_names(names: Iterable[str]) -> tuple[str, ...]:
+def checked_names(names: Iterable[str], what: str = "names") -> tuple[str, ...]:
     """Return the names as a tuple, or raise an error that says which of them cannot be a variable."""
-    chosen = (names,) if isinstance(names, str) else tuple(names)
+    chosen = tuple(checked_name(name, what) for name in ((names,) if isinstance(names, str) else names))
     for name in chosen:
-        if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
-            raise ValueError(f"names must be names as Python has them, such as 'x1', got {name!r}")
         if name in functions():
-            raise ValueError(f"names: {name!r} is a function; choose another name")
+            raise ValueError(f"{what}: {name!r} is a function; choose another name")
     if len(set(chosen)) < len(chosen):
         raise ValueError(f"names must differ from one another, got {chosen}")
     return chosen
 
 
 def read_values(text: str) -> dict[str, float]:
-    """Read the text "x1 = 2, x2 = pi/3": names, and formulas without a variable.
+    """Read the text "x1 = 2, x2 = pi/3": names, and formulas without a variable; a new line parts like a comma.
 
     Raises
     ------
@@ -146,12 +157,16 @@ def read_values(text: str) -> dict[str, float]:
         If a part is not ``name = number``, or a name stands twice.
     """
     values: dict[str, float] = {}
-    for part in text.split(","):
+    for part in _parts(text):
         name, equals, number = (piece.strip() for piece in part.partition("="))
         if not (name or equals):
             continue  # nothing between two commas
-        if not (equals and name.isidentifier()):
-            raise ValueError(f"at: write name = number, with a comma between two of them, got {part.strip()!r}")
+        if not equals or SINGLE_EQUALS.search(number):
+            decimals = "; write decimals with a point" if name.isdecimal() else ""
+            raise ValueError(
+                f"at: write name = number, with a comma between two of them, got {part.strip()!r}{decimals}"
+            )
+        (name,) = checked_names([name], "at: the name before =")
         if name in values:
             raise ValueError(f"at: {name} has two values")
         try:
@@ -161,3 +176,14 @@ def read_values(text: str) -> dict[str, float]:
         if not math.isfinite(values[name]):
             raise ValueError(f"at: the value of {name} must be finite, got {number}")
     return values
+
+
+def _parts(text: str) -> Iterator[str]:
+    """Yield what stands between commas, semicolons and new lines that are in no brackets."""
+    start = depth = 0
+    for i, character in enumerate(text):
+        depth += (character == "(") - (character == ")")
+        if depth <= 0 and character in ",;\n":
+            yield text[start:i]
+            start = i + 1
+    yield text[start:]

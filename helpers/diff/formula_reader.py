@@ -8,10 +8,12 @@ not on the list of `Reader.parts` is refused, with its place in the text.
 from __future__ import annotations
 
 import ast
+import keyword
 import math
 import operator
 import re
 import sys
+import unicodedata
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, NamedTuple
@@ -31,9 +33,10 @@ REFUSED: dict[type[ast.expr], str] = {
     ast.Attribute: "an attribute, a dot behind a name,",
     ast.BinOp: "this operator",
     ast.BoolOp: "`and` or `or`",
+    ast.Compare: "a comparison",
     ast.GeneratorExp: "a comprehension",
     ast.Starred: "a star before a name",
-    ast.Tuple: "a comma outside a function's brackets",
+    ast.Tuple: "a comma outside a function's brackets (decimals take a point)",
     ast.UnaryOp: "`not`",
 }
 HINTS = {
@@ -42,10 +45,20 @@ HINTS = {
     **dict.fromkeys("÷", "; for a quotient write /"),
     **dict.fromkeys("−–", "; for a minus write -"),
     **dict.fromkeys("[]{}", "; write round brackets"),
+    "|": "; for an absolute value write abs(...)",
+    "√": "; for a root write sqrt(...)",
+    "<super>": "; for a power write **",
+    "<sub>": "; for an index write it on the line, as in x1",
 }
-# A number with a name or a bracket behind it: 2x, 2 x, 2(x + 1); but not 1e5, `2 if ...` or `2 else ...`.
-IMPLICIT_PRODUCT = re.compile(r"(?<![\w.])(\d[\d.]*+(?:[eE][+-]?\d+)?+)(?!\s+(?:if|else)\b)\s*(?=[^\W\d]|_|\()")
-LONG_NUMBER = re.compile(r"\d{300}")
+OTHER_NAMES = {"max": "maximum", "min": "minimum", "ln": "log", "sgn": "sign", "sqr": "sqrt", "fabs": "abs"}
+WORDS = r"(?:if|else|and|or|not|in|is|for)\b"  # of Python, which may stand behind a number
+# A number with a name or a bracket behind it: 2x, 2 x, 2(x + 1); but not 1e5, 1_000 or `2 if ...`.
+NUMBER = r"(?<![\w.])((?:\d[\d_]*+(?:\.[\d_]*+)?+|\.\d[\d_]*+)(?:[eE][+-]?\d[\d_]*+)?+)"
+IMPLICIT_PRODUCT = re.compile(NUMBER + rf"(?!\s*{WORDS})\s*(?=[^\W\d]|\()")
+NO_SPACE = re.compile(NUMBER + f"({WORDS})")
+SINGLE_EQUALS = re.compile("(?<![<>=!])=(?!=)")
+PYTHONS_WORD = re.compile(rf"\b(?!{WORDS})(?:{'|'.join(keyword.kwlist)})\b")
+LONG_NUMBER = re.compile(r"(?:\d_?){300}")
 
 
 class FormulaError(ValueError):
@@ -92,6 +105,7 @@ class Reader:
         self.text = re.sub(r"\s", " ", text.strip())
         self.names = names
         self.found: dict[str, None] = {}  # in order
+        self.constants: dict[str, None] = {}
         self.functions = functions()
 
     def error(self, what: str, place: ast.AST | int) -> FormulaError:
@@ -108,13 +122,18 @@ class Reader:
             raise self.error(f"the formula has {len(self.text)} characters, at most {MAX_LENGTH} can be read", 0)
         nesting = 0
         for i, character in enumerate(self.text):
-            if not (character.isidentifier() or character in "0123456789.+-*/(),<>=! "):
-                raise self.error(f"{character!r} has no place in a formula{HINTS.get(character, '')}", i)
+            kind = unicodedata.decomposition(character).split(" ")[0]  # "<super>" of ² and ⁿ
+            hint = HINTS.get(character) or HINTS.get(kind, "")
+            letter = f"x{character}".isidentifier() and not hint  # a bar above a letter is a part of a name
+            if not (letter or character in "0123456789.+-*/(),<>=! "):
+                raise self.error(f"{character!r} has no place in a formula{hint}", i)
             nesting += (character == "(") - (character == ")")
             if nesting > MAX_NESTING:
                 raise self.error(f"brackets are nested more than {MAX_NESTING} deep", i)
         if product := IMPLICIT_PRODUCT.search(self.text):
             raise self.error(f"for a product write * after {product[1]}", product.end())
+        if joined := NO_SPACE.search(self.text):
+            raise self.error(f"write a space between {joined[1]} and {joined[2]}", joined.start(2))
         if number := LONG_NUMBER.search(self.text):
             raise self.error("a number of more than 300 digits cannot be read", number.start())
 
@@ -123,6 +142,10 @@ class Reader:
         try:
             return ast.parse(self.text, mode="eval").body
         except SyntaxError as error:
+            if (equals := SINGLE_EQUALS.search(self.text)) and "never closed" not in error.msg:
+                raise self.error("no formula: a comparison is written ==", equals.start()) from None
+            if word := PYTHONS_WORD.search(self.text):
+                raise self.error(f"{word[0]!r} is a word of Python's own; choose another name", word.start()) from None
             raise self.error(f"no formula: {error.msg}", (error.offset or len(self.text) + 1) - 1) from None
         except (MemoryError, RecursionError):
             raise self.error("the formula is nested too deep, or has too many terms", 0) from None
@@ -169,7 +192,10 @@ class Reader:
                 programs = [self.program(part, nesting - 1) for part in (a, b, node.body, node.orelse)]
                 return [Choice(COMPARISONS[type(op)], *programs)]
             case ast.IfExp():
-                raise self.error("after `if` goes one comparison, such as a > 0", node.test)
+                raise self.error(
+                    "after `if` goes one comparison, such as a > 0; for two, write a choice in brackets within another",
+                    node.test,
+                )
             case ast.Compare():
                 raise self.error("a comparison is no number; write 1 if a > 0 else 0", node)
         what = REFUSED.get(type(node), type(node).__name__)
@@ -186,6 +212,7 @@ class Reader:
         if name in (self.names or ()):
             return name
         if name in CONSTANTS:
+            self.constants[name] = None
             return CONSTANTS[name]
         if name in self.functions:
             raise self.error(f"{name!r} is a function; write {name}(...)", node)
@@ -201,7 +228,8 @@ class Reader:
         name = node.func.id
         if name not in self.functions:
             known = ", ".join(self.functions)
-            raise self.error(f"unknown function {name!r}; for a product write *; the functions are {known}", node)
+            hint = f"write {OTHER_NAMES[name]}" if name in OTHER_NAMES else "for a product write *"
+            raise self.error(f"unknown function {name!r}; {hint}; the functions are {known}", node)
         if node.keywords or len(node.args) != self.functions[name]:
             count = len(node.args) + len(node.keywords)
             raise self.error(f"{name} takes {self.functions[name]} operands without names, got {count}", node)

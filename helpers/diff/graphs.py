@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 Value = float | NDArray[np.float64]
 MOST = 12  # entries of an array that is still written out
-NAME = re.compile(r"[^\W\d]\w*")
 
 
 class Node(NamedTuple):
@@ -108,9 +107,11 @@ def written(value: Value, factor: bool = False) -> str:
 
 def in_numbers(formula: str, values: Mapping[str, Value]) -> str:
     """Write a formula with numbers for the names; "" if one of them is an array."""
-    if any(np.ndim(values[name]) for name in NAME.findall(formula) if name in values):
+    longest_first = "|".join(map(re.escape, sorted(values, key=len, reverse=True)))
+    names = re.compile(rf"(?<![\w.])(?:{longest_first})(?![\w(])")  # not the e of 1e-05, not the function of log(log)
+    if any(np.ndim(values[name]) for name in names.findall(formula)):
         return ""
-    text = NAME.sub(lambda found: written(values[found[0]], True) if found[0] in values else found[0], formula)
+    text = names.sub(lambda found: written(values[found[0]], True), formula)
     return re.sub(r"\(\(([^()]*)\)\)", r"(\1)", text)  # no brackets within brackets
 
 

@@ -65,7 +65,9 @@ class Counted:
         return self.f(*arguments)
 
 
-def gradient(f: Callable[[Any], Any], x: ArrayLike, method: Method = "central", step: float | None = None) -> Any:
+def gradient(
+    f: Callable[[Any], Any], x: ArrayLike, method: Method = "central", step: float | None = None, check: bool = True
+) -> Any:
     """Estimate the gradient at x of a function that gives one number.
 
     Parameters
@@ -80,6 +82,12 @@ def gradient(f: Callable[[Any], Any], x: ArrayLike, method: Method = "central", 
         h, above 0, the same for all inputs. By default sqrt(eps), eps^(1/3) or a tiny number, where eps is that of the
         precision of x, times max(1, abs(x)) for each input: the least error if f and its derivatives are of one size.
         Where f changes on a smaller scale (log x at x = 1e-9), give a step.
+    check : bool
+        Of the complex step: compare the result with one central difference along one random direction, always the same
+        one. It sees an imaginary part that was lost. The two may differ by eps^(1/4), 1.2e-4 in float64, of the length
+        of the vector of all derivatives, each times its step (h² more if h is given), and by 100 eps of the values, for
+        their rounding. The difference begins with the step of "central"; where that is too wide, narrower ones are
+        tried.
 
     Returns
     -------
@@ -89,18 +97,20 @@ def gradient(f: Callable[[Any], Any], x: ArrayLike, method: Method = "central", 
     Raises
     ------
     TypeError, ValueError
-        If an argument is of the wrong kind or out of its range; if f gives an array, or nan or infinity at x or beside
-        it; if the step is too small to change x. What f itself raises comes through.
+        If an argument is of the wrong kind or out of its range; if f gives an array, truth values, a precision below
+        that of x, or nan or infinity at x or beside it; if the step is too small to change x; if the complex step and
+        the central difference disagree. What f itself raises comes through.
 
     Notes
     -----
-    For n inputs f is evaluated n + 1 times (forward, complex) or 2n times (central). At best half of the digits are
-    right (forward), two thirds (central), or all (complex).
+    For n inputs f is evaluated n + 1 times (forward), 2n times (central), or n + 1 times and 2 more for the check
+    (complex). At best half of the digits are right (forward), two thirds (central), or all (complex). At a jump or a
+    kink of f, or where f rounds to whole numbers, a difference is no derivative, and nothing here can notice that.
 
     The complex step needs an f that takes complex numbers: NumPy's functions do, and those of `helpers.diff`; those of
-    `math` do not. abs, sign, maximum, minimum and comparisons act as on the real line, and what would drop the
-    imaginary part is refused (`helpers.diff.complex_step`). Its first evaluation is with real numbers, for it would
-    not notice the logarithm of a negative number.
+    `math` do not. abs, sign, maximum, minimum and comparisons act as on the real line, and most of what would drop the
+    imaginary part is refused by name (`helpers.diff.complex_step`); the check finds the rest. Its first evaluation is
+    with real numbers, for it would not notice the logarithm of a negative number.
 
     References
     ----------
@@ -119,10 +129,12 @@ def gradient(f: Callable[[Any], Any], x: ArrayLike, method: Method = "central", 
             raise ValueError(f"f must give one number, got an array of shape {y.shape}; use jacobian, or add it up")
         return y
 
-    return _differentiate(one_number, x, method, step)
+    return _differentiate(one_number, x, method, step, check)
 
 
-def jacobian(f: Callable[[Any], Any], x: ArrayLike, method: Method = "central", step: float | None = None) -> Any:
+def jacobian(
+    f: Callable[[Any], Any], x: ArrayLike, method: Method = "central", step: float | None = None, check: bool = True
+) -> Any:
     """Estimate the Jacobian at x of a function that gives an array, column by column.
 
     Parameters, errors and cost are those of `gradient`; f gives a number or an array.
@@ -138,23 +150,37 @@ def jacobian(f: Callable[[Any], Any], x: ArrayLike, method: Method = "central", 
     array([[5., 2.],
            [1., 3.]])
     """
-    return _differentiate(lambda point: checked_output(f(point)), x, method, step)
+    return _differentiate(lambda point: checked_output(f(point)), x, method, step, check)
 
 
-def _differentiate(f: Callable[[Any], NDArray[Any]], x: ArrayLike, method: Method, step: float | None) -> Any:
+def _differentiate(
+    f: Callable[[Any], NDArray[Any]], x: ArrayLike, method: Method, step: float | None, check: bool
+) -> Any:
     """Apply the formula of the method to each input in turn; f gives arrays that have been checked."""
     if not isinstance(method, str) or method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
+    if not isinstance(check, (bool, np.bool_)):
+        raise TypeError(f"check must be True or False, got {check!r}")
     point = checked_point(x)
     steps = checked_steps(point, method, step)
     python_number = not isinstance(x, (np.ndarray, np.generic)) and point.ndim == 0
+    shapes: list[tuple[int, ...]] = []
 
     def at(moved: NDArray[Any]) -> NDArray[Any]:
         if np.iscomplexobj(moved):
-            return f(moved.view(OnTheRealLine))
-        y = f(moved.item() if python_number else moved[()])
-        if np.iscomplexobj(y):
-            raise ValueError(f"f must give real numbers for real x, got {y!s}")
+            y = f(moved.view(OnTheRealLine))
+        else:
+            y = f(moved.item() if python_number else moved[()])
+            if np.iscomplexobj(y):
+                raise ValueError(f"f must give real numbers for real x, got {y!s}")
+        shapes.append(y.shape)
+        if y.shape != shapes[0]:
+            raise ValueError(f"f must give one shape at x and beside it, got {shapes[0]} and {y.shape}")
+        if y.dtype.kind in "fc" and np.finfo(y.dtype).eps > np.finfo(point.dtype).eps:
+            raise ValueError(
+                f"f gives {y.dtype} for x of {point.dtype}, too coarse for its step; give x as {y.real.dtype}, or "
+                "let f compute in the precision of x"
+            )
         return y
 
     origin = None if method == "central" else at(point.copy())
@@ -169,10 +195,55 @@ def _differentiate(f: Callable[[Any], NDArray[Any]], x: ArrayLike, method: Metho
 
         return METHODS[method].quotient(line, steps[i])
 
-    columns = [column(i) for i in range(point.size)]
-    outputs = columns[0].shape
-    result = np.stack(columns, axis=-1).astype(point.dtype).reshape(outputs + point.shape)
+    columns = np.stack([column(i) for i in range(point.size)], axis=-1)
+    if method == "complex" and check:
+        coarse = float((steps / np.maximum(1, abs(point.ravel()))).max())  # a given step has an error of this, squared
+        _check_along_a_line(at, point, columns, float(np.finfo(point.dtype).eps) ** (1 / 4) + coarse**2)
+    outputs = columns.shape[:-1]
+    result = columns.astype(point.dtype).reshape(outputs + point.shape)
     return result.item() if python_number and not outputs else result[()]
+
+
+def _check_along_a_line(
+    at: Callable[[NDArray[Any]], NDArray[Any]], point: NDArray[Any], found: NDArray[Any], tolerance: float
+) -> None:
+    """Compare derivatives, shape (..., n), with a central difference along a random line through the point.
+
+    A step may be too wide: f leaves its domain, or bends. Then narrower ones are tried; from these on, an output is
+    taken as right only if the two agree where rounding cannot hide a difference, or if the difference falls faster than
+    the step, as x³ does at 0: a derivative that was lost would fall as fast.
+    """
+    eps = float(np.finfo(point.dtype).eps)
+    rng = np.random.default_rng(0)
+    direction = rng.choice([-1, 1], point.shape) * rng.uniform(0.5, 1, point.shape) * eps ** (1 / 3)
+    size = np.where(point == 0, 1, abs(point))
+    doubtful, before = np.ones(found.shape[:-1], bool), None
+    problem: Exception | None = None
+    for width in [*(np.maximum(1, size) / 10.0**k for k in (0, 2, 4, 6)), size, size / 100]:
+        with np.errstate(all="ignore"):
+            shift = (width * direction).astype(point.dtype)
+            above, below = point + shift, point - shift
+            moved = ((above - below) / 2).ravel()  # the steps that are really taken, since x + h is rounded
+            try:
+                ends = at(above.copy()), at(below.copy())
+            except (ValueError, ArithmeticError) as error:  # outside of the domain of f
+                problem = error
+                continue
+            parts, step = found * moved, abs(moved).max()
+            off = abs((ends[0] - ends[1]) / 2 - parts.sum(-1)) / step
+            allowed = tolerance * np.hypot.reduce(parts, axis=-1) / step
+            rounding = 100 * eps * (abs(ends[0]) + abs(found * point.ravel()).sum(-1)) / step
+            right = off <= allowed + rounding
+            if before is not None:
+                right = (right & (rounding < allowed)) | (np.maximum(off, rounding) < before / 1000)
+        doubtful, before = doubtful & ~right, off
+        if not doubtful.any():
+            return
+    raise ValueError(
+        "the complex step and a central difference along one direction disagree: f may drop the imaginary part, as "
+        "x.real does, or may not be smooth at x, or its derivative is too small for the step; choose method='central', "
+        "or check=False if you know that the complex step is right"
+    ) from problem
 
 
 def checked_point(x: ArrayLike) -> NDArray[Any]:
@@ -213,8 +284,11 @@ def checked_steps(point: NDArray[Any], method: Method, step: float | None) -> ND
 
 def checked_output(value: Any) -> NDArray[Any]:
     """Return what f gave as an array of finite floats or complex numbers, or raise an error that says what came."""
-    y = np.asarray(value)
-    if y.dtype.kind not in "fciub":
+    y = np.array(value)  # a copy: f may fill the same array each time
+    if y.dtype.kind == "b" or (y.ndim and y.dtype.kind in "iu"):
+        what = "truth values" if y.dtype.kind == "b" else "an array of whole numbers"
+        raise TypeError(f"f must give floats, which can change a little, got {what}: {value!r}; use dtype=float")
+    if y.dtype.kind not in "fciu":
         raise TypeError(f"f must give numbers, got {value!r} of type {type(value).__name__}")
     if not np.isfinite(y).all():
         raise ValueError(f"f must be finite at x and beside it, got {y!s}; move x, or choose a smaller step")

@@ -1,10 +1,12 @@
 """How an expression is written: as text that Python can read again, and as LaTeX.
 
-Brackets stand only where the meaning needs them. How tightly an operation binds is said in its row of the table.
+What is written and read again is the same graph, operation by operation, since another order rounds differently:
+a * (b / a) keeps its brackets. How tightly an operation binds is said in its row of the table.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -32,10 +34,17 @@ def written(order: Sequence[Any], latex: bool) -> str:
             continue
         operands = [
             brackets.format(text) if _needs_brackets(node.operation, i, text, binds, latex) else text
-            for i, (text, binds) in enumerate(texts[id(parent)] for parent in node.parents)
+            for i, (text, binds) in enumerate(_operand(node.operation, parent, texts, latex) for parent in node.parents)
         ]
         texts[id(node)] = _filled(node.operation, operands, latex), node.operation.precedence
     return texts[id(order[-1])][0]
+
+
+def _operand(rule: Rule, parent: Any, texts: dict[int, tuple[str, int]], latex: bool) -> tuple[str, int]:
+    """Return an operand as written, and how tightly it binds there: a bar holds a fraction together."""
+    text, binds = texts[id(parent)]
+    fraction = latex and rule.name == "mul" and parent.operation is not None and parent.operation.name == "div"
+    return text, ATOM if fraction else binds
 
 
 def _needs_brackets(rule: Rule, position: int, text: str, binds: int, latex: bool) -> bool:
@@ -50,10 +59,13 @@ def _needs_brackets(rule: Rule, position: int, text: str, binds: int, latex: boo
         return binds < rule.precedence
     if text.startswith("-"):  # no sign behind an operator: x * -y would read as a difference
         return True
-    return binds < rule.precedence or (binds == rule.precedence and rule.name not in ("add", "mul"))
+    return binds <= rule.precedence
 
 
 def _filled(rule: Rule, operands: Sequence[str], latex: bool) -> str:
+    if rule.exponent is not None:
+        exponent, _ = number(float(rule.exponent), latex)
+        return f"{operands[0]}^{{{exponent}}}" if latex else f"{operands[0]} ** {exponent}"
     if not latex:
         return rule.text.format(*operands)
     if rule.name == "mul" and operands[1][0].isdigit():  # two numbers side by side would read as one
@@ -63,8 +75,9 @@ def _filled(rule: Rule, operands: Sequence[str], latex: bool) -> str:
 
 def number(value: float, latex: bool) -> tuple[str, int]:
     """Write a number; whole ones without a decimal point."""
-    text = str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
-    binds = SIGN if value < 0 else ATOM
+    negative = math.copysign(1, value) < 0
+    text = str(int(value)) if value.is_integer() and abs(value) < 1e15 and (value or not negative) else repr(value)
+    binds = SIGN if negative else ATOM
     if latex and "e" in text:
         mantissa, exponent = text.split("e")
         return rf"{mantissa} \cdot 10^{{{int(exponent)}}}", min(binds, PRODUCT)

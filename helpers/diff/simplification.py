@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from itertools import count
 from typing import Any, NamedTuple
 
 from helpers.diff.expressions import Constant, Expression, Symbol, as_expression, topological_order
+from helpers.diff.names import unused
 from helpers.diff.operations import Rule, apply
-from helpers.diff.rules import RULES
+from helpers.diff.rules import RULES, power_by
 
 Rewrite = Callable[..., Expression | None]
 
@@ -60,6 +60,8 @@ def _smaller(rule: Rule, parents: tuple[Expression, ...]) -> Expression | None:
             return Constant(apply(rule, *numbers))
         except (ValueError, ArithmeticError):  # log(-1) and exp(1000) stay, to be found where they are evaluated
             return None
+    if rule.name == "power" and isinstance(parents[1], Constant):
+        return _made_by(power_by(parents[1].value), parents[0])
     if rule.exponent in (0, 1):
         return parents[0] if rule.exponent else Constant(1)
     return REWRITES[rule.name](*parents) if rule.name in REWRITES else None
@@ -109,9 +111,13 @@ def _opposite(expression: Expression) -> Expression | None:
 
 
 def _made(name: str, *parents: Expression) -> Expression:
-    """Return an operation on simple operands, itself simple."""
-    smaller = _smaller(RULES[name], parents)
-    return Expression(RULES[name], parents) if smaller is None else smaller
+    """Return an operation of the table on simple operands, itself simple."""
+    return _made_by(RULES[name], *parents)
+
+
+def _made_by(rule: Rule, *parents: Expression) -> Expression:
+    smaller = _smaller(rule, parents)
+    return Expression(rule, parents) if smaller is None else smaller
 
 
 def share(*expressions: Expression) -> tuple[Expression, ...]:
@@ -137,7 +143,7 @@ def share(*expressions: Expression) -> tuple[Expression, ...]:
         if isinstance(node, Symbol):
             key: tuple[Any, ...] = ("symbol", node.name)
         elif isinstance(node, Constant):
-            key = ("constant", node.value)
+            key = ("constant", repr(node.value))  # 0.0 and -0.0 are two
         else:
             assert node.operation
             key = (node.operation.name, node.operation.exponent, *map(id, parents))
@@ -183,7 +189,7 @@ def eliminate_common_subexpressions(*expressions: Expression) -> StraightLine:
     order = topological_order(*merged)
     uses = Counter([id(parent) for node in order for parent in node.parents] + [id(output) for output in merged])
     taken = {node.name for node in order if isinstance(node, Symbol)}
-    names = (name for name in (f"t{i}" for i in count()) if name not in taken)
+    names = unused("t", taken, first=0)
     replacements: list[tuple[Symbol, Expression]] = []
     short: dict[int, Expression] = {}
     for node in order:

@@ -24,7 +24,8 @@ from helpers.diff.equations import Equation
 from helpers.diff.expressions import Expression, Symbol
 from helpers.diff.graphs import Edge, Graph, Node, Product, Value, barred, dotted, written
 from helpers.diff.lagrange import Program
-from helpers.diff.trace import Trace, trace
+from helpers.diff.names import by_name, unused
+from helpers.diff.trace import Trace, in_order, trace
 
 LARGEST = 64  # entries of an array that is to be looked at
 
@@ -55,7 +56,8 @@ def graph_of(
         A trace as it is; a program without cycles, solved anew at ``at``, or as it was solved last; a function of
         numbers or of arrays, which is run on them.
     at : mapping of str to float or array_like
-        The inputs: of a function in its order. An array has 64 entries at most.
+        The inputs: of a function by the names of its parameters, or, if these are called otherwise, in its order. An
+        array has 64 entries at most.
     output : str, optional
         Of a program: which variable is differentiated; the last one unless told. It must be a number.
 
@@ -74,9 +76,18 @@ def graph_of(
         raise TypeError(f"source must be a Trace, a Program or a function, got {type(source).__name__}: {source!r:.80}")
     if not at:
         raise ValueError("at must give the inputs of the function, such as {'x': 2.0}, got none")
-    if any(np.ndim(value) for value in at.values()):
-        return of_arrays(source, at)
-    return of_trace(trace(source, {name: float(np.asarray(value)) for name, value in at.items()}))
+    values = {name: _real(name, value) for name, value in by_name(at).items()}
+    if any(np.ndim(value) for value in values.values()):
+        return of_arrays(source, values)
+    return of_trace(trace(source, {name: float(value) for name, value in values.items()}))
+
+
+def _real(name: str, value: ArrayLike) -> NDArray[np.float64]:
+    """Return an input as an array of floats, or refuse what is no real number."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiu":
+        raise TypeError(f"at: {name} must be a real number or an array of them, got {value!r:.80}")
+    return array.astype(np.float64)
 
 
 def of_trace(table: Trace) -> Graph:
@@ -121,18 +132,14 @@ def of_program(program: Program, at: Mapping[str, ArrayLike] | None, output: str
 def of_arrays(f: Callable[..., Any], at: Mapping[str, ArrayLike]) -> Graph:
     """Run a function on Arrays and make the graph of what was recorded."""
     inputs = {name: Array(value) for name, value in at.items()}
-    y = f(*inputs.values())
+    y = f(*in_order(f, inputs))
     if not isinstance(y, Array):
         raise TypeError(f"f must compute an Array from its inputs, got {type(y).__name__}: {y!r:.80}")
     recorded = sorted(array_trace.trace(y) - set(inputs.values()), key=attrgetter("serial"), reverse=True)
     if outside := [node for node in recorded if not node.parents]:
         raise ValueError(f"f uses an Array that is none of its inputs, of shape {outside[0].shape}: make it an input")
     names = {node: name for name, node in inputs.items()}
-    names |= {node: f"v{i}" for i, node in enumerate(recorded, 1)}
-    if len(set(names.values())) < len(names):
-        raise ValueError(
-            f"v1, v2, ... are what operations are called; choose other names for the inputs {', '.join(at)}"
-        )
+    names |= dict(zip(recorded, unused("v", at)))
     _check_sizes({name: node.value for node, name in names.items()}, names[y])
     nodes = [Node(name, _operation(node, names), node.value[()], barred(name)) for node, name in names.items()]
     edges = [edge for node in reversed(recorded) for edge in _edges(node, names)]
@@ -177,7 +184,8 @@ def _edges(node: Array, names: Mapping[Array, str]) -> list[Edge]:
         J = np.array(rows).reshape(node.size, parent.size)
         back, forth = _products(node, names, i, text)
         if parent.shape != node.shape and row.rule:
-            back = back._replace(symbols=back.symbols + ", summed")  # what broadcasting repeated
+            numbers = back.numbers and back.numbers + ", summed"
+            back = back._replace(symbols=back.symbols + ", summed", numbers=numbers)  # what broadcasting repeated
         edges.append(Edge(names[parent], names[node], J, back, forth))
     return edges
 
@@ -189,7 +197,7 @@ def _products(node: Array, names: Mapping[Array, str], i: int, texts: Sequence[s
     (a, b), x = operands[:2], node.parents[i]
     parts = {"a": a, "b": b, "x": x, "y": node}
     words = {letter: _name(part, names) for letter, part in parts.items()}
-    values = {letter: written(part.value[()]) for letter, part in parts.items()}
+    values = {letter: written(part.value[()], factor=True) for letter, part in parts.items()}
     shapes = {letter: str(part.shape) for letter, part in parts.items()}
     slopes = {"bar": barred(names[node]), "dot": dotted(names[x])}
     return [

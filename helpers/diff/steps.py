@@ -82,8 +82,8 @@ class Sweep:
     mode : {"reverse", "forward", "values"}
         Values, then adjoints back from the output; or each value together with its tangent; or values alone.
     seed : str, optional
-        Forward mode: the input whose tangent is 1, in every entry of an array; the others have 0. The first one unless
-        told.
+        Forward mode: the input whose tangent is 1; the others have 0. The first one unless told. An array has tangent 1
+        in every entry: what comes out is the derivative in this direction, the sum of the derivatives by its entries.
 
     Attributes
     ----------
@@ -176,8 +176,13 @@ class Sweep:
         found = {}
         if self.mode == "reverse":
             found = {name: slopes[name] for name in self.inputs}
-        elif self.mode == "forward":
+        elif self.mode == "forward" and not np.ndim(self.nodes[self.seed].value):
             found = {self.seed: slopes[output]}
+        elif self.mode == "forward":
+            return (
+                f"At the end {output} = {written(self.nodes[output].value)}, and its derivative in the direction "
+                f"{dotted(self.seed)}, 1 in every entry of {self.seed}, is {written(slopes[output])}."
+            )
         slopes_found = ", ".join(f"∂{output}/∂{name} = {written(slope)}" for name, slope in found.items())
         return f"At the end {output} = {written(self.nodes[output].value)}{', ' if found else ''}{slopes_found}."
 
@@ -194,6 +199,7 @@ class Sweep:
     def _seed(self, name: str) -> Step:
         one = constant(1.0, self.nodes[name].value)
         words = f"{self.slope_name(name)} = {written(one)}"
+        words += ", 1 in every entry" if np.size(one) > 1 else ""
         return Step("seed", name, None, "", "", "", one, one, words)
 
     def _reverse(self) -> Iterator[Step]:

@@ -2,7 +2,7 @@
 
 >>> x = Symbol("x")
 >>> differentiate(x * sin(x), x)
-sin(x) * 1 + x * cos(x) * 1
+sin(x) * 1 + x * (cos(x) * 1)
 >>> simplify(differentiate(x * sin(x), x))
 sin(x) + x * cos(x)
 

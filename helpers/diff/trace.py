@@ -8,14 +8,17 @@ Left the values, in the order in which they can be computed; right the adjoints,
 from __future__ import annotations
 
 import html
+import inspect
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from helpers.diff.graphs import barred, written
+from helpers.diff.names import unused
 from helpers.diff.paths import paths
 from helpers.diff.scalar import Constant, Scalar, topological_order
 
+T = TypeVar("T")
 LIMIT = 1000  # more nodes than one would read
 
 
@@ -76,7 +79,8 @@ class Trace:
     edges : list of Edge
         In the order of back-propagation: when a node hands on its adjoint, it has received all of it.
     nodes : dict of str to Scalar
-        By name. An unnamed operation is called v1, v2, ..., an unnamed input v0, v-1, ... (the last one v0).
+        By name. An unnamed operation is called v1, v2, ..., an unnamed input v0, v-1, ... (the last one v0);
+        names that are taken are left out.
 
     Raises
     ------
@@ -178,7 +182,7 @@ def trace(f: Callable[..., Any], inputs: Mapping[str, float]) -> Trace:
     Parameters
     ----------
     f : callable
-        Takes the inputs in their order.
+        Takes the inputs in their order, or by their names if its parameters are called so.
     inputs : mapping of str to float
         Names and values.
 
@@ -195,10 +199,20 @@ def trace(f: Callable[..., Any], inputs: Mapping[str, float]) -> Trace:
     ('log(x1)', 'v̄4 · ∂v4/∂v1')
     """
     nodes = [Scalar(value, name=name) for name, value in inputs.items()]
-    output = f(*nodes)
+    output = f(*in_order(f, dict(zip(inputs, nodes))))
     if not isinstance(output, Scalar):
         raise TypeError(f"f must compute a Scalar from its inputs, got {type(output).__name__}: {output!r}")
     return Trace(output, nodes)
+
+
+def in_order(f: Callable[..., Any], inputs: Mapping[str, T]) -> list[T]:
+    """Return inputs as f takes them: by name if its parameters are called so, in whatever order, else in this order."""
+    if (names := getattr(f, "names", None)) is None:
+        try:
+            names = inspect.signature(f).parameters
+        except (TypeError, ValueError):  # some functions of C have none
+            names = inputs
+    return [inputs[name] for name in (names if set(names) == set(inputs) else inputs)]
 
 
 def _by_depth(output: Scalar, inputs: Sequence[Scalar]) -> list[Scalar]:
@@ -210,11 +224,15 @@ def _by_depth(output: Scalar, inputs: Sequence[Scalar]) -> list[Scalar]:
 
 
 def _named(nodes: Sequence[Scalar]) -> dict[Scalar, str]:
-    inputs = [node for node in nodes if node.operation is None]
-    names = {node: node.name or f"v{i + 1 - len(inputs)}" for i, node in enumerate(nodes)}
+    names = {node: node.name for node in nodes if node.name}
+    taken = set(names.values())
+    unnamed = [node for node in nodes if not node.name]
+    inputs, computed = [n for n in unnamed if n.operation is None], [n for n in unnamed if n.operation]
+    downwards = (name for name in map("v{}".format, itertools.count(0, -1)) if name not in taken)
+    names |= dict(zip(reversed(inputs), downwards)) | dict(zip(computed, unused("v", taken)))
     if len(set(names.values())) < len(names):
         raise ValueError(f"two nodes have one name in {', '.join(names.values())}")
-    return names
+    return {node: names[node] for node in nodes}
 
 
 def _partial(child: str, parent: str) -> str:

@@ -246,7 +246,8 @@ def advance(letter: str, weight: str) -> float:
     """Measure a letter in pixels, in the font that matplotlib carries; Verdana is as wide."""
     font = get_font(findfont(FontProperties(family="DejaVu Sans", weight=weight)))
     font.set_size(SIZE, 72)
-    return float(font.load_char(ord(letter)).linearHoriAdvance) / 65536
+    known = letter if font.get_char_index(ord(letter)) else "W"  # another font will draw it, hardly wider than this
+    return float(font.load_char(ord(known)).linearHoriAdvance) / 65536
 
 
 def wide(text: str, weight: str = "normal") -> float:

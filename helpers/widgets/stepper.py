@@ -14,10 +14,12 @@ from typing import Any
 
 import numpy as np
 from ipywidgets import HTML, Dropdown, Layout, VBox
+from traitlets import TraitError
 
 from helpers.diff.formula import parse, read_values
 from helpers.diff.graphs import Graph
 from helpers.diff.lagrange import Program
+from helpers.diff.names import by_name
 from helpers.diff.step_graphs import graph_of
 from helpers.diff.steps import Sweep
 from helpers.diff.trace import Trace
@@ -46,7 +48,8 @@ class Stepper:
         function of numbers or arrays, such as a small net. 40 nodes at most.
     at : str or mapping
         The inputs: "x1 = 2, x2 = pi/3", or values by name, arrays of 64 entries at most. A name of a formula without
-        a value is taken as 1. A program without any is taken as it was solved last.
+        a value is taken as 1, and pi or e with a value is a variable. A program without any is taken as it was solved
+        last.
     output : str, optional
         Of a program, which variable is differentiated; the last one unless told.
     mode : {"reverse", "forward", "values"}
@@ -150,7 +153,10 @@ class Stepper:
             at = read_values(values["at"])
         if not isinstance(self.source, str):
             return graph_of(self.source, at or None, self.output), ""
+        at = by_name(at)
         f = parse(values["formula"])
+        if chosen := [name for name in f.constants if name in at]:  # pi or e, but here a variable
+            f = parse(values["formula"], [*f.names, *chosen])
         if not f.names:
             raise ValueError(f"{f.text!r} has no variable, so there is nothing to differentiate by; write one, say x")
         missing, unused = [n for n in f.names if n not in at], [n for n in at if n not in f.names]
@@ -206,12 +212,17 @@ class Stepper:
             raise ValueError(f"steps must be a whole number, 0 or more, or None for all, got {steps!r}")
         if unknown := settings.keys() - self.controls.keys():
             raise ValueError(f"no control is called {', '.join(sorted(unknown))}; there are {', '.join(self.controls)}")
-        for name in sorted(settings, key="seed".__eq__):  # last: what can be chosen there depends on the others
-            if name == "seed":
-                self._change()
-            self.posted = True  # all of them count as one change
-            self.controls[name].value = settings[name]
-        self._change()
+        try:
+            for name in sorted(settings, key="seed".__eq__):  # last: what can be chosen there depends on the others
+                if name == "seed":
+                    self._change()
+                self.posted = True  # all of them count as one change
+                self.controls[name].value = settings[name]
+        except TraitError as error:
+            allowed = getattr(self.controls[name], "options", "a str")
+            raise ValueError(f"{name} must be one of {allowed}, got {settings[name]!r}") from error
+        finally:
+            self._change()
         if self.error:
             raise self.error
         self.player.go(self.player.last if steps is None else steps)

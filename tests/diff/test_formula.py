@@ -272,9 +272,9 @@ def test_unknown_names_where_the_names_are_given():
     [
         (lambda: parse(3), TypeError, "text must be"),
         (lambda: parse(None), TypeError, "text must be"),
-        (lambda: parse("x", ["2x"]), ValueError, "names must be names as Python has them"),
-        (lambda: parse("x", ["if"]), ValueError, "names must be names"),
-        (lambda: parse("x", [1]), ValueError, "names must be names"),
+        (lambda: parse("x", ["2x"]), ValueError, "names must be a name as Python has them"),
+        (lambda: parse("x", ["if"]), ValueError, "names must be a name as"),
+        (lambda: parse("x", [1]), ValueError, "names must be a name as"),
         (lambda: parse("x", ["x", "sin"]), ValueError, "'sin' is a function"),
         (lambda: parse("x", ["x", "x"]), ValueError, "names must differ"),
         (lambda: parse("x + y")(1), TypeError, r"takes 2 values \(x, y\), got 1"),

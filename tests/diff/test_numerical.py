@@ -50,7 +50,7 @@ def test_the_default_step_reaches_the_accuracy_of_its_formula(method, dtype):
 )
 def test_the_accuracy_test_refuses_wrong_formulas(method, quotient, monkeypatch):
     monkeypatch.setitem(METHODS, method, DifferenceFormula(quotient, METHODS[method].best_step))
-    with np.errstate(over="ignore"), pytest.raises(AssertionError):
+    with np.errstate(over="ignore"), pytest.raises((AssertionError, ValueError)):
         test_the_default_step_reaches_the_accuracy_of_its_formula(method, np.float64)
 
 
@@ -92,6 +92,9 @@ def test_the_default_step_is_near_the_bottom_of_the_u(method, best):
 def test_the_price_in_evaluations(method):
     f = Counted(lambda x: np.sum(np.sin(x)))
     gradient(f, np.ones((3, 4)), method)
+    assert f.evaluations == {"forward": 13, "central": 24, "complex": 15}[method]
+    f = Counted(f.f)
+    gradient(f, np.ones((3, 4)), method, check=False)
     assert f.evaluations == {"forward": 13, "central": 24, "complex": 13}[method]
 
 
@@ -106,7 +109,7 @@ def test_shapes_and_types_of_input_and_result(method):
     assert isinstance(gradient(cube_sum, 2.0, method), float)
     assert type(seen[0]) is float
     assert gradient(cube_sum, 2, method) == pytest.approx(12)
-    assert type(gradient(cube_sum, np.float32(2), method)) is np.float32
+    assert type(gradient(cube_sum, np.float32(2), method, check=False)) is np.float32
     assert seen[-1].dtype == (np.complex64 if method == "complex" else np.float32)
     assert gradient(cube_sum, np.array(2.0), method) == pytest.approx(12)
     assert gradient(cube_sum, [[1, 2], [3, 4]], method) == pytest.approx(np.array([[3, 12], [27, 48]]))
@@ -162,7 +165,7 @@ def test_complex_step_through_kinks_and_branches(f, x):
 def test_plain_complex_numbers_would_lose_the_absolute_value(monkeypatch):
     """What `OnTheRealLine` is for: without it the derivative of abs(x) comes out as 0."""
     monkeypatch.setattr("helpers.diff.numerical.OnTheRealLine", np.ndarray)
-    assert gradient(lambda x: abs(x[0]) * x[1], [-2.0, 3.0], "complex").tolist() == [0, 2]
+    assert gradient(lambda x: abs(x[0]) * x[1], [-2.0, 3.0], "complex", check=False).tolist() == [0, 2]
     monkeypatch.undo()
     assert gradient(lambda x: abs(x[0]) * x[1], [-2.0, 3.0], "complex").tolist() == [-3, 2]
 
@@ -223,3 +226,86 @@ def test_results_in_place_keep_the_derivative():
 def test_bad_input_is_named(arguments, error, words):
     with pytest.raises(error, match=words):
         gradient(**{"f": bellani, "x": [2.0, 5.0], **arguments})
+
+
+DROPS = {
+    "real": lambda x: (x.real**2).sum(),
+    "one entry of many": lambda x: (x * x).sum() - x.flat[7] ** 2 + x.real.flat[7] ** 2,
+    "a cast": lambda x: (np.asarray(x).real.astype(float) ** 3).sum(),
+    "an angle": lambda x: (np.angle(np.asarray(x) + 2j)).sum(),
+    "a modulus": lambda x: (np.asarray(x) * np.asarray(x).conj()).sum().real,
+    "a constant array": lambda x: np.array([complex(z).real for z in np.asarray(x).flat]).sum(),
+}
+
+
+@pytest.mark.parametrize(("size", "dtype"), [(8, np.float32), (8, np.float64), (100, np.float64), (1000, np.float64)])
+@pytest.mark.parametrize("name", DROPS)
+def test_what_drops_the_imaginary_part_is_refused(name, size, dtype):
+    x = np.linspace(1, 2, size).astype(dtype)
+    with pytest.raises(ValueError, match=r"may drop the imaginary part.*check=False"):
+        gradient(DROPS[name], x, "complex")
+
+
+@pytest.mark.parametrize("x", [3.0, 1e-9, -1e-3, 1e6])
+def test_a_real_part_of_one_number_is_refused_wherever_it_stands(x):
+    for f in (lambda x: x.real**2, lambda x: 1 + x.real, lambda x: x + x.real, lambda x: 1e6 + x.real):
+        with pytest.raises(ValueError, match="may drop the imaginary part"):
+            gradient(f, x, "complex")
+    assert gradient(lambda x: x.real**2, x, "complex", check=False) == 0
+
+
+@pytest.mark.parametrize("f", [abs, d.relu, np.sqrt, lambda x: x**0.5])
+def test_a_kink_is_refused_by_the_complex_step(f):
+    with pytest.raises(ValueError, match="not be smooth at x"):
+        gradient(f, 0.0, "complex")
+
+
+SMOOTH = {
+    "log": (np.log, lambda x: 1 / x, (1e-140, 1e-9, 0.5, 1e9, 1e300)),
+    "inverse": (lambda x: 1 / x, lambda x: -1 / x**2, (1e-140, -1e-9, 0.5, 1e9, 1e100)),
+    "exp": (np.exp, np.exp, (-200.0, -1.0, 0.0, 1e-9, 1.0, 600.0)),
+    "fast sine": (lambda x: np.sin(1e6 * x), lambda x: 1e6 * np.cos(1e6 * x), (0.0, 1e-9, 0.3, 1.0)),
+    "cube": (lambda x: x**3, lambda x: 3 * x * x, (-1e90, -2.0, 0.0, 1e-9, 1e90)),
+    "root": (np.sqrt, lambda x: 0.5 / np.sqrt(x), (1e-140, 1e-9, 2.0, 1e200)),
+    "nothing": (lambda x: 7.0, lambda x: 0.0, (0.0, 1e-9, 1e9)),
+    "large and flat": (lambda x: 1e8 + np.cos(x), lambda x: -np.sin(x), (0.0, 1.0, 1e-9)),
+}
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_no_smooth_function_is_refused_on_any_scale(name):
+    f, derivative, points = SMOOTH[name]
+    for x in points:
+        assert gradient(f, x, "complex") == pytest.approx(derivative(x), rel=1e-12)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_f_may_fill_the_same_array_each_time(method):
+    buffers = {kind: np.zeros(2, kind) for kind in (float, complex)}
+
+    def f(x):
+        buffer = buffers[complex if np.iscomplexobj(x) else float]
+        buffer[:] = x * x
+        return buffer
+
+    assert jacobian(f, [1.0, 2.0], method) == pytest.approx(np.diag([2.0, 4.0]), abs=1e-6)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    ("f", "words"),
+    [
+        (lambda x: x.sum() > 1, "truth values"),
+        (lambda x: np.array([1, 2]), "an array of whole numbers"),
+        (lambda x: x.astype(np.complex64 if np.iscomplexobj(x) else np.float32).sum(), "gives (float32|complex64) for"),
+        (lambda x: np.zeros(int(x[0].real > 1) + 1), "one shape at x and beside it|one direction disagree"),
+    ],
+)
+def test_what_cannot_have_the_right_difference_is_refused(f, words, method):
+    with pytest.raises((TypeError, ValueError), match=words):
+        jacobian(f, [1.0, 2.0], method)
+
+
+def test_check_is_true_or_false():
+    with pytest.raises(TypeError, match="check must be True or False, got 1"):
+        gradient(bellani, POINT, "complex", check=1)
