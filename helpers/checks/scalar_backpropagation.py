@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from helpers.checks.verdict import check, judge, same
@@ -11,17 +12,18 @@ from helpers.checks.verdict import check, judge, same
 LONG = 10_000  # operations in a row: more than Python's own stack holds
 
 
+@dataclass(eq=False)
 class Node:
     """A number that remembers its operation, like the reader's; compared by identity."""
 
-    def __init__(
-        self, name: str, value: float, parents: tuple[Node, ...] = (), local_derivatives: tuple[float, ...] = ()
-    ) -> None:
-        self.value, self.parents, self.local_derivatives = value, parents, local_derivatives
-        self.gradient, self.name = 0.0, name[:30]  # a long chain does not spell itself out
+    name: str
+    value: float
+    parents: tuple[Node, ...] = ()
+    local_derivatives: tuple[float, ...] = ()
+    gradient: float = 0.0
 
     def __repr__(self) -> str:
-        return self.name
+        return self.name[:30]  # a long chain does not spell itself out
 
     def __add__(self, other: Node) -> Node:
         return Node(f"{self} + {other}", self.value + other.value, (self, other), (1.0, 1.0))

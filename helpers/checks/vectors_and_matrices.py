@@ -15,52 +15,41 @@ Floats = NDArray[np.float64]
 SEEDS = 5  # a wrong rule must be refused with each of so many pairs of vectors
 
 
-def wrong_rules(J: Floats) -> dict[str, tuple[Floats, str]]:
-    """Return matrices that a wrong pullback may use in place of J', each with a hint for who lets it pass."""
-    transpose = J.T
-    lost, exchanged = transpose.copy(), transpose[:, ::-1]
-    lost[0] = 0.0
-    return {
-        "the sign is wrong": (-transpose, "compare the two products as they are, without abs"),
-        "all is 0.1 % too large": (1.001 * transpose, "allow for rounding only, 1e-9 or so of the products"),
-        "one input receives nothing": (lost, "x_dot and y_bar must have all their entries random, not zero"),
-        "two outputs are exchanged": (exchanged, "draw y_bar at random: for a vector of ones this is no difference"),
-        "all is zero": (0.0 * transpose, "two products that differ do not agree, even if one of them is 0"),
-    }
-
-
 @check
 def check_agree(agree: Callable[..., Any]) -> Iterator[str | None]:
     """Check ``agree(pushforward, pullback, x_size, y_size, seed)``, the dot-product test."""
     J = np.array([[2.0, -1.0, 0.5], [0.3, 4.0, -2.0]])
+    lost, exchanged = J.T.copy(), J.T[:, ::-1]
+    lost[0] = 0.0
+    drawn: dict[int, list[Floats]] = {seed: [] for seed in range(SEEDS)}
 
-    def answer(scale: float, transpose: Floats, seed: int) -> bool:
-        return bool(agree(lambda v: scale * J @ v, lambda v: scale * transpose @ v, J.shape[1], J.shape[0], seed))
+    def answer(transpose: Floats, seed: int, scale: float = 1.0) -> bool:
+        def times(matrix: Floats, v: Floats) -> Floats:
+            drawn[seed].append(np.array(v, dtype=float))
+            return np.asarray(scale * matrix @ v)
 
-    drawn = [directions_drawn(agree, seed) for seed in (0, 0, 1)]
-    yield same(drawn[1], drawn[0], "the vectors drawn from one seed, twice", "np.random.default_rng(seed)")
-    for seed in range(SEEDS):
+        return bool(agree(lambda v: times(J, v), lambda v: times(transpose, v), J.shape[1], J.shape[0], seed))
+
+    for seed in drawn:
         for scale in (1.0, 1e9, 1e-9):
             hint = "compare relative to the size of the products: rounding grows and shrinks with them"
-            got = answer(scale, J.T, seed)
+            got = answer(J.T, seed, scale)
             yield judge(got, f"a right pullback, J of size {scale:g}, seed {seed}", True, got, hint)
-        for case, (wrong, hint) in wrong_rules(J).items():
-            got = answer(1.0, wrong, seed)
+        yield judge(drawn[seed], "both functions", "calls", "none", "push x_dot forward, pull y_bar back, and compare")
+        calls = np.reshape(np.concatenate(drawn[seed]), (3, -1))
+        hint = "np.random.default_rng(seed)"
+        yield same(calls, calls[[0, 0, 0]], f"the vectors drawn from seed {seed}, three times", hint)
+        for case, wrong, hint in (
+            ("the sign is wrong", -J.T, "compare the two products as they are, without abs"),
+            ("all is 0.1 % too large", 1.001 * J.T, "allow for rounding only, 1e-9 or so of the products"),
+            ("one input receives nothing", lost, "x_dot and y_bar must have all their entries random, not zero"),
+            ("two outputs are exchanged", exchanged, "draw y_bar at random: for a vector of ones nothing differs"),
+            ("all is zero", 0.0 * J.T, "two products that differ do not agree, even if one of them is 0"),
+        ):
+            got = answer(wrong, seed)
             yield judge(not got, f"a pullback where {case}, seed {seed}", False, got, hint)
-    other = not np.array_equal(drawn[0], drawn[2])
+    other = not np.array_equal(*(np.concatenate(drawn[seed]) for seed in (0, 1)))
     yield judge(other, "the vectors drawn", "others for another seed", "the same", "use the seed")
-
-
-def directions_drawn(agree: Callable[..., Any], seed: int) -> Floats:
-    """Return x_dot and y_bar that a test draws, noted on the way through a Jacobian that is the identity."""
-    noted: list[Floats] = []
-
-    def note(v: Floats) -> Floats:
-        noted.append(np.array(v, dtype=float))
-        return v
-
-    agree(note, note, 4, 4, seed)
-    return np.concatenate([[], *noted])
 
 
 @check
