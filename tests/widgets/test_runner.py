@@ -328,7 +328,7 @@ def test_without_a_loop_the_panel_says_what_to_do_and_run_works():
     training = Counter(total=5)
     runner = training.runner()
     runner.start()
-    assert "call run(epochs)" in runner.status.value
+    assert "call run(steps)" in runner.status.value
     runner.step()
     assert runner.count == 1
     assert runner.run(3) == 3
