@@ -21,7 +21,7 @@ BUDGETS = {
     "plots": (4700, 25),
     "training": (5200, 31),
     "widgets": (3000, 19),
-    "checks": (1036, 12),
+    "checks": (1037, 12),
     "datasets": (315, 1),
     "networks": (196, 1),
     "options": (123, 1),

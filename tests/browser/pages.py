@@ -70,9 +70,13 @@ class Panel:
         self.box.wait_for()
         self.box.scroll_into_view_if_needed()
 
+    def button(self, name: str) -> Any:
+        """Return the button of this name; an icon may stand before it."""
+        return self.box.get_by_role("button", name=re.compile(rf"\b{name}\s*$"))
+
     def press(self, name: str) -> None:
-        """Press the button of this name; an icon may stand before it."""
-        self.box.get_by_role("button", name=re.compile(rf"{name}\s*$")).click()
+        """Press a button."""
+        self.button(name).click()
 
     def status(self) -> str:
         """Return what the status line says."""

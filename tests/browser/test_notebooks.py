@@ -23,7 +23,7 @@ def test_a_notebook_from_top_to_bottom(server, browser, notebook):
         assert all(re.search(r'alt="[^"]{40,}', image) for image in images)
         drawings = re.findall(r'role="img" aria-label="[^"]{10,}', pages)
         assert len(drawings) == pages.count("<svg")
-        assert pages.count("What to look for:") == len(images) + len(drawings)
+        assert len(images) <= pages.count("What to look for:") <= len(images) + len(drawings)
         assert pages.count("not attempted") >= (1 if notebook.startswith("00") else 3)
         if notebook.startswith("00"):
             slide(book)

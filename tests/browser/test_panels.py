@@ -134,7 +134,7 @@ def test_each_control_of_each_panel(server, browser, name):
         assert not panel.box.evaluate(NAMELESS)
         assert not panel.box.evaluate(UNDESCRIBED)
         assert panel.slide() + panel.choose_others() + panel.type_numbers() >= 2
-        if panel.box.get_by_role("button", name="Start").count():
+        if panel.button("Start").count():
             panel.train()
         assert in_the_kernel(book, "panel.error") == "None"
         for theme in ("JupyterLab Dark", "JupyterLab Light"):

@@ -22,7 +22,7 @@ def test_every_control_by_mouse_and_by_keyboard(server, browser, made):
             panel.until(f"^Step {position} of 14: v{position} = ")
         panel.press("Back")
         panel.until("^Step 2 of 14")
-        panel.box.get_by_role("button", name="End").focus()
+        panel.button("End").focus()
         keys.press("Enter")
         panel.until("Step 14 of 14: .*Complete: x̄1 = 5.5")
         svg, table = panel.box.locator("svg[role=img]"), panel.box.locator("table")
