@@ -131,13 +131,9 @@ def m1_update(W: Tensor, x: Tensor) -> Tensor:
     x : Tensor, shape (m, n)
         Inputs.
 
-    Returns
-    -------
-    Tensor, shape (n, n)
-        ΔW, without a graph; the rule is W ← W + learning rate · ΔW.
-
     Notes
     -----
+    ΔW (n, n) has no graph; the rule is W ← W + learning rate · ΔW.
     Δ = y (3W' - 2W'W' - I) at y = xW': for x = I, ΔW is the step of `purify`, over n. Four products, O(mn²).
     """
     if not isinstance(W, Tensor):

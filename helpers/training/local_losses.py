@@ -112,6 +112,7 @@ def similarity_loss(features: Tensor, targets: Tensor) -> Tensor:
     norm, with S of shape (n, n). The two matrices are never made: with unit rows F and T, S(F) = FF' and ‖FF' - TT'‖² =
     ‖F'F‖² - 2‖F'T‖² + ‖T'T‖², O(n d²) time and O(d²) memory, where the matrices take O(n² d) and O(n²).
 
+    >>> import torch
     >>> unlike, alike = torch.tensor([[2.0, 0.0], [0.0, 1.0]]), torch.tensor([[1.0, 0.0], [1.0, 0.0]])
     >>> round(float(similarity_loss(unlike, alike)), 3)
     2.0

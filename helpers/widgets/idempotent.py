@@ -206,7 +206,7 @@ class IdempotentPanel(LivePanel[IdempotentProgress]):
         width = next(self.nets[0].parameters()).shape[1]
         self.inputs = datasets["normal"].test(samples=SHOWN, dimension=width, seed=seed).X
         self.last: list[IdempotentStep | None] = [None] * len(RULES)
-        trainings = []
+        trainings: list[Iterator[IdempotentStep]] = []
         for net, rule in zip(self.nets, RULES):
             data = Samples("normal", self.samples, fresh=True, seed=seed, dimension=width)
             trainings.append(train_idempotent(net, partial(SGD, lr=rate), rule, epochs, data))

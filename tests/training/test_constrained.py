@@ -16,7 +16,7 @@ from torch.nn.functional import mse_loss
 from torch.optim import SGD, Rprop
 
 from helpers.datasets import datasets
-from helpers.networks import layered_net, mertens_net
+from helpers.networks import layered_net
 from helpers.training import RULES, accuracy, predictor, train_constrained
 from helpers.training.constrained import LARGEST_PENALTY, RHO, RIDGE, Method, Relaxed, Split
 from helpers.training.runs import Run, Session
@@ -245,13 +245,6 @@ def test_a_block_that_normalises_over_the_batch_ties_the_samples_together(batche
     assert model[0][-1].num_batches_tracked == 20
 
 
-def test_mertens_net_learns():
-    data = datasets["signed_xor"].train(samples=200)
-    model = mertens_net(seed=0)
-    losses = [s.loss for s in train_constrained(model, Rprop, bce, 40, [(data.X, data.Y)], method="penalty")]
-    assert losses[-1] < 0.1 * losses[0]
-
-
 # ADMM: each step is the minimum of its part of the augmented Lagrangian; what has no such step is refused
 
 
@@ -384,9 +377,3 @@ def test_nets_that_cannot_be_split_are_refused(spoil, words, xor):
     spoil(model)
     with pytest.raises(ValueError, match=words):
         train_constrained(model, Rprop, bce, 2, [(xor.X, xor.Y)], method="admm")
-
-
-def test_images_are_refused():
-    model = nn.Sequential(nn.Sequential(nn.Linear(6, 4), nn.Tanh()), nn.Sequential(nn.Linear(4, 1)))
-    with pytest.raises(ValueError, match="for ADMM X must be of shape"):
-        train_constrained(model, Rprop, bce, 2, [(torch.rand(5, 3, 6), torch.rand(5, 3, 1))], method="admm")

@@ -129,16 +129,6 @@ def test_a_reader_answers_as_the_output_block_does(xor):
     assert all((a == b).all() for a, b in zip(answers, step.predict(xor.X)))
 
 
-@SIGNALS
-def test_many_classes_and_whole_numbers_as_targets(signal, xor):
-    labels = torch.arange(60) % 3
-    entropy = nn.functional.cross_entropy
-    for targets in (labels, nn.functional.one_hot(labels, 3).float()):
-        model = layered_net([2, 5, 3], output=nn.Identity, seed=0)
-        losses = [s.loss for s in local_losses(model, Rprop, entropy, 20, [(xor.X, targets)], signal=signal, seed=0)]
-        assert losses[-1] < losses[0]
-
-
 def test_bad_input(xor):
     batches = [(xor.X, xor.Y)]
     with pytest.raises(ValueError, match="signal must be one of pred, sim, predsim, got 'cos'"):
