@@ -20,7 +20,7 @@ SECONDS = 30  # a graph that takes longer is too large to read
 _CHILD = (
     "import sys, pygraphviz\n"
     "graph = pygraphviz.AGraph(string=sys.stdin.read())\n"
-    "sys.stdout.buffer.write(graph.draw(format='{}', prog='dot'))\n"
+    "sys.stdout.buffer.write(graph.draw(format='FORM', prog='dot'))\n"
 )
 
 
@@ -128,9 +128,9 @@ def lay_out(source: str) -> tuple[dict[str, Any] | None, str]:
 def _asked(source: str, form: str, begin: str) -> tuple[str | None, str]:
     """Return what a Graphviz makes of a graph, from its first characters on, or None; and who made it, or why not."""
     problem = "no Graphviz here: `pip install pygraphviz` brings one"
-    for command, name in _ways(form):
+    for command, name in _ways():
         try:
-            done = _run(tuple(command), source)
+            done = _run(tuple(part.replace("FORM", form) for part in command), source)
         except (OSError, subprocess.TimeoutExpired) as error:
             problem = f"{name} did not draw it: {error}"
             continue
@@ -147,10 +147,10 @@ def _run(command: tuple[str, ...], source: str) -> subprocess.CompletedProcess[b
     return subprocess.run(command, input=source.encode(), capture_output=True, timeout=SECONDS, check=False)
 
 
-def _ways(form: str = "svg") -> list[tuple[list[str], str]]:
+def _ways() -> list[tuple[list[str], str]]:
     ways = []
     if dot := shutil.which("dot"):
-        ways.append(([dot, f"-T{form}"], "dot"))
+        ways.append(([dot, "-TFORM"], "dot"))
     if importlib.util.find_spec("pygraphviz"):
-        ways.append(([sys.executable, "-c", _CHILD.format(form)], "pygraphviz"))
+        ways.append(([sys.executable, "-c", _CHILD], "pygraphviz"))
     return ways

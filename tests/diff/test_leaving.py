@@ -11,10 +11,10 @@ import statistics
 import numpy as np
 import pytest
 import torch
-from helpers.diff.trace import trace
 
 from helpers.diff.arrays import Array, vjp
 from helpers.diff.forward import Dual, derivative, jacobian
+from helpers.diff.graph import trace
 from helpers.diff.lagrange import Program
 from helpers.diff.scalar import Scalar
 

@@ -175,7 +175,7 @@ def test_too_large_a_graph_is_refused():
 
 
 def test_without_graphviz_it_is_text_with_a_hint(monkeypatch):
-    monkeypatch.setattr(drawing, "_ways", lambda form="svg": [])
+    monkeypatch.setattr(drawing, "_ways", list)
     shown = plot_trace(FIGURE_1)._repr_mimebundle_()
     assert "<svg" not in shown["text/html"]
     assert "pip install pygraphviz" in shown["text/html"]
@@ -202,7 +202,7 @@ def test_without_dot_the_package_draws(monkeypatch):
 def test_a_drawer_that_fails_or_crashes_leaves_text_with_the_reason(monkeypatch):
     assert drawing.draw("digraph { a -> ").svg is None
     crash = [drawing.sys.executable, "-c", "import os; os.abort()"]
-    monkeypatch.setattr(drawing, "_ways", lambda form="svg": [(crash, "a faulty drawer")])
+    monkeypatch.setattr(drawing, "_ways", lambda: [(crash, "a faulty drawer")])
     assert "a faulty drawer did not draw it: exit status" in drawing.draw("digraph { x -> f }").drawn
 
 
