@@ -142,7 +142,7 @@ def build(
     split: int,
     options: Mapping[str, Any],
     /,
-    *,
+    *unnamed: object,
     samples: int | None = None,
     noise: float = 0.0,
     seed: int | None = 0,
@@ -173,6 +173,8 @@ def build(
     TypeError, ValueError
         If an argument is of the wrong kind or out of its range; the message names it.
     """
+    if unnamed:
+        raise TypeError(f"give each option by its name, such as samples=500, got {', '.join(map(repr, unnamed))}")
     known(given, ["samples", "noise", "seed", *options])
     arguments = {name: options[name].check(name, value) for name, value in given.items()}
     if samples is not None:

@@ -204,6 +204,11 @@ def test_options_of_a_data_set_are_checked_by_name(name, option, values):
             datasets[name].train(samples=5, **{option: value})
 
 
+def test_options_are_given_by_name():
+    with pytest.raises(TypeError, match="by its name, such as samples=500, got 500"):
+        datasets["moons"].train(500)
+
+
 def test_too_many_digits_are_refused():
     with pytest.raises(ValueError, match="samples must be 797 or less"):
         datasets["digits"].test(samples=798)
