@@ -13,11 +13,13 @@ import numpy as np
 from contourpy import FillType, LineType, SerialContourGenerator, ZInterp
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
+from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike, NDArray
 
+from helpers.options import Whole
 from helpers.plots.fields import FieldImage
-from helpers.plots.pictures import COLOURS, MARKERS, TEXT, Picture, label, new_axes
+from helpers.plots.pictures import COLOURS, MARKERS, PIECES, TEXT, Picture, label, new_axes, percent
 
 Array = NDArray[np.floating]
 Predict = Callable[[Array], ArrayLike]
@@ -38,6 +40,8 @@ class Grid:
         corners = np.asarray(X, dtype=np.float32)
         if corners.ndim != 2 or corners.shape[1] != 2 or not len(corners):
             raise ValueError(f"X must have shape (n, 2): only the plane can be drawn, got {corners.shape}")
+        if not np.isfinite(corners).all():
+            raise ValueError("X must be finite: a point with NaN or infinity has no place in the plane")
         if size < 2:
             raise ValueError(f"size must be 2 or more, got {size}")
         reach = 1.1 * float(np.abs(corners).max())
@@ -66,12 +70,17 @@ class DecisionField(Picture):
             "the black line, where the decision turns; the paler the colour, the closer the call.",
         )
         self.grid, self.ax, self.share = grid, ax, float("nan")
-        self.image = FieldImage(ax, extent=grid.extent, origin="lower", interpolation="bilinear", zorder=0)
+        self.shares: list[float] = []
+        self.span, self.drawn = (0.0, 1.0), (0, 0)  # of the scores; points drawn, and points given
+        reach = grid.extent[1] * grid.size / (grid.size - 1)  # half a cell more: the outermost points lie on the edge
+        self.image = FieldImage(
+            ax, extent=(-reach, reach, -reach, reach), origin="lower", interpolation="bilinear", zorder=0
+        )
         self.image.show(np.full((grid.size, grid.size), 128, dtype=np.uint8))
         ax.add_image(self.image)
         left, right, bottom, top = grid.extent
         ax.set(xlim=(left, right), ylim=(bottom, top), aspect="equal")
-        (self.line,) = ax.plot([], [], color="black", linewidth=1.5, zorder=2, scalex=False, scaley=False)
+        (self.line,) = ax.plot([], [], gid=PIECES, color="black", linewidth=1.5, zorder=2, scalex=False, scaley=False)
         label(ax, title, "$x_0$", "$x_1$")
         ax.locator_params(nbins=4)
         self.changing = [self.image, self.line]
@@ -95,24 +104,38 @@ class DecisionField(Picture):
             raise ValueError(f"scores must have shape ({len(self.grid.points)}, k), got {s.shape}")
         if not np.isfinite(s).all():
             raise ValueError("scores must be finite; the net has diverged")
+        self.span = (float(s.min()), float(s.max()))
         square = s.reshape(self.grid.size, self.grid.size, -1)
         if s.shape[1] == 1:
             signed = 2 * square[..., 0] - 1
             self.image.show(np.rint(127.5 * (signed.clip(-1, 1) + 1)).astype(np.uint8))
             segments = self.grid.boundaries(signed)
             self.share = float((s >= 0.5).mean())
+            self.shares = [1 - self.share, self.share]
         else:
             self.image.show(_class_colours(square))
             segments = [line for c in range(s.shape[1]) for line in self.grid.boundaries(_lead(square, c))]
-            self.share = float((s.argmax(1) == 1).mean())
+            self.shares = [float((s.argmax(1) == c).mean()) for c in range(s.shape[1])]
+            self.share = self.shares[1]
         gap = np.full((1, 2), np.nan)  # lifts the pen between two pieces of the boundary
         points = np.concatenate([part for segment in segments for part in (segment, gap)] or [gap])
         self.line.set_data(*points.T)
 
     @property
-    def description(self) -> str:
-        """The share of the plane that the layer gives to class 1."""
-        return f"{self.ax.get_title() or 'Decision field'}: {self.share:.0%} of the square is given to class 1."
+    def words(self) -> str:
+        """The share of the plane that each class is given, what the colours hide, how many points there are."""
+        title = self.ax.get_title() or "Decision field"
+        if not self.shares:
+            return f"{title}: nothing has been drawn yet."
+        if len(self.shares) == 2:
+            text = f"{title}: {percent(self.share)} of the square is given to class 1."
+        else:
+            given = ", ".join(f"{percent(share)} to class {c}" for c, share in enumerate(self.shares))
+            text = f"{title}: of the square is given {given}."
+        low, high = self.span
+        if len(self.shares) == 2 and (low < 0 or high > 1):
+            text += f" Scores go from {low:.3g} to {high:.3g}; below 0 and above 1 the colours do not change."
+        return f"{text} {drawn_of(*self.drawn)}".strip()
 
 
 def decision_boundary(
@@ -150,22 +173,25 @@ def decision_boundary(
     field = DecisionField(Grid(X, size), ax, title)
     field.update(predict(field.grid.points))
     if Y is not None:
-        draw_points(X, Y, ax)
+        marks = draw_points(X, Y, ax)
+        field.drawn = sum(counts(marks)), len(np.asarray(X))
     return field
 
 
 class Scatter(Picture):
     """The points of a data set, a colour and a marker a class."""
 
-    def __init__(self, ax: Axes, marks: list[Line2D], counts: list[int]) -> None:
+    def __init__(self, ax: Axes, marks: list[Line2D], total: int) -> None:
         super().__init__(ax.figure, "which classes a straight line could separate, and which it could not.")  # type: ignore[arg-type]
-        self.ax, self.marks, self.counts = ax, marks, counts
+        self.ax, self.marks, self.total = ax, marks, total
 
     @property
-    def description(self) -> str:
-        """How many points of each class."""
-        classes = ", ".join(f"{n} of class {c} ({MARKERS[c % 10]})" for c, n in enumerate(self.counts))
-        return f"{self.ax.get_title() or 'Points'} in the plane: {classes}."
+    def words(self) -> str:
+        """How many points of each class are drawn, and of how many."""
+        drawn = counts(self.marks)
+        pairs = zip(drawn, self.marks)
+        classes = ", ".join(f"{n:,} of {mark.get_label()} ({mark.get_marker()})" for n, mark in pairs)
+        return f"{self.ax.get_title() or 'Points'} in the plane: {classes}. {drawn_of(sum(drawn), self.total)}".strip()
 
 
 def plot_dataset(X: ArrayLike, Y: ArrayLike, *, ax: Axes | None = None, title: str = "", limit: int = 400) -> Scatter:
@@ -195,12 +221,20 @@ def plot_dataset(X: ArrayLike, Y: ArrayLike, *, ax: Axes | None = None, title: s
     label(ax, title, "$x_0$", "$x_1$")
     ax.set(xlim=(left, right), ylim=(bottom, top), aspect="equal")
     ax.locator_params(nbins=5)
-    ax.legend(fontsize=TEXT, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
-    return Scatter(ax, marks, [int(n) for n in np.bincount(class_of(Y))])
+    total = len(np.asarray(X))
+    legend = ax.legend(fontsize=TEXT, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
+    if limit < total:
+        legend.set_title(f"{limit:,} of {total:,}\npoints", FontProperties(size=TEXT))
+    return Scatter(ax, marks, total)
 
 
 def draw_points(X: ArrayLike, Y: ArrayLike, ax: Axes, limit: int = 150) -> list[Line2D]:
     """Put the first ``limit`` points on the axes and return the artists, one a class."""
+    Whole(1).check("limit", limit)
+    if len(np.asarray(X)) != len(np.asarray(Y)):
+        raise ValueError(
+            f"X and Y must have one row a point each, got {len(np.asarray(X))} and {len(np.asarray(Y))} rows"
+        )
     x, classes = np.asarray(X, dtype=float)[:limit], class_of(Y)[:limit]
     marks = []
     for c in np.unique(classes):
@@ -213,9 +247,21 @@ def draw_points(X: ArrayLike, Y: ArrayLike, ax: Axes, limit: int = 150) -> list[
     return marks
 
 
+def counts(marks: list[Line2D]) -> list[int]:
+    """Return how many points each artist has."""
+    return [len(np.asarray(mark.get_xdata())) for mark in marks]
+
+
+def drawn_of(drawn: int, total: int) -> str:
+    """Say how many of the points are drawn where these are not all."""
+    return f"Only the first {drawn:,} of {total:,} points are drawn." if drawn < total else ""
+
+
 def class_of(Y: ArrayLike) -> NDArray[np.intp]:
     """Return the class of each row of targets, (n, k) -> (n,): a column is cut at 0.5, of several the largest wins."""
     y = np.asarray(Y, dtype=float)
+    if np.isnan(y).any():
+        raise ValueError("Y must hold no NaN: it is of no class")
     if y.ndim != 2 or not y.shape[1]:
         raise ValueError(f"Y must have shape (n, k), got {y.shape}")
     return (y[:, 0] >= 0.5).astype(np.intp) if y.shape[1] == 1 else y.argmax(axis=1)

@@ -44,7 +44,7 @@ class Angles(Picture):
         axes[0].legend(fontsize=TEXT - 1)
 
     @property
-    def description(self) -> str:
+    def words(self) -> str:
         """First and last median angle of each block."""
         parts = []
         for name, values in self.angles.items():
@@ -68,8 +68,10 @@ def plot_angles(angles: Mapping[str, ArrayLike]) -> Angles:
         Shows itself in a notebook.
     """
     values = {name: np.asarray(v, dtype=float) for name, v in angles.items()}
-    if not values or any(v.ndim != 3 or not v.size for v in values.values()):
-        raise ValueError("angles must map names to arrays (seeds, epochs, blocks), none of them empty")
+    if not values or any(v.ndim != 3 or not v.size or not np.isfinite(v).all() for v in values.values()):
+        raise ValueError(
+            "angles must map names to arrays (seeds, epochs, blocks) of finite numbers, none of them empty"
+        )
     return Angles(new_figure(4.8 * len(values) + 0.6, 3.8), values)
 
 
@@ -99,7 +101,7 @@ class Differences(Picture):
         label(ax, "", x_label)
 
     @property
-    def description(self) -> str:
+    def words(self) -> str:
         """Mean and interval of every row."""
         rows = "; ".join(f"{name} {values.mean():+.3f} ± {reach:.3f}" for name, values, reach in self.rows)
         return f"{self.ax.get_xlabel()}, mean and half interval: {rows}."
@@ -126,8 +128,9 @@ def plot_differences(
     """
     values = {h: {n: np.asarray(v, dtype=float) for n, v in group.items()} for h, group in groups.items()}
     count = sum(len(group) for group in values.values())
-    if not count or any(v.ndim != 1 or not v.size for group in values.values() for v in group.values()):
-        raise ValueError("groups must map headings to rows of one-dimensional, non-empty differences")
+    rows = [v for group in values.values() for v in group.values()]
+    if not count or any(v.ndim != 1 or not v.size or not np.isfinite(v).all() for v in rows):
+        raise ValueError("groups must map headings to rows of one-dimensional, non-empty, finite differences")
     return Differences(new_axes(9.6, 1.0 + 0.33 * count), values, half_width, x_label)
 
 
@@ -150,13 +153,18 @@ class RuleTable(Picture):
         ax.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0, labelsize=TEXT)
 
     @property
-    def description(self) -> str:
+    def words(self) -> str:
         """Every median."""
         rows = (
-            f"{rule}: " + ", ".join(f"{data} {_median(v):.3f}" for data, v in row.items())
-            for rule, row in self.table.items()
+            f"{rule}: " + ", ".join(f"{data} {_said(v)}" for data, v in row.items()) for rule, row in self.table.items()
         )
-        return f"Median test accuracies. {'; '.join(rows)}."
+        medians = np.array([_median(v) for row in self.table.values() for v in row.values()])
+        below = (
+            f" {count} medians lie below 0.5, where the shade no longer changes."
+            if (count := int((medians < 0.5).sum()))
+            else ""
+        )
+        return f"Median test accuracies, shaded from 0.5 to 1. {'; '.join(rows)}.{below}"
 
 
 def _median(values: Floats) -> float:
@@ -168,7 +176,15 @@ def _cell(values: Floats) -> str:
     good = values[np.isfinite(values)]
     if not len(good):
         return "failed"
-    return f"{np.median(good):.3f}\n{good.min():.2f} to {good.max():.2f}"
+    lost = len(values) - len(good)
+    return f"{np.median(good):.3f}\n{good.min():.2f} to {good.max():.2f}" + (f"\n{lost} failed" if lost else "")
+
+
+def _said(values: Floats) -> str:
+    lost = int((~np.isfinite(values)).sum())
+    if lost == len(values):
+        return "failed"
+    return f"{_median(values):.3f}" + (f" ({lost} of {len(values)} failed)" if lost else "")
 
 
 def plot_rule_table(table: Mapping[str, Mapping[str, ArrayLike]]) -> RuleTable:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from helpers.plots.curves import Curves
-from helpers.plots.pictures import TEXT, Recording, label, new_figure
+from helpers.plots.pictures import TEXT, Recording, label, new_figure, to_edge
 
 LOOK_FOR = (
     "whether the gaps go to zero, and whether the difference to the adjoints goes with them: it does with the weights "
@@ -105,12 +105,15 @@ class ConstraintProgress(Recording):
                 rows = [row + list(m.adjoint_sizes) for row, m in zip(rows, self.history)]
             columns = np.array(rows, dtype=float).reshape(len(rows), len(curves.lines)).T
             if curves.log:
-                columns = np.where(columns == 0, np.nan, np.maximum(columns, SMALLEST))
+                columns = np.where(columns == 0, np.nan, columns)
+                columns = np.array(
+                    [to_edge(line, c, SMALLEST, np.inf) for line, c in zip(curves.lines.values(), columns)]
+                )
             stretched |= curves.update(self.x, dict(zip(curves.lines, columns)))
         return stretched
 
     @property
-    def description(self) -> str:
+    def words(self) -> str:
         """What was measured last, layer by layer."""
         if not self.history:
             return "Nothing has been recorded yet."

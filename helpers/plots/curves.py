@@ -63,8 +63,12 @@ class Curves(Picture):
         seen = [np.empty(0)]
         for name, y in values.items():
             ys = np.asarray(y, dtype=float)
+            if ys.shape != xs.shape or xs.ndim != 1:
+                raise ValueError(
+                    f"values of {name!r} must have one number for each x, got the shapes {ys.shape}, {xs.shape}"
+                )
             self.lines[name].set_data(xs, ys)
-            seen.append(ys[ys > self.floor] if self.log else ys)
+            seen.append(ys[(ys > 0) & (ys >= self.floor)] if self.log else ys)
         return self.stretch(xs, np.concatenate(seen))
 
     def clear(self, x: ArrayLike, y: ArrayLike) -> None:
@@ -92,14 +96,14 @@ class Curves(Picture):
         return before != (self.ax.get_xlim(), self.ax.get_ylim())
 
     @property
-    def description(self) -> str:
+    def words(self) -> str:
         """Where each line starts and where it ends."""
         parts = []
         for name, line in self.lines.items():
             y = np.asarray(line.get_ydata(), dtype=float)
             if len(y):
                 parts.append(f"{name} from {y[0]:.3g} to {y[-1]:.3g}")
-        return f"{self.ax.get_ylabel()} over {self.ax.get_xlabel()}: {'; '.join(parts)}."
+        return f"{self.ax.get_ylabel()} over {self.ax.get_xlabel()}: {'; '.join(parts) or 'nothing yet'}."
 
 
 def _round_out(low: float, high: float, log: bool) -> tuple[float, float]:
@@ -166,7 +170,7 @@ class Spread(Picture):
         self.ax, self.groups = ax, groups
 
     @property
-    def description(self) -> str:
+    def words(self) -> str:
         """Median, smallest and largest value of each group, and how many runs failed."""
         return f"{self.ax.get_xlabel()}. " + " ".join(f"{name}: {_summary(v)}." for name, v in self.groups.items())
 

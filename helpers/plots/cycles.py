@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike, NDArray
 
-from helpers.plots.pictures import COLOURS, DASHES, MARKERS, TEXT, Picture, label, new_figure
+from helpers.plots.pictures import COLOURS, DASHES, MARKERS, TEXT, Picture, label, new_figure, to_edge
 
 LOW, HIGH = 1e-17, 1e4  # what the logarithmic axis holds; what lies beyond is drawn at its edge
 REACH = 2.6  # the half side of the square in which eigenvalues are drawn; those beyond it lie on its edge
@@ -42,6 +42,7 @@ class CyclePicture(Picture):
         (self.outside,) = self.plane.plot([], [], MARKERS[1], color=COLOURS[1], label="outside", **look)
         self.plane.legend(fontsize=TEXT - 1, loc="upper left", ncols=2)
         self.lines: dict[str, Line2D] = {}
+        self.values: dict[str, NDArray[np.float64]] = {}
         for i, name in enumerate(
             ("change of z in step k", "error of the gradient through k steps", "ρ to the power k")
         ):
@@ -69,12 +70,15 @@ class CyclePicture(Picture):
         self.radius = float(sizes.max(initial=0.0))
         for dots, chosen in ((self.inside, sizes < 1), (self.outside, sizes >= 1)):
             shown = self.eigenvalues[chosen]
-            dots.set_data(np.clip(shown.real, -REACH, REACH), np.clip(shown.imag, -REACH, REACH))
+            far = (np.abs(shown.real) > REACH) & (np.abs(shown.imag) <= REACH)
+            place = to_edge(dots, shown.imag, -REACH, REACH, int(far.sum()))
+            dots.set_data(np.clip(shown.real, -REACH, REACH), place)
         k = np.arange(len(np.asarray(changes)))
         with np.errstate(over="ignore"):
             powers = self.radius ** k.astype(float)
         for line, values in zip(self.lines.values(), (changes, errors, powers)):
-            line.set_data(k, np.clip(np.asarray(values, dtype=float), 2 * LOW, HIGH / 2))
+            self.values[str(line.get_label())] = np.asarray(values, dtype=float)
+            line.set_data(k, to_edge(line, values, 2 * LOW, HIGH / 2))
 
     def choose(self, k: int) -> None:
         """Mark a number of steps."""
@@ -82,12 +86,11 @@ class CyclePicture(Picture):
         self.mark.set_xdata([k, k])
 
     def value(self, name: str, k: int) -> float:
-        """Return what a curve shows at step k."""
-        shown: NDArray[np.float64] = np.asarray(self.lines[name].get_ydata(), dtype=float)
-        return float(shown[k])
+        """Return the value of a curve at step k, which is drawn at the edge where the axis does not hold it."""
+        return float(self.values[name][k])
 
     @property
-    def description(self) -> str:
+    def words(self) -> str:
         """How many eigenvalues lie outside, and what the curves say at the marked step and at the last."""
         outside = int((np.abs(self.eigenvalues) >= 1).sum())
         last = len(np.asarray(self.lines["change of z in step k"].get_ydata())) - 1

@@ -1,10 +1,10 @@
 """The scalar map behind idempotent nets: its graph, a cobweb of its iterates, and where every start ends.
 
 >>> import numpy as np
->>> a = np.linspace(-1, 2, 7)
+>>> a = np.linspace(0, 1, 7)
 >>> picture = plot_cobweb(a, 3 * a**2 - 2 * a**3, [0.75, 0.84375], name="3a² - 2a³")
 >>> picture.description
-'3a² - 2a³ from -1 to 2, and its iterates: from 0.75 to 0.8438 in 1 step.'
+'3a² - 2a³ from 0 to 1, and its iterates: from 0.75 to 0.8438 in 1 step.'
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike, NDArray
 
-from helpers.plots.pictures import COLOURS, DASHES, MARKERS, TEXT, Picture, label, new_figure
+from helpers.plots.pictures import COLOURS, DASHES, MARKERS, PIECES, TEXT, Picture, label, new_figure, percent
 
 Floats = NDArray[np.float64]
 
@@ -50,17 +50,21 @@ class ScalarMaps(Picture):
         """Mark a place on each curve."""
         self.mark = mark
         for name, dot in self.dots.items():
-            dot.set_data([mark], [np.interp(mark, self.a, self.maps[name])])
+            dot.set_data([mark], [self.at(name, mark)])
+
+    def at(self, name: str, mark: float) -> float:
+        """Return the value of a curve at a place; NaN where it is not drawn."""
+        return float(np.interp(mark, self.a, self.maps[name], left=np.nan, right=np.nan))
 
     @property
-    def description(self) -> str:
+    def words(self) -> str:
         """What each curve is at both ends and at the mark."""
-        parts = [
-            f"{name} is {values[0]:.3g} at {self.a[0]:.3g}, {np.interp(self.mark, self.a, values):.3g} at "
-            f"{self.mark:.3g} and {values[-1]:.3g} at {self.a[-1]:.3g}"
-            for name, values in self.maps.items()
-        ]
-        return f"{len(parts)} curves. {'; '.join(parts)}."
+        parts = []
+        for name, values in self.maps.items():
+            here = self.at(name, self.mark)
+            middle = "" if np.isnan(here) else f"{here:.3g} at {self.mark:.3g} and "
+            parts.append(f"{name} is {values[0]:.3g} at {self.a[0]:.3g}, {middle}{values[-1]:.3g} at {self.a[-1]:.3g}")
+        return f"{len(parts)} curves. {'; '.join(parts)}.{outside(self.mark, self.a)}"
 
 
 def plot_scalar_maps(a: ArrayLike, maps: Mapping[str, ArrayLike], *, mark: float = 0.6) -> ScalarMaps:
@@ -113,22 +117,25 @@ class Cobweb(Picture):
         self.changing = [self.stairs, self.start, self.iterates]
 
     def update(self, path: ArrayLike) -> None:
-        """Show other iterates, shape (steps + 1,), the start first; what is not finite is left out."""
+        """Show other iterates, shape (steps + 1,), the start first, up to the first that is not finite or is huge."""
         self.path = np.asarray(path, dtype=float)
-        shown = self.path[np.abs(self.path) < FAR]  # a diverging iteration stays beyond this once it is there
+        far = np.flatnonzero(~(np.abs(self.path) < FAR))
+        shown = self.path[: far[0] if len(far) else None]
         corners = np.repeat(shown, 2)
         self.stairs.set_data(corners[:-1], np.append(shown[:1], corners[2:]))
         self.start.set_data(shown[:1], shown[:1])
         self.iterates.set_data(np.arange(len(shown)), shown)
 
     @property
-    def description(self) -> str:
+    def words(self) -> str:
         """The range, the start and the last iterate."""
         steps, last = len(self.path) - 1, self.path[-1]
         end = f"to {last:.4g}" if abs(last) < FAR else "beyond all bounds"
+        drawn = len(np.asarray(self.iterates.get_xdata()))
+        cut = f" Only the first {drawn} of {steps + 1} iterates are drawn." if drawn <= steps else ""
         return (
             f"{self.name} from {self.a[0]:.3g} to {self.a[-1]:.3g}, and its iterates: from {self.path[0]:.4g} {end} "
-            f"in {steps} step{'' if steps == 1 else 's'}."
+            f"in {steps} step{'' if steps == 1 else 's'}.{cut}"
         )
 
 
@@ -165,11 +172,12 @@ class Basins(Picture):
 
     def __init__(self, figure: Figure, a: Floats, ends: Floats) -> None:
         super().__init__(figure, "intervals that take turns, ever narrower towards the edge, and by the same factor.")
-        self.a, self.ends = a, which_end(ends)
+        self.a, self.ends, self.mark = a, which_end(ends), float("nan")
         self.near: tuple[Floats, NDArray[np.int64]] = (np.empty(0), np.empty(0, dtype=np.int64))
 
     def choose(self, mark: float) -> None:
         """Mark a start."""
+        self.mark = mark
         if not self.changing:
             self.changing = [self.figure.axes[0].axvline(mark, color="black", linewidth=2)]
         for line in self.changing:
@@ -180,16 +188,23 @@ class Basins(Picture):
         for row, name in enumerate(ENDS):
             here = np.where(ends == row, float(row), np.nan)
             # a start alone between others has no neighbour to draw a line to: the markers show it
-            look: dict[str, Any] = {"linewidth": 9, "solid_capstyle": "butt", "marker": "|", "markersize": 9}
+            look: dict[str, Any] = {
+                "gid": PIECES,
+                "linewidth": 9,
+                "solid_capstyle": "butt",
+                "marker": "|",
+                "markersize": 9,
+            }
             ax.plot(x, here, color=COLOURS[row], label=name, **look)
         ax.set_yticks(range(len(ENDS)), ENDS)
         ax.set_ylim(len(ENDS) - 0.5, -0.5)
         ax.grid(axis="x", alpha=0.3)
 
     @property
-    def description(self) -> str:
+    def words(self) -> str:
         """The share of each end, and how often it changes along the line."""
-        shares = ", ".join(f"{np.mean(self.ends == row):.1%} {name}" for row, name in enumerate(ENDS))
+        shares = ", ".join(f"{percent(float(np.mean(self.ends == row)), 1)} {name}" for row, name in enumerate(ENDS))
+        marked = "" if np.isnan(self.mark) else f" Marked: the start {self.mark:.4g}.{outside(self.mark, self.a)}"
         changes = int(np.count_nonzero(np.diff(self.ends)))
         text = f"Starts from {self.a[0]:.4g} to {self.a[-1]:.4g}: {shares}; the end changes {changes} times on the way."
         if len(self.near[0]):
@@ -197,7 +212,7 @@ class Basins(Picture):
             text += (
                 f" Over the distance to the edge, {self.near[0].min():.1g} to {self.near[0].max():.1g}: {turns} times."
             )
-        return text
+        return text + marked
 
 
 def plot_basins(
@@ -251,13 +266,18 @@ def plot_basins(
     return picture
 
 
-def which_end(last: Floats) -> NDArray[np.int64]:
-    """Return for each last iterate the index of its end in `ENDS`."""
+def which_end(last: Floats | NDArray[np.complex128]) -> NDArray[np.int64]:
+    """Return for each last iterate, real or complex, the index of its end in `ENDS`."""
     ends = np.full(last.shape, ENDS.index("neither so far"), dtype=np.int64)
     ends[np.abs(last) < 1e-3] = 0
     ends[np.abs(last - 1) < 1e-3] = 1
     ends[~(np.abs(last) < FAR)] = ENDS.index("diverges")  # NaN and infinite ones too
     return ends
+
+
+def outside(mark: float, a: Floats) -> str:
+    """Say that a marked place is not drawn, where that is so."""
+    return "" if a[0] <= mark <= a[-1] else f" {mark:.4g} lies outside the drawn range, and is not marked."
 
 
 def _growing(a: ArrayLike) -> Floats:

@@ -12,8 +12,20 @@ from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike, NDArray
 
 from helpers.plots.curves import Curves
-from helpers.plots.idempotent import which_end
-from helpers.plots.pictures import COLOURS, DASHES, MARKERS, TEXT, Picture, Recording, label, new_figure
+from helpers.plots.idempotent import ENDS, which_end
+from helpers.plots.pictures import (
+    COLOURS,
+    DASHES,
+    MARKERS,
+    PIECES,
+    TEXT,
+    Picture,
+    Recording,
+    label,
+    new_figure,
+    percent,
+    to_edge,
+)
 
 Floats = NDArray[np.float64]
 Complexes = NDArray[np.complex128]
@@ -33,18 +45,22 @@ class EigenvalueFlow(Picture):
         self.paths = paths
         plane, ax = figure.subplots(1, 2, width_ratios=(1.1, 1))
         colours = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in PALE], dtype=np.uint8)
-        kinds = which_end(np.where(np.abs(ends) < 1e-3, 0, np.where(np.abs(ends - 1) < 1e-3, 1, np.abs(ends) + 0.5)))
+        self.ends = kinds = which_end(ends)
         extent = (real[0], real[-1], imaginary[0], imaginary[-1])
-        plane.imshow(colours[kinds], origin="lower", extent=extent, interpolation="nearest")
-        for name, colour in (("to 0", PALE[0]), ("to 1", PALE[1]), ("diverges", PALE[3])):
+        dx, dy = ((places[-1] - places[0]) / (len(places) - 1) / 2 for places in (real, imaginary))
+        cells = (extent[0] - dx, extent[1] + dx, extent[2] - dy, extent[3] + dy)  # each point of the grid has one
+        plane.imshow(colours[kinds], origin="lower", extent=cells, interpolation="nearest")
+        for name, colour in zip(ENDS, PALE):
             plane.plot([], [], "s", color=colour, markersize=12, markeredgecolor="#555555", label=name)
         steps = np.arange(len(paths))
         gap = np.minimum(np.abs(paths), np.abs(paths - 1))
         for i, path in enumerate(paths.T):
             look_of = {"color": COLOURS[i % 7], "marker": MARKERS[i % 10], "markersize": 5}
             plane.plot(path.real, path.imag, linewidth=1.4, **look_of)
-            shown = np.where(gap[:, i] < LARGEST, np.maximum(gap[:, i], SMALLEST), np.nan)
-            ax.plot(steps, shown, linestyle=DASHES[i % 4], **look_of)
+            (line,) = ax.plot(steps, np.ones(len(steps)), linestyle=DASHES[i % 4], **look_of)
+            line.set_ydata(np.where(gap[:, i] < LARGEST, to_edge(line, gap[:, i], SMALLEST, np.inf), np.nan))
+        ax.relim()
+        ax.autoscale_view()
         plane.legend(fontsize=TEXT - 1, loc="upper right")
         plane.set(xlim=extent[:2], ylim=extent[2:])
         ax.set_yscale("log")
@@ -53,10 +69,12 @@ class EigenvalueFlow(Picture):
         label(ax, "distance to 0 or 1, whichever is nearer", "step")
 
     @property
-    def description(self) -> str:
+    def words(self) -> str:
         """Where each eigenvalue begins and ends."""
         parts = [f"{path[0]:.3g} to {path[-1]:.3g}" for path in self.paths.T]
-        return f"{len(parts)} eigenvalues over {len(self.paths) - 1} steps: {'; '.join(parts)}."
+        shares = ", ".join(f"{percent(float(np.mean(self.ends == k)), 1)} {name}" for k, name in enumerate(ENDS))
+        flow = f"{len(parts)} eigenvalues over {len(self.paths) - 1} steps: {'; '.join(parts)}."
+        return f"{flow} Of the plane behind them {shares}."
 
 
 def plot_eigenvalue_flow(paths: ArrayLike, *, real: ArrayLike, imaginary: ArrayLike, ends: ArrayLike) -> EigenvalueFlow:
@@ -78,7 +96,7 @@ def plot_eigenvalue_flow(paths: ArrayLike, *, real: ArrayLike, imaginary: ArrayL
     """
     path, last = np.asarray(paths, dtype=complex), np.asarray(ends, dtype=complex)
     x, y = np.asarray(real, dtype=float), np.asarray(imaginary, dtype=float)
-    if path.ndim != 2 or last.shape != (len(y), len(x)):
+    if path.ndim != 2 or min(x.size, y.size) < 2 or last.shape != (len(y), len(x)):
         raise ValueError(f"paths must be (steps + 1, n) and ends {(len(y), len(x))}, got {path.shape} and {last.shape}")
     return EigenvalueFlow(new_figure(10.5, 4.6), path, x, y, last)
 
@@ -168,7 +186,9 @@ class IdempotentProgress(Recording):
     def move(self) -> None:
         """Put points and lines where they were recorded last."""
         for state, points, lines, words in zip(self.history[-1], self.points, self.lines, self.titles):
-            ends = np.stack([state.outputs, state.again], axis=1).clip(-REACH, REACH)
+            both = np.stack([state.outputs, state.again], axis=1)
+            ends = both.clip(-REACH, REACH)
+            to_edge(points, np.abs(both[:, 0]).max(axis=1), 0, REACH)
             points.set_data(ends[:, 0, 0], ends[:, 0, 1])
             lines.set_segments(list(ends))
             words.set_text(verdict(state))
@@ -178,13 +198,15 @@ class IdempotentProgress(Recording):
         stretched = False
         for curves, field in zip(self.curves.values(), ("error", "trace", "rank")):
             columns = np.array([[getattr(s, field) for s in states] for states in self.history], dtype=float)
-            columns = np.maximum(columns, SMALLEST) if curves.log else columns
             columns[np.abs(columns) > LARGEST] = np.nan
+            if curves.log:
+                shown = (to_edge(line, c, SMALLEST, np.inf) for line, c in zip(curves.lines.values(), columns.T))
+                columns = np.stack(list(shown), axis=1)
             stretched |= curves.update(self.x, dict(zip(self.rules, columns.T)))
         return stretched
 
     @property
-    def description(self) -> str:
+    def words(self) -> str:
         """Error, trace and rank of each rule at the end, and whether it diverged or collapsed."""
         if not self.history:
             return "Nothing has been recorded yet."
@@ -214,12 +236,12 @@ class RateSweep(Picture):
         top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(1.7, 1))
         for i, (rule, runs) in enumerate(errors.items()):
             shift = 1.05 ** (i - 1)  # rules side by side: none covers another
-            look_of = {"color": COLOURS[i], "marker": MARKERS[i]}
+            look_of = {"color": COLOURS[i], "marker": MARKERS[i], "gid": PIECES}
             kept = np.where(zero[rule], np.nan, np.maximum(runs, SMALLEST))
             top.plot(rates * shift, kept.T, linestyle="", markersize=3, alpha=0.35, **look_of)
             median = [np.median(c[np.isfinite(c)]) if np.isfinite(c).any() else np.nan for c in kept.T]
             top.plot(rates * shift, median, linestyle=DASHES[i], linewidth=2.2, label=rule, **look_of)
-            for counts, style, what in ((np.isnan(runs), "-", "diverged"), (zero[rule], ":", "the zero map")):
+            for counts, style, what in ((~np.isfinite(runs), "-", "diverged"), (zero[rule], ":", "the zero map")):
                 line = {"linestyle": style, "linewidth": 2.2, "label": f"{what}: {rule}"}
                 bottom.plot(rates * shift, counts.sum(0), **look_of, **line)
         self.runs = len(next(iter(errors.values())))
@@ -234,7 +256,7 @@ class RateSweep(Picture):
             ax.legend(fontsize=TEXT - 1, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
 
     @property
-    def description(self) -> str:
+    def words(self) -> str:
         """For each rule and rate: median error of the runs that count, diverged runs, collapsed runs."""
         parts = []
         for rule, runs in self.errors.items():
@@ -242,10 +264,12 @@ class RateSweep(Picture):
             for j, rate in enumerate(self.rates):
                 good = runs[np.isfinite(runs[:, j]) & ~self.zero[rule][:, j], j]
                 middle = f"{np.median(good):.1g}" if len(good) else "none"
-                lost = int(np.isnan(runs[:, j]).sum())
+                lost = int((~np.isfinite(runs[:, j])).sum())
                 cells.append(f"{rate:g}: {middle}, {lost} diverged, {int(self.zero[rule][:, j].sum())} zero")
             parts.append(f"{rule} ({'; '.join(cells)})")
-        return f"Median error by learning rate, {self.runs} nets each. {'. '.join(parts)}."
+        low = sum(int(((runs < SMALLEST) & ~self.zero[rule]).sum()) for rule, runs in self.errors.items())
+        edge = f" {low} errors below {SMALLEST:g} are drawn there." if low else ""
+        return f"Median error by learning rate, {self.runs} nets each. {'. '.join(parts)}.{edge}"
 
 
 def plot_rates(rates: ArrayLike, errors: Mapping[str, ArrayLike], zero: Mapping[str, ArrayLike]) -> RateSweep:

@@ -36,10 +36,12 @@ class Images(Picture):
         ax.spines[:].set_visible(False)
 
     @property
-    def description(self) -> str:
+    def words(self) -> str:
         """How many images there are, and what the rows are."""
+        beyond = sum(int(((v < 0) | (v > 1)).sum()) for v in self.rows.values())
         return f"{self.count} images of {self.side} x {self.side} in each of {len(self.rows)} rows: " + (
             f"{'; '.join(self.rows)}."
+            + (f" {beyond:,} pixels lie beyond 0 to 1: drawn black or white." if beyond else "")
         )
 
 
@@ -62,4 +64,6 @@ def plot_images(rows: Mapping[str, ArrayLike], *, look_for: str) -> Images:
     shapes = {values.shape for values in images.values()}
     if len(shapes) != 1 or len(shape := shapes.pop()) != 2 or math.isqrt(shape[1]) ** 2 != shape[1]:
         raise ValueError("rows must hold arrays of one shape (k, side²), an image a line")
+    if not shape[0] or not all(np.isfinite(values).all() for values in images.values()):
+        raise ValueError("rows must hold an image each at least, and finite numbers")
     return Images(images, look_for)

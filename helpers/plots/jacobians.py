@@ -73,7 +73,7 @@ class JacobianPicture(Picture):
         self.ax, self.matrix, self.blocks = ax, matrix, blocks
 
     @property
-    def description(self) -> str:
+    def words(self) -> str:
         """Sizes, signs and pattern."""
         rows, columns = self.matrix.shape
         sizes = f"{_count(rows, 'row')} (outputs) and {_count(columns, 'column')} (inputs)"

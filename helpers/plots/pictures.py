@@ -6,12 +6,16 @@ import base64
 import html
 import io
 from typing import Any, Literal
+from weakref import WeakKeyDictionary
 
+import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from numpy.typing import ArrayLike, NDArray
 
 # Okabe & Ito (2008): eight colours that the colour-blind can tell apart (the yellow is left out: too pale for a line).
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
@@ -46,9 +50,14 @@ class Picture:
         self.slow: list[Artist] = []
 
     @property
-    def description(self) -> str:
-        """What the figure shows at present, in plain words, for a reader who does not see it."""
+    def words(self) -> str:
+        """What the figure shows at present, in plain words; each kind of picture has its own."""
         raise NotImplementedError
+
+    @property
+    def description(self) -> str:
+        """The words, for a reader who does not see the figure, and what of its data it does not show where it is."""
+        return " ".join(filter(None, (self.words, *not_shown(self.figure))))
 
     def settle(self) -> None:
         """Lay the figure out, then keep that layout: an update moves nothing that it does not change."""
@@ -105,3 +114,65 @@ def label(ax: Axes, title: str = "", x: str = "", y: str = "") -> None:
     ax.set_xlabel(x, fontsize=TEXT)
     ax.set_ylabel(y, fontsize=TEXT)
     ax.tick_params(labelsize=TEXT - 1)
+
+
+PIECES = "pieces"  # the gid of a line whose NaN lift the pen, or are told in the picture's own words
+_at_edge: WeakKeyDictionary[Artist, int] = WeakKeyDictionary()
+
+
+def to_edge(artist: Artist, values: ArrayLike, low: float, high: float, more: int = 0) -> NDArray[np.float64]:
+    """Return the values, what lies beyond moved to the edge, and remember how many of the artist's points that are."""
+    v = np.asarray(values, dtype=float)
+    _at_edge[artist] = int(((v < low) | (v > high)).sum()) + more
+    moved: NDArray[np.float64] = np.clip(v, low, high)
+    return moved
+
+
+def not_shown(figure: Figure) -> list[str]:
+    """Say, from the artists' own data, which points are not drawn, lie beyond the axes, or stand at an edge."""
+    found: dict[tuple[str, str], list[int]] = {}
+    for ax in figure.axes:
+        for artist in (*ax.lines, *ax.collections):
+            if artist.get_gid() == PIECES or not artist.get_visible():
+                continue
+            if isinstance(artist, Line2D):
+                data, transform = artist.get_data(), artist.get_transform()
+            else:
+                data, transform = np.ma.getdata(artist.get_offsets()).T, artist.get_offset_transform()
+            lost = beyond = np.zeros(len(np.atleast_1d(data[0])), dtype=bool)
+            for k, own in enumerate(transform.contains_branch_seperately(ax.transData)):
+                if own:
+                    values = np.atleast_1d(np.asarray(data[k], dtype=float))
+                    low, high = sorted(ax.get_xlim() if k == 0 else ax.get_ylim())
+                    log = (ax.get_xscale() if k == 0 else ax.get_yscale()) == "log"
+                    lost = lost | ~np.isfinite(values) | (log & (values <= 0))
+                    slack = 1e-9 * (abs(high) + abs(low))
+                    beyond = beyond | (values < low - slack) | (values > high + slack)
+            name = str(artist.get_label())
+            key = ("unnamed points" if name.startswith("_") else name, ax.get_title() or ax.get_ylabel())
+            counts = found.setdefault(key, [0, 0, 0, 0])
+            for i, number in enumerate((len(lost), lost.sum(), (beyond & ~lost).sum(), _at_edge.get(artist, 0))):
+                counts[i] += int(number)
+    said = []
+    for (name, where), (total, *counts) in found.items():
+        parts = zip(
+            counts, ("not drawn, having no value that the axes can hold", "beyond the axes", "moved to the edge")
+        )
+        what = ", ".join(f"{count:,} {words}" for count, words in parts if count)
+        if what:
+            said.append(f"Of the {total:,} points of {name}{f' ({where})' if where else ''}: {what}.")
+    return said
+
+
+def percent(share: float, digits: int = 0) -> str:
+    """Write a share as a percentage that is 0 or 100 only where the share is.
+
+    >>> percent(0.9996, 1), percent(1), percent(0.001), percent(0.25)
+    ('over 99.9%', '100%', 'under 1%', '25%')
+    """
+    text, step = f"{share:.{digits}%}", 10.0 ** -(digits + 2)
+    if 0 < share < 1 and text == f"{0:.{digits}%}":
+        return f"under {step:.{digits}%}"
+    if 0 < share < 1 and text == f"{1:.{digits}%}":
+        return f"over {1 - step:.{digits}%}"
+    return text

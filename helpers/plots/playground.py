@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from helpers.plots.boundaries import Grid
 from helpers.plots.fields import FieldImage, coloured
-from helpers.plots.pictures import TEXT, label, new_figure
+from helpers.plots.pictures import TEXT, label, new_figure, percent
 from helpers.plots.progress import LayerProgress, Samples
 
 Array = NDArray[np.floating]
@@ -105,7 +105,7 @@ class PlaygroundPicture(LayerProgress):
         As in `LayerProgress`. With one rule the units of each layer are shown as thumbnails too.
     """
 
-    widest, rate = 5, ": {:.1%}"
+    widest, rate = 5, ": {}"
 
     def __init__(self, training_set: Samples, test_set: Samples, layers: int, **options: Any) -> None:
         X = np.asarray(test_set.X)
@@ -199,7 +199,11 @@ class PlaygroundPicture(LayerProgress):
         units = f"units 1 to {shown}" + (f" of {width}" if shown < width else "")
         if self.grid:
             return units
-        rate = "" if self.latest is None else self.rate.format(self.latest[1, row * (self.hidden + 1) + layer, 1])
+        rate = (
+            ""
+            if self.latest is None
+            else self.rate.format(percent(self.latest[1, row * (self.hidden + 1) + layer, 1], 1))
+        )
         return f"layer {layer + 1}{rate}\n{units}"
 
     def file(self, kind: str) -> bytes:
@@ -220,11 +224,14 @@ class PlaygroundPicture(LayerProgress):
         return buffer.getvalue()
 
     @property
-    def description(self) -> str:
+    def words(self) -> str:
         """What is shown, the unit that is shown large, the last error and accuracy."""
         layer, unit = self.picked
         low, high = self.span
+        parts = [f"layer {i % self.hidden + 1}, {u.ax.get_title().splitlines()[-1]}" for i, u in enumerate(self.small)
+                 if u.ax.get_title()]  # fmt: skip
+        small = f" ({'; '.join(parts)})" if parts else ""
         return (
-            f"{self.heading.get_text()}. {super().description} Hidden units are drawn too; the large one, unit {unit} "
+            f"{self.heading.get_text()}. {super().words} Hidden units are drawn too{small}; the large one, unit {unit} "
             f"of layer {layer}, goes from {low:.2g} to {high:.2g}."
         )

@@ -64,7 +64,7 @@ class Matrices(Picture):
         self.matrices = matrices
 
     @property
-    def description(self) -> str:
+    def words(self) -> str:
         """How many entries of each matrix are not zero, and where they lie."""
         return " ".join(f"{title}: {_pattern(matrix)}." for title, matrix in self.matrices.items())
 

@@ -16,13 +16,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from helpers.plots.boundaries import DecisionField, Grid, class_of, draw_points
 from helpers.plots.curves import Curves
-from helpers.plots.pictures import TEXT, Recording, label, new_figure
+from helpers.plots.pictures import TEXT, Recording, label, new_figure, percent
 
 Scores = Sequence[ArrayLike]
 PredictLayers = Callable[[Any], Scores]
 Predict = Callable[[Any], Any]
 Measured = NDArray[np.float64]
 
+DRAWN = 80  # test points in a field
 LOOK_AT_FIELDS = (
     "the boundary (black) of each layer; in the curves, which one gets there first, and the gap of thin to thick."
 )
@@ -57,7 +58,7 @@ class LayerProgress(Recording):
         Error and accuracy are measured on the first so many points of each set; on all unless told.
     """
 
-    widest, rate = 4, ": {:.1%} right"  # fields in a row, of one rule; what a title says of the test points
+    widest, rate = 4, ": {} right"  # fields in a row, of one rule; what a title says of the test points
 
     def __init__(
         self,
@@ -74,6 +75,7 @@ class LayerProgress(Recording):
         self.sets = [(np.asarray(s.X)[:measured], np.asarray(s.Y)[:measured]) for s in (training_set, test_set)]
         X, Y = np.asarray(test_set.X), np.asarray(test_set.Y)
         self.grid = Grid(X, size) if X.shape[1] == 2 else None
+        self.sizes = [len(np.asarray(s.X)) for s in (training_set, test_set)]
         self.total, self.rules = total, list(rules)
         self.layers = [*(f"layer {i + 1}" for i in range(layers - 1)), "output"]
         self.answers = layers * len(rules)  # of all the nets
@@ -117,7 +119,7 @@ class LayerProgress(Recording):
     ) -> None:
         assert self.grid is not None
         field = DecisionField(self.grid, ax, self.layers[i % len(self.layers)])
-        marks = draw_points(X, Y, ax, limit=80)
+        marks = draw_points(X, Y, ax, limit=DRAWN)
         if i % columns:
             ax.set_ylabel("")
             ax.tick_params(labelleft=False)
@@ -172,7 +174,7 @@ class LayerProgress(Recording):
         """Bring titles and curves up to date with what has been recorded; return whether limits stretched."""
         past = np.array(self.history).reshape(-1, 2, self.answers, 2)
         for i, field in enumerate(self.fields):
-            rate = "" if self.latest is None else self.rate.format(self.latest[1, i, 1])
+            rate = "" if self.latest is None else self.rate.format(percent(self.latest[1, i, 1], 1))
             field.ax.title.set_text(self.layers[i % len(self.layers)] + rate)
         stretched = False
         for kind, curves in enumerate((self.error, self.right)):
@@ -182,7 +184,7 @@ class LayerProgress(Recording):
         return stretched
 
     @property
-    def description(self) -> str:
+    def words(self) -> str:
         """The last error and accuracy of every layer, or of every rule."""
         if self.latest is None or not self.x:
             return "Nothing has been recorded yet."
@@ -192,7 +194,14 @@ class LayerProgress(Recording):
             for name, r, t in zip(self.names, train, test)
         ]
         kind = "A decision boundary for every layer, and" if self.grid else "The plane cannot hold these inputs; only"
-        return f"{kind} curves of error and accuracy over {self.x[-1]} steps. At the end, {'; '.join(rows)}."
+        text = f"{kind} curves of error and accuracy over {self.x[-1]} steps. At the end, {'; '.join(rows)}."
+        if self.grid and self.sizes[1] > DRAWN:
+            text += f" In each field the first {DRAWN} of {self.sizes[1]:,} test points are drawn."
+        measured = [len(X) for X, _ in self.sets]
+        if measured != self.sizes:
+            of = (f"{m:,} of {n:,} {which}" for m, n, which in zip(measured, self.sizes, ("training", "test")))
+            text += f" Measured on the first {' and '.join(of)} points."
+        return text
 
 
 def plot_local_progress(

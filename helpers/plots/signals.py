@@ -85,12 +85,13 @@ class FlowPicture(Picture):
             ax.axis("off")
         for ax, rule in zip(axes, rules):
             _draw_flow(ax, rule, FLOWS[rule])
+        there = ["activity", "error", *(["label or target"] if any(FLOWS[rule].label for rule in rules) else [])]
         kinds = {"activity": (0, "-"), "error": (1, "--"), "label or target": (2, ":")}
-        lines = [Line2D([], [], color=COLOURS[c], ls=d, lw=2.2, label=k) for k, (c, d) in kinds.items()]
-        figure.legend(handles=lines, loc="outside lower center", ncols=3, fontsize=TEXT, frameon=False)
+        lines = [Line2D([], [], color=COLOURS[c], ls=d, lw=2.2, label=k) for k, (c, d) in kinds.items() if k in there]
+        figure.legend(handles=lines, loc="outside lower center", ncols=len(there), fontsize=TEXT, frameon=False)
 
     @property
-    def description(self) -> str:
+    def words(self) -> str:
         """Each rule in a sentence."""
         return "Two hidden blocks and an output block.\n" + "\n".join(f"{r}: {FLOWS[r].words}." for r in self.rules)
 

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike, NDArray
 
-from helpers.plots.pictures import COLOURS, MARKERS, TEXT, Picture, label, new_axes
+from helpers.plots.pictures import COLOURS, MARKERS, TEXT, Picture, label, new_axes, to_edge
 
 LOW, HIGH = 1e-17, 1e2  # the errors that the axis holds; what lies beyond is drawn at its edge
 LOOK_FOR = (
@@ -79,12 +79,14 @@ class StepSizes(Picture):
             theory = np.asarray(expected[method], dtype=float)
             if not self.errors[method].shape == theory.shape == self.steps.shape:
                 raise ValueError(f"errors and expected of {method!r} must have shape {self.steps.shape}, one a step")
-            dots.set_data(self.steps, np.clip(self.errors[method], 1.3 * LOW, HIGH / 1.3))
+            dots.set_data(self.steps, to_edge(dots, self.errors[method], 1.3 * LOW, HIGH / 1.3))
             self.dashed[method].set_data(self.steps, theory)
             h = defaults[method]
             height = np.exp(np.interp(np.log(h), np.log(self.steps), np.log(theory)))
             left_of_the_axis = h < self.steps[0]  # the complex step's default is smaller than any step worth drawing
-            self.stars[method].set_data([self.steps[0] * 2 if left_of_the_axis else h], [max(height, 2 * LOW)])
+            self.stars[method].set_data(
+                [self.steps[0] * 2 if left_of_the_axis else min(h, self.steps[-1])], [max(height, 2 * LOW)]
+            )
         self.choose(self.step)
 
     def choose(self, step: float) -> None:
@@ -98,14 +100,22 @@ class StepSizes(Picture):
             dot.set_data([self.step], [np.clip(self.errors[method][i], 1.3 * LOW, HIGH / 1.3)])
 
     @property
-    def description(self) -> str:
+    def words(self) -> str:
         """For each method the error at the marked step, the least error and where it lies, and the default step."""
         i = int(np.abs(self.steps - self.step).argmin())
         parts = []
         for method, errors in self.errors.items():
-            best = int(errors.argmin())
-            least = f"least {errors[best]:.2g} at h = {self.steps[best]:.1g}"
+            best = np.flatnonzero(errors == np.nanmin(errors)) if np.isfinite(errors).any() else np.empty(0, int)
+            least = "no error is a number"
+            if len(best):
+                first, last = self.steps[best[0]], self.steps[best[-1]]
+                where = (
+                    f"h = {first:.1g}" if len(best) == 1 else f"{len(best)} steps from h = {first:.1g} to {last:.1g}"
+                )
+                least = f"least {errors[best[0]]:.2g} at {where}"
             default = f"default step {self.defaults[method]:.1g}"
+            if not self.steps[0] <= self.defaults[method] <= self.steps[-1]:
+                default += ", beyond the axis: its star stands at the edge"
             parts.append(f"{method}: {errors[i]:.2g} at the marked step, {least}, {default}")
         head = f"{self.name}. " if self.name else ""
         return f"{head}Error of the derivative over the step h, marked at h = {self.step:.2g}. {'; '.join(parts)}."

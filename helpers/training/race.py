@@ -18,7 +18,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
-from helpers.datasets import datasets, whole_number
+from helpers.datasets import datasets
+from helpers.options import OneOf, Option, Real, Several, Whole
 from helpers.training.evaluation import accuracy
 from helpers.training.loop import TrainingError
 from helpers.training.rules import RULES
@@ -27,17 +28,24 @@ from helpers.training.session import ACTIVATIONS, OPTIMIZERS, Net, Session, Sett
 LABELLED = [name for name in datasets if name != "normal"]  # whose targets are classes
 EQUAL = ("passes", "updates", "seconds")
 MOST_RULES = 4
-RANGES: dict[str, tuple[float, float]] = {
-    "noise": (0, 0.5),
-    "samples": (20, 1000),
-    "blocks": (1, 4),
-    "width": (1, 100),
-    "epochs": (1, 5000),
-    "rate": (1e-4, 10),
-    "seed": (0, 10**6),
-    "layer": (1, 4),
-    "unit": (1, 100),
+OPTIONS: dict[str, Option] = {
+    "data": OneOf(LABELLED),
+    "noise": Real(0, 0.5),
+    "samples": Whole(20, 1000),
+    "blocks": Whole(1, 4),
+    "width": Whole(1, 100),
+    "activation": OneOf(ACTIVATIONS),
+    "normalize": OneOf((True, False)),
+    "rules": Several(RULES, MOST_RULES),
+    "equal": OneOf(EQUAL),
+    "epochs": Whole(1, 5000),
+    "optimizer": OneOf(OPTIMIZERS),
+    "rate": Real(1e-4, 10),
+    "seed": Whole(0, 10**6),
+    "layer": Whole(1, 4),
+    "unit": Whole(1, 100),
 }
+"""What each field of a state may be; the controls of the playground are made from it."""
 LONGEST = 1000  # characters of a text
 
 
@@ -94,29 +102,8 @@ class State:
     unit: int = 1
 
     def __post_init__(self) -> None:
-        for name, known in (
-            ("data", LABELLED),
-            ("activation", ACTIVATIONS),
-            ("equal", EQUAL),
-            ("optimizer", OPTIMIZERS),
-        ):
-            if getattr(self, name) not in known:
-                raise ValueError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
-        if not self.rules or len(self.rules) > MOST_RULES or len(set(self.rules)) < len(self.rules):
-            raise ValueError(
-                f"rules must be one to {MOST_RULES} different names, got {' | '.join(self.rules) or 'none'}"
-            )
-        for rule in self.rules:
-            if rule not in RULES:
-                raise ValueError(f"rules must be among {' | '.join(RULES)}, got {rule!r}")
-        if not isinstance(self.normalize, bool):
-            raise TypeError(f"normalize must be True or False, got {self.normalize!r}")
-        for name, (low, high) in RANGES.items():
-            value = getattr(self, name)
-            if isinstance(getattr(State, name), int):
-                whole_number(name, value, 0)
-            if not low <= value <= high:
-                raise ValueError(f"{name} must be from {low:g} to {high:g}, got {value!r}")
+        for name, option in OPTIONS.items():
+            object.__setattr__(self, name, option.check(name, getattr(self, name)))
         if self.layer > self.blocks or self.unit > self.width:
             raise ValueError(
                 f"layer and unit must be in the net of {self.blocks} hidden blocks of {self.width}, got "

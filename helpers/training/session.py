@@ -21,8 +21,9 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy, mse_loss
 from torch.optim import SGD, Adam, RMSprop, Rprop
 
-from helpers.datasets import Points, datasets, whole_number
+from helpers.datasets import Points, datasets
 from helpers.networks import layered_net, quicken
+from helpers.options import OneOf, Option, Real, Whole
 from helpers.training.evaluation import Scores, layer_scores, mode
 from helpers.training.layers import blank_decoders, make_decoders, refit
 from helpers.training.rules import RULES
@@ -44,12 +45,37 @@ class Net(NamedTuple):
     activation: str = "tanh"
     normalize: bool = False
 
+    @property
+    def words(self) -> str:
+        """The net in a few words, as those of `NETS` are named."""
+        return f"{'-'.join(map(str, self.hidden))} {self.activation}{', unit rows' if self.normalize else ''}".strip()
+
+    def check(self) -> None:
+        """Refuse what no net can be built from."""
+        if not isinstance(self.hidden, (tuple, list)):
+            raise TypeError(f"net must have a tuple of widths, such as (16, 16), got {self.hidden!r}")
+        for width in self.hidden:
+            Whole(1).check("net: a width", width)
+        OneOf(ACTIVATIONS).check("net: activation", self.activation)
+        OneOf((True, False)).check("net: normalize", self.normalize)
+
     def build(self, inputs: int, outputs: int, seed: int | None) -> nn.Sequential:
         """Make the net, a block a layer; equal seeds give equal weights."""
         widths = [inputs, *self.hidden, outputs]
         return layered_net(widths, activation=ACTIVATIONS[self.activation], normalize=self.normalize, seed=seed)
 
 
+OPTIONS: dict[str, Option] = {
+    "data": OneOf([name for name in datasets if name != "normal"]),  # whose targets are classes
+    "rule": OneOf(RULES),
+    "optimizer": OneOf(OPTIMIZERS),
+    "rate": Real(0, above=True),
+    "seed": Whole(0),
+    "epochs": Whole(1),
+    "noise": Real(0),
+    "each_block": OneOf((True, False)),
+}
+"""What each field of a setting may be, but for ``net`` and ``samples``, which have two forms each."""
 NETS = {
     "100-100-10 Mish": Net((100, 100, 10), "Mish", True),
     "32-32-32 tanh": Net((32, 32, 32)),
@@ -93,16 +119,13 @@ class Setting:
     each_block: bool = False
 
     def __post_init__(self) -> None:
-        for field, known in (("rule", RULES), ("optimizer", OPTIMIZERS)):
-            if getattr(self, field) not in known:
-                raise ValueError(f"{field} must be one of {', '.join(known)}, got {getattr(self, field)!r}")
-        if isinstance(self.net, str) and self.net not in NETS:
-            raise ValueError(f"net must be one of {', '.join(NETS)}, or a Net, got {self.net!r}")
-        if self.layers.activation not in ACTIVATIONS:
-            raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {self.layers.activation!r}")
-        if not self.rate > 0:
-            raise ValueError(f"rate must be more than 0, got {self.rate!r}")
-        whole_number("epochs", self.epochs, 1)
+        for name, option in OPTIONS.items():
+            object.__setattr__(self, name, option.check(name, getattr(self, name)))
+        if self.samples is not None:
+            Whole(1).check("samples", self.samples)
+        if not isinstance(self.net, Net):
+            OneOf(NETS).check("net", self.net)
+        self.layers.check()
 
     @property
     def layers(self) -> Net:

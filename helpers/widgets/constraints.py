@@ -18,10 +18,11 @@ from torch.optim import Rprop
 
 from helpers.datasets import datasets
 from helpers.networks import layered_net
+from helpers.options import Whole, known
 from helpers.plots.constraints import ConstraintProgress, Measured
 from helpers.training.constrained import Method, train_constrained
 from helpers.training.multipliers import adjoints, cosine, multipliers_at, relative_difference
-from helpers.widgets.controls import choice, log_slider, whole
+from helpers.widgets.controls import choice, log_slider, set_controls, whole
 from helpers.widgets.live_panel import LivePanel
 
 FIXED = "weights held fixed"
@@ -32,6 +33,7 @@ METHODS: dict[str, Method] = {
 }
 WAYS = {FIXED: 12} | dict.fromkeys(METHODS, 300)  # and how many steps each takes
 PLANE = ["signed_xor", "gaussian", "rings", "moons"]
+SAMPLES = Whole(1, 10_000)
 HIDDEN = 2  # layers, of 32 tanh units each
 
 
@@ -44,7 +46,7 @@ class ConstraintPanel(LivePanel[ConstraintProgress]):
         What trains, one of `WAYS`. With the weights held fixed a step is an outer step of the method of multipliers,
         otherwise an epoch.
     samples : int
-        Training points.
+        Training points, 1 to 10,000.
     data, penalty, seed
         Of the run: a name in ``datasets``, the first penalty μ, and the seed of data and net.
 
@@ -54,20 +56,24 @@ class ConstraintPanel(LivePanel[ConstraintProgress]):
         Start, Pause, Step, Reset; the count of steps.
     model : nn.Sequential
         The net, 2-32-32-1 with tanh, as it stands.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an option is out of its range; the message names it and the range.
     """
 
     def __init__(
         self, way: str = FIXED, *, samples: int = 200, data: str = "signed_xor", penalty: float = 1.0, seed: int = 0
     ) -> None:
-        if way not in WAYS:
-            raise ValueError(f"way must be one of {', '.join(WAYS)}, got {way!r}")
-        self.samples = samples
+        self.samples = SAMPLES.check("samples", samples)
         controls: dict[str, Any] = {
-            "way": choice("What moves", list(WAYS), way, width="360px"),
-            "data": choice("Data", PLANE, data),
-            "penalty": log_slider("Penalty μ, at first", penalty, -1, 2, live=False),
-            "seed": whole("Seed", seed, 0, 10**6),
+            "way": choice("What moves", list(WAYS), width="360px"),
+            "data": choice("Data", PLANE),
+            "penalty": log_slider("Penalty μ, at first", 1.0, -1, 2, live=False),
+            "seed": whole("Seed", 0, 0, 10**6),
         }
+        set_controls(controls, {"way": way, "data": data, "penalty": penalty, "seed": seed})
         super().__init__(controls)
 
     def _unit(self) -> str:
@@ -131,4 +137,5 @@ def measure(model: nn.Sequential, X: Tensor, Y: Tensor, step: Any) -> Measured:
 
 def constraint_panel(way: str = FIXED, **setting: Any) -> ConstraintPanel:
     """Make the panel; ``way`` and the settings as in `ConstraintPanel`."""
+    known(setting, ("samples", "data", "penalty", "seed"))
     return ConstraintPanel(way, **setting)

@@ -1,12 +1,13 @@
 """The controls of all panels, made alike: a label in words with symbol and unit, room for it, and a name.
 
-Every control can be used by keyboard; a number box and a text box answer when the entry is finished.
+Every control can be used by keyboard; a number box and a text box answer when the entry is finished. A control says
+itself what it can hold (`option_of`), and no value reaches it from a program that it would clamp (`set_controls`).
 """
 
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ipywidgets import (
@@ -21,6 +22,8 @@ from ipywidgets import (
     Text,
     Widget,
 )
+
+from helpers.options import OneOf, Option, Real, Whole, Words, known
 
 Command = Callable[[], None]
 STYLE = {"description_width": "initial"}
@@ -49,7 +52,7 @@ def slider(
 
 
 def log_slider(
-    text: str, value: float, low: int, high: int, step: float = 0.1, *, show: str = ".2g", live: bool = True
+    text: str, value: float, low: float, high: float, step: float = 0.1, *, show: str = ".2g", live: bool = True
 ) -> FloatLogSlider:
     """Offer a slider over powers of ten, from 10 to the ``low`` up to 10 to the ``high``."""
     return FloatLogSlider(
@@ -85,8 +88,31 @@ def text_box(text: str, value: str, width: str = "560px") -> Text:
     return Text(value, description=text, continuous_update=False, style=STYLE, layout=Layout(width=width))
 
 
+def option_of(control: Any) -> Option:
+    """Return what a control can hold."""
+    if isinstance(control, Dropdown):
+        return OneOf(ends(control))
+    if isinstance(control, Text):
+        return Words()
+    return (Whole if isinstance(control, BoundedIntText | IntSlider) else Real)(*ends(control))
+
+
+def set_controls(controls: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    """Set controls by name, all or none of them.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is no such control, or it cannot hold the value; the message names it, and what it can hold.
+    """
+    known(given, controls)
+    fitting = {name: option_of(controls[name]).check(name, value) for name, value in given.items()}
+    for name, value in fitting.items():
+        controls[name].value = value
+
+
 def ends(control: Widget) -> list[Any]:
-    """Return what a test sets a control to: every option of a choice, both ends of a number, the text as it is."""
+    """Return every option of a choice, both ends of a number, the text as it is: what a test sets a control to."""
     if isinstance(control, Dropdown):
         return [option[1] if isinstance(option, tuple) else option for option in control.options]
     if isinstance(control, FloatLogSlider):

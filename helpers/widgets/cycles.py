@@ -13,7 +13,7 @@ from helpers.diff.cycles import NoConvergence
 from helpers.diff.equations import assembled
 from helpers.diff.lagrange import Program
 from helpers.plots.cycles import CyclePicture, plot_cycle
-from helpers.widgets.controls import choice, slider, whole
+from helpers.widgets.controls import choice, set_controls, slider, whole
 from helpers.widgets.explorer import Explorer
 
 SIZE, INPUTS, STEPS = 20, 3, 100
@@ -172,10 +172,11 @@ def cycle_panel(radius: float = 0.8, seed: int = 2) -> Explorer:
         )
         return [cycle.words, radii, error, picture]
 
-    return Explorer(
-        show,
-        radius=slider("Spectral radius of W", radius, 0.05, 2.5, 0.05, show=".2f"),
-        k=slider("Steps unrolled, k", 20, 0, STEPS),
-        seed=whole("Seed", seed, 0, 99),
-        cell=choice("Cycle", list(CELLS)),
-    )
+    controls = {
+        "radius": slider("Spectral radius of W", 0.8, 0.05, 2.5, 0.05, show=".2f"),
+        "k": slider("Steps unrolled, k", 20, 0, STEPS),
+        "seed": whole("Seed", 2, 0, 99),
+        "cell": choice("Cycle", list(CELLS)),
+    }
+    set_controls(controls, {"radius": radius, "seed": seed})
+    return Explorer(show, **controls)

@@ -16,7 +16,7 @@ from ipywidgets import HTML, VBox, Widget
 
 from helpers.plots import Picture
 from helpers.widgets.cells import present_loop
-from helpers.widgets.controls import row
+from helpers.widgets.controls import row, set_controls
 from helpers.widgets.live import LiveImage
 
 
@@ -40,6 +40,11 @@ class Explorer:
     """
 
     def __init__(self, show: Callable[..., Any], **controls: Widget) -> None:
+        if not callable(show):
+            raise TypeError(f"show must be a function of the controls' values, got {show!r}")
+        for name, control in controls.items():
+            if not isinstance(control, Widget):
+                raise TypeError(f"{name} must be a control, such as slider({name!r}, 1, 0, 9), got {control!r}")
         self.function, self.controls = show, controls
         self.error: Exception | None = None
         self.answer: Any = None
@@ -96,14 +101,12 @@ class Explorer:
 
         Raises
         ------
+        TypeError, ValueError
+            If there is no such control, or it cannot hold the value: the message names it, and nothing has changed.
         Exception
             What went wrong, also kept in ``error``.
         """
-        unknown = set(values) - set(self.controls)
-        if unknown:
-            raise ValueError(f"no control is called {', '.join(sorted(unknown))}; there are {', '.join(self.controls)}")
-        for name, value in values.items():
-            self.controls[name].value = value
+        set_controls(self.controls, values)
         self._refresh()
         if self.error:
             raise self.error

@@ -24,11 +24,12 @@ from torch.optim import SGD
 
 from helpers.datasets import datasets
 from helpers.networks import NETWORKS, square_net
+from helpers.options import Whole
 from helpers.plots.idempotent import Basins, Cobweb, ScalarMaps, plot_basins, plot_cobweb, plot_scalar_maps
 from helpers.plots.idempotent_nets import IdempotentProgress, RuleState
 from helpers.training.idempotent import Algorithm, IdempotentStep, Samples, purify, train_idempotent
 from helpers.training.idempotent_measures import idempotent_error, image_of_identity
-from helpers.widgets.controls import choice, log_slider, slider, whole
+from helpers.widgets.controls import choice, log_slider, set_controls, slider, whole
 from helpers.widgets.explorer import Explorer
 from helpers.widgets.live_panel import LivePanel
 
@@ -122,15 +123,16 @@ def idempotent_panel(view: str = BASINS, start: float = 0.6) -> Explorer:
         parts.append(f"n(x) = wx at w = {start:g}, x = {x:g}: Δn(x) = {x * (purified(start, 1)[1] - start):.4g}")
         return [".  ".join(parts), shown]
 
-    return Explorer(
-        show,
-        view=choice("Show", [FIGURES, *COBWEBS, BASINS], view, width="260px"),
-        start=slider("start a (and weight w)", start, -1.5, 2.5, 0.01, show=".2f"),
-        steps=slider("steps", 12, 1, STEPS),
-        low=slider("range from", -1.0, -2.0, 0.0, 0.1, show=".1f"),
-        high=slider("to", 2.0, 0.6, 3.0, 0.1, show=".1f"),
-        x=slider("input x", 1.0, -2.0, 2.0, 0.1, show=".1f"),
-    )
+    controls = {
+        "view": choice("Show", [FIGURES, *COBWEBS, BASINS], width="260px"),
+        "start": slider("start a (and weight w)", 0.6, -1.5, 2.5, 0.01, show=".2f"),
+        "steps": slider("steps", 12, 1, STEPS),
+        "low": slider("range from", -1.0, -2.0, 0.0, 0.1, show=".1f"),
+        "high": slider("to", 2.0, 0.6, 3.0, 0.1, show=".1f"),
+        "x": slider("input x", 1.0, -2.0, 2.0, 0.1, show=".1f"),
+    }
+    set_controls(controls, {"view": view, "start": start})
+    return Explorer(show, **controls)
 
 
 def _where_to(name: str, path: Floats) -> str:
@@ -147,6 +149,7 @@ NETS: dict[str, Callable[..., nn.Sequential]] = {
     "N1": NETWORKS["N1"],
     "N2": NETWORKS["N2"],
 }
+SAMPLES = Whole(1, 10_000)
 SHOWN = 200  # inputs whose outputs are drawn
 
 
@@ -169,20 +172,24 @@ class IdempotentPanel(LivePanel[IdempotentProgress]):
         Start, Pause, Step, Reset; the count of epochs.
     nets : list of nn.Sequential
         As they stand, one a rule.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an option is out of its range; the message names it and the range.
     """
 
     def __init__(
         self, net: str = "N1", *, rate: float = 0.1, samples: int = 128, seed: int = 0, epochs: int = 300
     ) -> None:
-        if net not in NETS:
-            raise ValueError(f"net must be one of {', '.join(NETS)}, got {net!r}")
-        self.samples = samples
+        self.samples = SAMPLES.check("samples", samples)
         controls: dict[str, Any] = {
-            "net": choice("Net", list(NETS), net, width="280px"),
-            "rate": log_slider("Learning rate η", rate, -2, 0, live=False),
-            "seed": whole("Seed", seed, 0, 10**6),
-            "epochs": whole("Epochs", epochs, 1, 10**4),
+            "net": choice("Net", list(NETS), width="280px"),
+            "rate": log_slider("Learning rate η", 0.1, -2, 0, live=False),
+            "seed": whole("Seed", 0, 0, 10**6),
+            "epochs": whole("Epochs", 300, 1, 10**4),
         }
+        set_controls(controls, {"net": net, "rate": rate, "seed": seed, "epochs": epochs})
         super().__init__(controls)
 
     def _begin(self) -> tuple[Iterator[Any], int]:
@@ -227,5 +234,5 @@ def rule_state(net: nn.Module, inputs: torch.Tensor, step: IdempotentStep | None
         y = net(inputs)
         again = net(y)
     # a net about to diverge may overflow at its second turn; the picture has an edge, and puts it there
-    outputs, after = (np.nan_to_num(z[:, :2].numpy().astype(float)) for z in (y, again))
+    outputs, after = (np.nan_to_num(z[:, :2].numpy().astype(float), nan=np.finfo(float).max) for z in (y, again))
     return RuleState(outputs, after, step.error, step.trace, step.rank, step.diverged)

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from time import perf_counter
 from typing import Any
 
@@ -17,12 +17,13 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from helpers.datasets import datasets
+from helpers.options import Several, known
 from helpers.plots import LayerProgress
 from helpers.plots.progress import Measured
 from helpers.training import RULES
 from helpers.training.evaluation import Scores
 from helpers.training.session import NETS, OPTIMIZERS, Session, Setting
-from helpers.widgets.controls import choice, log_slider, row, slider, whole
+from helpers.widgets.controls import choice, log_slider, row, set_controls, slider, whole
 from helpers.widgets.live_panel import LivePanel
 from helpers.widgets.runner import PART
 
@@ -45,7 +46,7 @@ class TrainingPanel(LivePanel[LayerProgress]):
     share : float
         The share of the time that drawing may take, between 0.1 and 0.9.
     **setting
-        The fields of `Setting`: data, net, optimizer, rate, seed, epochs.
+        The other fields of `Setting`. Those without a control (noise, samples, each_block) stay as they are given.
 
     Attributes
     ----------
@@ -56,46 +57,49 @@ class TrainingPanel(LivePanel[LayerProgress]):
 
     Raises
     ------
-    KeyError, ValueError
-        If a name is not known or a number is out of its range; the message names it.
+    TypeError, ValueError
+        If an option is not known or out of its range; the message names it and the range.
     """
 
     def __init__(
         self, rule: str | Sequence[str] = "local, parallel", *, size: int = 64, share: float = 0.5, **setting: Any
     ):
-        self.rules = [rule] if isinstance(rule, str) else list(rule)
-        if not self.rules:
-            raise ValueError(f"rule must name at least one of {', '.join(RULES)}")
-        start = next(iter([Setting(rule=name, **setting) for name in self.rules]))
+        self.rules = list(Several(RULES).check("rule", (rule,) if isinstance(rule, str) else rule))
+        known(setting, [field.name for field in fields(Setting) if field.name != "rule"])
+        self.base = start = Setting(rule=self.rules[0], **setting)
         self.next_point = self.next_curves = 0.0
         self.sessions: list[Session] = []
         controls = self._make_controls(start, size)
-        self.share = slider("Drawing's share of time", share, 0.1, 0.9, 0.1, show=".0%")
+        self.share = slider("Drawing's share of time", 0.5, 0.1, 0.9, 0.1, show=".0%")
+        set_controls({"share": self.share}, {"share": share})
         chosen = list(controls.values())
         settings = [row(chosen[:-4]), row([*chosen[-4:], self.share])]
         super().__init__(controls, settings, share)
         self.share.observe(lambda change: setattr(self.runner, "share", change["new"]), "value")
 
     def _make_controls(self, start: Setting, size: int) -> dict[str, Any]:
+        nets: list[Any] = [(name, name) for name in NETS]
+        if not isinstance(start.net, str):
+            nets.append((start.net.words, start.net))
         controls: dict[str, Any] = {
-            "data": choice("Data", LABELLED, start.data),
-            "rule": choice("Rule", list(RULES), start.rule),
-            "net": choice("Net", list(NETS), start.net),
-            "optimizer": choice("Optimiser", list(OPTIMIZERS), start.optimizer),
-            "rate": log_slider("Learning rate η", start.rate, -4, 1, live=False),
-            "seed": whole("Seed", start.seed, 0, 10**6),
-            "epochs": whole("Epochs", start.epochs, 1, 10**5),
-            "size": choice("Grid", [("64 × 64", 64), ("100 × 100", 100)], size, width="150px"),
+            "data": choice("Data", LABELLED),
+            "rule": choice("Rule", list(RULES)),
+            "net": choice("Net", nets),
+            "optimizer": choice("Optimiser", list(OPTIMIZERS)),
+            "rate": log_slider("Learning rate η", 0.01, -4, 1, live=False),
+            "seed": whole("Seed", 0, 0, 10**6),
+            "epochs": whole("Epochs", 200, 1, 10**5),
+            "size": choice("Grid", [("64 × 64", 64), ("100 × 100", 100)], width="150px"),
         }
+        set_controls(controls, {name: getattr(start, name) for name in controls if name != "size"} | {"size": size})
         if len(self.rules) > 1:
             del controls["rule"]
         return controls
 
     @property
     def setting(self) -> Setting:
-        """What the controls say now (with several rules, of the first)."""
-        values = {name: control.value for name, control in self.controls.items() if name != "size"}
-        return Setting(**{"rule": self.rules[0]} | values)
+        """What the controls say now (with several rules, of the first), and of what has no control, what was given."""
+        return replace(self.base, **{name: control.value for name, control in self.controls.items() if name != "size"})
 
     def _begin(self) -> tuple[Iterator[Any], int]:
         """Build the runs that the controls describe, and the picture if it no longer fits them."""
@@ -104,7 +108,7 @@ class TrainingPanel(LivePanel[LayerProgress]):
         self.sessions = [Session(replace(base, rule=rule)) for rule in rules]
         first, size = self.sessions[0], self.controls["size"].value
         total = max(session.total for session in self.sessions)
-        key = (base.data, base.net, base.seed, size, tuple(rules), total)
+        key = (replace(base, rule=rules[0], optimizer="Rprop", rate=1.0), size, tuple(rules), total)
         self._use(
             key,
             lambda: LayerProgress(

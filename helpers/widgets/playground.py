@@ -12,12 +12,13 @@ import base64
 import html
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from ipywidgets import HTML, HBox, VBox
 
+from helpers.options import known
 from helpers.plots.playground import PlaygroundPicture
 from helpers.training.evaluation import Scores
 from helpers.training.race import MOST_RULES, Outcome, Race, State
@@ -60,18 +61,19 @@ class Playground(LivePanel[PlaygroundPicture]):
     """
 
     def __init__(self, **state: Any) -> None:
+        known(state, [field.name for field in fields(State)])
         self.state = State(**state)
         self.quiet = self.pending = False  # whether controls follow the state; whether a reset has been asked for
         self.next_curves = 0.0
-        fields = make_controls()
+        controls = make_controls()
         self.line = text_box("State (copy it; paste one and press Enter)", "", width="calc(100% - 4px)")
         self.refusal, self.export = HTML(), HTML()
-        rows = [row(fields[name] for name in names) for names in ROWS]
+        rows = [row(controls[name] for name in names) for names in ROWS]
         super().__init__({}, [*rows, self.line, self.refusal])
-        self.controls = fields
+        self.controls = controls
         self.box.children = [*self.box.children, VBox([self._exports(), self.export])]
         self._follow()
-        for name, control in fields.items():
+        for name, control in controls.items():
             control.observe(lambda _, name=name: self._changed(name), "value")
         self.line.observe(self._typed, "value")
 

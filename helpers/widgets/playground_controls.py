@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+from helpers.options import OneOf, Real, Whole
 from helpers.training import RULES
-from helpers.training.race import EQUAL, LABELLED, MOST_RULES, RANGES, State
-from helpers.training.session import ACTIVATIONS, OPTIMIZERS
+from helpers.training.race import MOST_RULES, OPTIONS, State
 from helpers.widgets.controls import choice, log_slider, slider, whole
 
 NONE = "none"
@@ -20,29 +21,39 @@ ROWS = (
 
 
 def make_controls() -> dict[str, Any]:
-    """Make them, each at its field's default."""
+    """Make them, each at its field's default and of its field's range."""
+
+    def ends_of(name: str) -> tuple[Any, Any]:
+        option = OPTIONS[name]
+        assert isinstance(option, Whole | Real)
+        return option.low, option.high
+
+    def pick(name: str, text: str) -> Any:
+        option = OPTIONS[name]
+        assert isinstance(option, OneOf)
+        return choice(text, list(option.values))
 
     def bar(name: str, text: str, step: float = 1, live: bool = False) -> Any:
-        low, high = RANGES[name]
+        low, high = ends_of(name)
         return slider(text, getattr(State, name), low, high, step, show=".2f" if step < 1 else "", live=live)
 
     def box(name: str, text: str) -> Any:
-        low, high = (int(end) for end in RANGES[name])
+        low, high = ends_of(name)
         return whole(text, getattr(State, name), low, high, width="190px")
 
     return {
-        "data": choice("Data", LABELLED),
+        "data": pick("data", "Data"),
         "noise": bar("noise", "Noise σ", 0.05),
         "samples": bar("samples", "Training points", 10),
         "blocks": bar("blocks", "Hidden blocks"),
         "width": bar("width", "Units a block"),
-        "activation": choice("Activation", list(ACTIVATIONS)),
+        "activation": pick("activation", "Activation"),
         "normalize": choice("Rows scaled to length 1", [("yes", True), ("no", False)]),
         "rule 1": choice("Rule 1", list(RULES), width="270px"),
         **{f"rule {i}": choice(f"Rule {i}", [NONE, *RULES], width="270px") for i in range(2, MOST_RULES + 1)},
-        "equal": choice("A race at equal", list(EQUAL)),
-        "optimizer": choice("Optimiser", list(OPTIMIZERS)),
-        "rate": log_slider("Learning rate η", State.rate, -4, 1, live=False),
+        "equal": pick("equal", "A race at equal"),
+        "optimizer": pick("optimizer", "Optimiser"),
+        "rate": log_slider("Learning rate η", State.rate, *map(math.log10, ends_of("rate")), live=False),
         "seed": box("seed", "Seed"),
         "epochs": box("epochs", "Budget (epochs)"),
         "layer": bar("layer", "Shown large: layer", live=True),

@@ -16,6 +16,7 @@ from typing import Any
 
 from ipywidgets import HTML, IntProgress, Layout, VBox
 
+from helpers.options import Real, Whole
 from helpers.widgets.cells import post, present_loop, take_over
 from helpers.widgets.controls import Command, buttons, log_slider, row, status_line
 
@@ -71,8 +72,11 @@ class Runner:
         note: Callable[[int], None] | None = None,
         unit: Callable[[], str] = lambda: "epoch",
     ) -> None:
-        if not 0 < share < 1:
+        if not 0 < Real(0, 1).check("share", share) < 1:
             raise ValueError(f"share must be more than 0 and less than 1, got {share!r}")
+        for name, function in {"begin": begin, "show": show, "look": look, "note": note or show, "unit": unit}.items():
+            if not callable(function):
+                raise TypeError(f"{name} must be a function, got {function!r}")
         self.begin, self.show, self.look, self.share, self.note, self.unit = begin, show, look, share, note, unit
         self.loop = present_loop()
         self.commands: deque[Command] = deque()
@@ -107,7 +111,7 @@ class Runner:
     def start(self) -> None:
         """Train on, or from the beginning after an end or an error."""
         if self.loop is None:
-            self._say("No notebook runs this panel, so that nothing can move: call run(epochs).")
+            self._say("No notebook runs this panel, so that nothing can move: call run(steps).")
         else:
             self._post(self._start)
 
@@ -270,8 +274,8 @@ class Runner:
             text = f"Stopped at {where}. {type(self.error).__name__}: {self.error} Press Start or Reset to begin again."
         self.status.value = status_line(text or f"{self.state}: {where}{rate}", self.error is not None)
 
-    def run(self, epochs: int | None = None) -> int:
-        """Train without hands: from a fresh start, ``epochs`` steps or all of them, then draw once.
+    def run(self, steps: int | None = None) -> int:
+        """Train without hands: from a fresh start, so many steps or all of them, then draw once.
 
         Returns
         -------
@@ -280,15 +284,19 @@ class Runner:
 
         Raises
         ------
+        TypeError, ValueError
+            If ``steps`` is no whole number from 1 to ``total``.
         Exception
             Whatever went wrong, also kept in ``error``.
         """
-        if epochs is not None and (isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 1):
-            raise ValueError(f"epochs must be a whole number, 1 or more, or None for all, got {epochs!r}")
+        if steps is not None:
+            steps = Whole(1).check("steps", steps)
         self.state = "ready"
         self._reset()
         self._draw()
-        last = min(epochs or self.total, self.total)
+        if steps is not None and not self.error:
+            Whole(1, self.total).check("steps", steps)
+        last = steps or self.total
         while self.state == "ready" and self.count < last:
             self._advance()
             if self.note and self.whole and self.count % max(1, last // 40) == 0 and self.count < last:

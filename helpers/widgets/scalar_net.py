@@ -19,8 +19,8 @@ from helpers.datasets import Points, datasets
 from helpers.diff.scalar_net import ScalarNet, Step, scores, train
 from helpers.plots import Curves, DecisionField, Recording
 from helpers.plots.boundaries import Grid, draw_points
-from helpers.plots.pictures import TEXT, label, new_figure
-from helpers.widgets.controls import log_slider, whole
+from helpers.plots.pictures import TEXT, label, new_figure, percent
+from helpers.widgets.controls import log_slider, set_controls, whole
 from helpers.widgets.live_panel import LivePanel
 
 GRID = 24  # points a side: the boundary is smooth, and the net answers all of them at once
@@ -67,15 +67,16 @@ class NetPicture(Recording):
 
     def trace(self) -> bool:
         """Bring curves and title up to date; return whether limits stretched."""
-        self.field.ax.title.set_text(f"{self.right:.1%} of new points right")
+        self.field.ax.title.set_text(f"{percent(self.right, 1)} of new points right")
         return self.curves.update(self.x, dict(zip(self.names, np.array(self.errors).T)))
 
     @property
-    def description(self) -> str:
+    def words(self) -> str:
         """Epoch, share of right answers, and where the errors went."""
+        right, share = percent(self.right, 1), percent(self.field.share)
         return (
-            f"Left the plane with the training points after epoch {self.x[-1]}: {self.right:.1%} of new points right, "
-            f"{self.field.share:.0%} of the square given to class 1. Right the curves, {self.curves.description}"
+            f"Left the plane with the training points after epoch {self.x[-1]}: {right} of new points right, "
+            f"{share} of the square given to class 1. Right the curves, {self.curves.words}"
         )
 
 
@@ -96,22 +97,19 @@ class ScalarNetPanel(LivePanel[NetPicture]):
 
     Raises
     ------
-    ValueError
-        If a number is out of its range.
+    TypeError, ValueError
+        If a number is out of the range of its control; the message names it and the range.
     """
 
     def __init__(self, hidden: int = 8, points: int = 40, rate: float = 0.2, seed: int = 0, epochs: int = 200) -> None:
         controls: dict[str, Any] = {
-            "hidden": whole("Hidden units", hidden, 1, 16),
-            "points": whole("Training points", points, 4, 100, width="180px"),
-            "rate": log_slider("Learning rate η", rate, -2, 1, live=False),
-            "seed": whole("Seed", seed, 0, 10**6),
-            "epochs": whole("Epochs", epochs, 1, 10**4),
+            "hidden": whole("Hidden units", 8, 1, 16),
+            "points": whole("Training points", 40, 4, 100, width="180px"),
+            "rate": log_slider("Learning rate η", 0.2, -2, 1, live=False),
+            "seed": whole("Seed", 0, 0, 10**6),
+            "epochs": whole("Epochs", 200, 1, 10**4),
         }
-        for name, given in {"hidden": hidden, "points": points, "rate": rate, "seed": seed, "epochs": epochs}.items():
-            control = controls[name]
-            if abs(control.value - given) > 1e-9 * abs(given):
-                raise ValueError(f"{name} is out of the range of its control, got {given!r}")
+        set_controls(controls, {"hidden": hidden, "points": points, "rate": rate, "seed": seed, "epochs": epochs})
         self.next_curves = 0.0
         super().__init__(controls)
 

@@ -98,7 +98,7 @@ def test_differences_mean_interval_and_every_pair():
 
 @pytest.mark.parametrize("wrong", [{}, {"moons": {}}, {"moons": {"a": []}}, {"moons": {"a": [[1.0]]}}])
 def test_empty_differences_are_refused(wrong):
-    with pytest.raises(ValueError, match="one-dimensional, non-empty differences"):
+    with pytest.raises(ValueError, match="one-dimensional, non-empty, finite differences"):
         plot_differences(wrong, lambda d: 0.0, x_label="")
 
 
@@ -109,7 +109,7 @@ def test_the_table_shows_medians_ranges_and_failures():
     }
     picture = plot_rule_table(table)
     cells = [text.get_text() for text in picture.figure.axes[0].texts]
-    assert cells == ["0.900\n0.80 to 1.00", "0.600\n0.50 to 0.70", "failed", "1.000\n1.00 to 1.00"]
+    assert cells == ["0.900\n0.80 to 1.00", "0.600\n0.50 to 0.70\n1 failed", "failed", "1.000\n1.00 to 1.00"]
     assert "one: moons 0.900, rings 0.600" in picture.description
     assert readable(picture)
 

@@ -10,7 +10,7 @@ import torch
 
 from helpers.training import RULES, TrainingError
 from helpers.training import race as races
-from helpers.training.race import EQUAL, LABELLED, MOST_RULES, RANGES, Race, State
+from helpers.training.race import EQUAL, LABELLED, MOST_RULES, OPTIONS, Race, State
 from helpers.training.race_code import code_of
 from helpers.training.session import ACTIVATIONS, OPTIMIZERS, Net, Session, Setting
 
@@ -30,7 +30,7 @@ def values_of(field):
     """Every option of a choice; both ends of a number, and something odd between them."""
     if field.name in CHOICES:
         return CHOICES[field.name]
-    low, high = RANGES[field.name]
+    low, high = OPTIONS[field.name].low, OPTIONS[field.name].high
     kind = type(field.default)
     return [kind(low), kind(high), 0.1 + 0.2 if kind is float else int((low + high) / 2)]
 
@@ -65,7 +65,7 @@ def test_every_setting_survives_its_text(field):
         ("rate=inf", "rate must be a number"),
         ("rate=1e99", "rate must be from"),
         ("noise=0.6", "noise must be from 0 to 0.5"),
-        ("epochs=0", "epochs must be from 1"),
+        ("epochs=0", "epochs must be a whole number from 1"),
         ("blocks=5", "blocks must be from 1 to 4"),
         ("normalize=True", "normalize must be yes or no"),
         ("rules=magic", "rules must be among back-propagation"),

@@ -34,7 +34,7 @@ def test_an_error_is_said_in_words_and_the_former_answer_stays():
         panel.run(x=0)
     assert panel.run(x=1) == "1.0"
     assert (panel.error, panel.status.value) == (None, "")
-    with pytest.raises(ValueError, match="no control is called y; there are x"):
+    with pytest.raises(TypeError, match="no option is called 'y'; there are x"):
         panel.run(y=1)
 
 

@@ -159,11 +159,11 @@ def test_a_new_panel_of_the_same_cell_pauses_the_old_one(monkeypatch):
     ("arguments", "words"),
     [
         ({"rule": "magic"}, "rule must be one of back-propagation"),
-        ({"rule": []}, "rule must name at least one"),
+        ({"rule": []}, "rule must be one or more different names"),
         ({"net": "huge"}, "net must be one of"),
         ({"optimizer": "Newton"}, "optimizer must be one of Rprop"),
-        ({"rate": -1.0}, "rate must be more than 0"),
-        ({"epochs": 0}, "epochs must be 1 or more"),
+        ({"rate": -1.0}, "rate must be a number, more than 0"),
+        ({"epochs": 0}, "epochs must be a whole number, 1 or more"),
         ({"share": 1.5}, "share"),
     ],
 )

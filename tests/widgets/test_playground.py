@@ -244,7 +244,7 @@ def test_changes_while_it_trains_count_as_one_and_the_picture_follows():
     [
         ({"data": "normal"}, ValueError, "data must be one of"),
         ({"rules": ("magic",)}, ValueError, "rules must be among"),
-        ({"epochs": 0}, ValueError, "epochs must be from 1"),
+        ({"epochs": 0}, ValueError, "epochs must be a whole number from 1"),
         ({"colour": "red"}, TypeError, "colour"),
     ],
 )

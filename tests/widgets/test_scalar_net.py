@@ -77,5 +77,5 @@ def test_an_error_is_said_and_the_panel_trains_again(monkeypatch):
 
 @pytest.mark.parametrize("change", [{"hidden": 0}, {"points": 1000}, {"rate": -1.0}, {"seed": -1}, {"epochs": 0}])
 def test_numbers_out_of_range_are_refused_by_name(change):
-    with pytest.raises(ValueError, match=f"{next(iter(change))} is out of the range"):
+    with pytest.raises(ValueError, match=f"{next(iter(change))} must be "):
         ScalarNetPanel(**SMALL | change)

@@ -272,6 +272,6 @@ def test_run_refuses_what_is_no_number_of_steps(steps):
 
 def test_run_refuses_unknown_controls_and_stays_at_the_end():
     stepper = Stepper(FORMULA, AT)
-    with pytest.raises(ValueError, match="no control is called speed; there are formula, at, mode, seed"):
+    with pytest.raises(TypeError, match="no option is called 'speed'; there are formula, at, mode, seed"):
         stepper.run(speed=3)
     assert stepper.run(10**6).position == 14
