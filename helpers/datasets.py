@@ -185,6 +185,8 @@ def whole_number(name: str, value: Any, least: int) -> int:
         raise TypeError(f"{name} must be a whole number, {least} or more, got {value!r}")
     if value < least:
         raise ValueError(f"{name} must be {least} or more, got {value!r}")
+    if int(value) >= 2**63:  # what torch can hold
+        raise ValueError(f"{name} must be less than 2**63, got {value!r}")
     return int(value)
 
 

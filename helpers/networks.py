@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from helpers.datasets import whole_number
 
@@ -50,15 +52,43 @@ def quicken(model: nn.Sequential) -> nn.Sequential:
     return nn.Sequential(*(nn.Sequential(*block) for block in parts))
 
 
-@contextlib.contextmanager
-def seeded(seed: int | None) -> Iterator[None]:
-    """Let torch draw from ``seed`` inside the block, and put its global state back afterwards; None changes nothing."""
-    if seed is None:
-        yield
-        return
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(whole_number("seed", seed, 0))
-        yield
+def seeded(seed: int | None) -> contextlib.AbstractContextManager[object]:
+    """Let this thread's torch draw from ``seed`` inside the block; no global state takes part. None changes nothing."""
+    return contextlib.nullcontext() if seed is None else _Seeded(whole_number("seed", seed, 0))
+
+
+class _Seeded(TorchDispatchMode):
+    """Hand generators of one's own to every operation that draws at random, a generator for each device."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.seed, self.generators = seed, dict[torch.device, torch.Generator]()
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = dict(kwargs or {})
+        if torch.Tag.nondeterministic_seeded in func.tags and kwargs.get("generator") is None:
+            like = next((a for a in args if isinstance(a, Tensor)), None)
+            device = torch.device(kwargs.get("device") or (like.device if like is not None else "cpu"))
+            if device.type != "meta":
+                func, kwargs["generator"] = _with_generator(func), self._generator(device)
+        return func(*args, **kwargs)
+
+    def _generator(self, device: torch.device) -> torch.Generator:
+        if device not in self.generators:
+            self.generators[device] = torch.Generator(device).manual_seed(self.seed)
+        return self.generators[device]
+
+
+def _with_generator(operation: Any) -> Any:
+    """Return the form of a random operation that takes a generator beside its other arguments."""
+    names = {argument.name for argument in operation._schema.arguments} | {"generator"}
+    packet = operation.overloadpacket
+    for form in (getattr(packet, name) for name in packet.overloads()):
+        if {argument.name for argument in form._schema.arguments} == names:
+            return form
+    raise RuntimeError(f"{operation} draws at random and takes no generator; it cannot be seeded here")
 
 
 def layered_net(
@@ -87,9 +117,9 @@ def layered_net(
     nn.Sequential
         ``len(widths) - 1`` blocks, each an ``nn.Sequential``.
     """
-    if len(widths) < 2:
-        raise ValueError(f"widths must name inputs and outputs at least, got {list(widths)}")
-    sizes = [whole_number("widths", width, 1) for width in widths]
+    sizes = _sizes(widths, activation=activation, output=output)
+    if not isinstance(normalize, bool):
+        raise TypeError(f"normalize must be True or False, got {normalize!r}")
     with seeded(seed):
         hidden = [
             nn.Sequential(nn.Linear(a, b), activation(), *([Normalize()] if normalize else []))
@@ -98,9 +128,24 @@ def layered_net(
         return nn.Sequential(*hidden, nn.Sequential(nn.Linear(sizes[-2], sizes[-1]), output()))
 
 
+def _sizes(widths: Sequence[int], **makers: Callable[[], nn.Module]) -> list[int]:
+    """Return the widths as a list; refuse by name what is no list of them, or makes no module."""
+    for name, make in makers.items():
+        if not callable(make) or isinstance(make, nn.Module):
+            got = f"the module {make}; give its class" if isinstance(make, nn.Module) else repr(make)
+            raise TypeError(f"{name} must be a class or a function that makes a module, such as nn.Tanh, got {got}")
+    if isinstance(widths, (str, int)) or not isinstance(widths, Iterable):
+        raise TypeError(f"widths must be a list of whole numbers, such as [2, 32, 1], got {widths!r}")
+    sizes = [whole_number("each of widths", width, 1) for width in widths]
+    if len(sizes) < 2:
+        raise ValueError(f"widths must name inputs and outputs at least, got {sizes}")
+    return sizes
+
+
 def mertens_net(inputs: int = 2, outputs: int = 1, *, seed: int | None = None) -> nn.Sequential:
     """Build the net of the local-propagation document: inputs-100-100-10-outputs, Mish, unit rows, sigmoid output."""
-    return layered_net([inputs, 100, 100, 10, outputs], seed=seed)
+    ends = whole_number("inputs", inputs, 1), whole_number("outputs", outputs, 1)
+    return layered_net([ends[0], 100, 100, 10, ends[1]], seed=seed)
 
 
 def square_net(
@@ -123,9 +168,11 @@ def square_net(
     seed : int or None
         Seed of the initial weights; None draws from torch's global state.
     """
-    if len(widths) < 2 or widths[0] != widths[-1]:
-        raise ValueError(f"widths must begin and end alike, such as [5, 10, 5], got {list(widths)}")
-    sizes = [whole_number("widths", width, 1) for width in widths]
+    sizes = _sizes(widths, **({} if activation is None else {"activation": activation}))
+    if not isinstance(bias, bool):
+        raise TypeError(f"bias must be True or False, got {bias!r}")
+    if sizes[0] != sizes[-1]:
+        raise ValueError(f"widths must begin and end alike, such as [5, 10, 5], got {sizes}")
     with seeded(seed):
         return nn.Sequential(
             *(

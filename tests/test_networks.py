@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 import torch
 from torch import nn
@@ -97,3 +99,70 @@ def test_idempotent_nets_draw_from_their_seed_alone():
 def test_nets_that_cannot_be_idempotent_are_refused(widths):
     with pytest.raises((TypeError, ValueError), match="widths"):
         square_net(widths)
+
+
+def test_a_seed_touches_no_generator_but_its_own(monkeypatch):
+    def touched(*_):
+        raise AssertionError("a device was seeded")
+
+    for module in (torch.cuda, torch.mps, torch.xpu):
+        for name in ("manual_seed", "manual_seed_all"):
+            if hasattr(module, name):
+                monkeypatch.setattr(module, name, touched)
+    monkeypatch.setattr(torch, "manual_seed", touched)
+    before = torch.get_rng_state()
+    layered_net([2, 3, 1], seed=0)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_nets_that_are_built_at_once_are_the_nets_built_one_by_one():
+    def build(seed, found):
+        found[seed] = torch.cat([p.detach().flatten() for p in layered_net([9, 64, 64, 3], seed=seed).parameters()])
+
+    alone, together, done = {}, {}, threading.Event()
+
+    def draw():  # a thread that draws from the global state, as dropout does
+        while not done.is_set():
+            torch.rand(7)
+
+    for seed in range(40):
+        build(seed, alone)
+    threads = [threading.Thread(target=build, args=(seed, together)) for seed in range(40)]
+    drawing = threading.Thread(target=draw)
+    drawing.start()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    done.set()
+    drawing.join()
+    assert all(torch.equal(alone[seed], together[seed]) for seed in alone)
+
+
+def test_a_seeded_net_is_what_torch_draws_from_that_seed():
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        expected = [nn.Linear(2, 4), nn.Linear(4, 1)]
+    found = [part for part in layered_net([2, 4, 1], seed=3).modules() if isinstance(part, nn.Linear)]
+    assert all(torch.equal(a.weight, b.weight) and torch.equal(a.bias, b.bias) for a, b in zip(found, expected))
+
+
+@pytest.mark.parametrize(
+    ("build", "words"),
+    [
+        (lambda: mertens_net(0), "inputs must be 1 or more"),
+        (lambda: mertens_net(2, 1.5), "outputs must be a whole number"),
+        (lambda: layered_net(5), "widths must be a list"),
+        (lambda: layered_net("234"), "widths must be a list"),
+        (lambda: layered_net([2, 0, 1]), "each of widths must be 1 or more"),
+        (lambda: layered_net([2, 3, 1], activation="tanh"), "activation must be a class or a function"),
+        (lambda: layered_net([2, 3, 1], activation=nn.Tanh()), "activation must be a class.*give its class"),
+        (lambda: layered_net([2, 3, 1], normalize="no"), "normalize must be True or False"),
+        (lambda: square_net([2, 3], bias=True), "widths must begin and end alike"),
+        (lambda: NETWORKS["N1"](bias=1), "bias must be True or False"),
+        (lambda: NETWORKS["N3"](seed=-1), "seed must be 0 or more"),
+    ],
+)
+def test_what_makes_no_net_is_refused_by_name(build, words):
+    with pytest.raises((TypeError, ValueError), match=words):
+        build()

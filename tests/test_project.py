@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+import json
 import re
 import subprocess
+import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -38,6 +42,61 @@ def test_the_conda_environment_has_the_ranges_of_the_project():
         assert conda[name].specifier == need.specifier, name
     (pip,) = [p["pip"] for p in parts if isinstance(p, dict)]
     assert pip == ["--no-deps -e ."]
+
+
+PROVIDERS = packages_distributions()
+INDIRECT = {
+    "ipykernel",  # that of jupyterlab, which the notebooks run in
+    "jupyterlab",
+    "pygraphviz",  # imported by the child process of a drawing
+    "setuptools",  # torchviz imports its distutils
+    "graphviz",  # torchviz returns its graphs
+    "pytest-xdist", "nbmake", "ruff", "mypy", "pre-commit", "nbstripout",  # command lines
+}  # fmt: skip
+FOLDERS = {
+    "helpers": (),
+    "notebooks": ("course",),
+    "tests": ("course", "test", "cluster"),
+    "benchmarks": ("test",),
+    "experiments": ("test", "cluster"),
+    "pictures": (),
+}
+
+
+def imported(folder: str) -> set[str]:
+    """The modules that the files and notebooks of a folder import, but for those of Python and of the project."""
+    texts = [file.read_text() for file in (ROOT / folder).rglob("*.py")]
+    for file in (ROOT / folder).rglob("*.ipynb"):
+        cells = json.loads(file.read_text())["cells"]
+        texts += ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    magic = re.compile(r"^\s*[%!].*$", re.MULTILINE)
+    nodes = [node for text in texts for node in ast.walk(ast.parse(magic.sub("", text)))]
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
+    own = {path.stem for name in FOLDERS for path in (ROOT / name).rglob("*.py")} | set(FOLDERS)
+    return {name.split(".")[0] for name in names} - set(sys.stdlib_module_names) - own
+
+
+def distributions(module: str) -> set[str]:
+    return {name.lower().replace("_", "-") for name in PROVIDERS.get(module, [module])}
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_what_is_imported_is_declared(folder):
+    declared = {need.name.lower() for need in requirements(*FOLDERS[folder])}
+    bundled = {"ipython": "ipywidgets", "distributed": "dask"}  # what a declared one cannot be without
+    for module in imported(folder):
+        found = {bundled.get(name, name) for name in distributions(module)}
+        assert found & declared, f"{folder} imports {module}, of {found}, which pyproject.toml does not declare"
+
+
+def test_what_is_declared_is_used():
+    used = {name for folder in FOLDERS for module in imported(folder) for name in distributions(module)}
+    used |= INDIRECT | {"dask"}  # imported as `distributed`
+    unused = {need.name for need in requirements("course", "test", "cluster", "dev")} - {
+        need.name for need in requirements("course", "test", "cluster", "dev") if need.name.lower() in used
+    }
+    assert unused == set()
 
 
 def test_the_constraints_pin_every_package_within_its_range():

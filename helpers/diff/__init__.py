@@ -3,6 +3,7 @@
 `rules` is the one table of elementary operations; the engines are number types that read it.
 """
 
+from helpers.diff import numpy_functions as _numpy_functions  # noqa: F401  (gives the number types NumPy's functions)
 from helpers.diff.rules import (
     RULES,
     absolute,

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from helpers.diff.array_rules import ROWS, Row, row_of
 from helpers.diff.array_trace import kept_index, propagate, read_only, real_array, value_of
-from helpers.diff.rules import DomainError, Operators, Rule, check_domain, is_number
+from helpers.diff.rules import DomainError, Operators, Rule, check_domain, is_number, no_copy
 
 Axis = int | Sequence[int] | None
 NOTHING: dict[str, Any] = {}
@@ -228,14 +228,13 @@ class Array(Operators):
     def __bool__(self) -> bool:
         return bool(self.value)
 
-    def __float__(self) -> float:
-        return float(self.value.item())
+    __reduce_ex__ = no_copy
+
+    def __format__(self, form: str) -> str:
+        return format(self.value[()], form) if form else str(self)
 
     def __repr__(self) -> str:
         return f"Array({np.array2string(self.value, separator=', ', prefix='Array(')})"
-
-    def __array__(self, *_: Any, **__: Any) -> NoReturn:
-        raise TypeError("NumPy does not record: use the functions of helpers.diff.arrays (exp, stack, ...), or .value")
 
 
 def record(row: Row, parents: tuple[Array, ...], options: dict[str, Any] = NOTHING) -> Array:

@@ -22,7 +22,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from helpers.diff.rules import RULES, Operand, Rule, exp, local_derivative
+from helpers.diff.rules import RULES, Operand, Rule, exp, local_derivative, sign
 
 Shape = tuple[int, ...]
 
@@ -190,7 +190,8 @@ def mean(x: Any, axis: Any, keepdims: bool) -> Any:
 def max_vjp(y_bar: Any, y: Any, x: Any, axis: Any, keepdims: bool) -> Any:
     """Send the adjoint to the largest element; at a tie the largest share it equally."""
     largest = x == with_axes(y, x.shape, axis)
-    share = largest / largest.sum(axis=axis, keepdims=True)
+    with np.errstate(invalid="ignore"):  # 0 / 0 where the largest is NaN: no element equals it, and NaN is the answer
+        share = largest / largest.sum(axis=axis, keepdims=True)
     return with_axes(y_bar, x.shape, axis) * share.astype(x.dtype)
 
 
@@ -252,7 +253,7 @@ ROWS: dict[str, Row] = {name: elementwise(rule) for name, rule in RULES.items()}
         simpler("neg", lambda y_bar, y, x: -y_bar),
         simpler("mul", lambda y_bar, y, a, b: y_bar * b, lambda y_bar, y, a, b: y_bar * a),
         simpler("tanh", tanh_vjp),
-        simpler("relu", lambda y_bar, y, x: y_bar * (y > 0)),
+        simpler("relu", lambda y_bar, y, x: y_bar * sign(y)),  # 0 or 1, and NaN of NaN
         Row("matmul", operator.matmul, (matmul_left, matmul_right)),
         Row("sum", add_up,
             (lambda y_bar, y, x, axis, keepdims: spread(y_bar, x.shape, axis),)),
@@ -268,8 +269,8 @@ ROWS: dict[str, Row] = {name: elementwise(rule) for name, rule in RULES.items()}
             (lambda y_bar, y, x, index: operate(ROWS["place"], y_bar, index=index, shape=x.shape),)),
         Row("place", place, (lambda y_bar, y, x, index, shape: y_bar[index],)),
         Row("where", lambda a, b, condition: np.where(condition, a, b),
-            (lambda y_bar, y, a, b, condition: y_bar * condition,
-             lambda y_bar, y, a, b, condition: y_bar * ~condition)),
+            (lambda y_bar, y, a, b, condition: where(condition, y_bar, 0.0),
+             lambda y_bar, y, a, b, condition: where(condition, 0.0, y_bar))),
         Row("astype", lambda x, dtype: x.astype(dtype), (lambda y_bar, y, x, dtype: y_bar.astype(x.dtype),)),
         Row("identity", lambda x: x, (lambda y_bar, y, x: y_bar,)),
     )

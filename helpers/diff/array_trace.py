@@ -58,10 +58,17 @@ def read_only(value: Any) -> NDArray[Any]:
 
 
 def kept_index(index: Any) -> Any:
-    """Copy the lists and arrays in an index: the trace needs them later as they are now."""
-    if isinstance(index, tuple):
-        return tuple(map(kept_index, index))
-    return np.array(index) if isinstance(index, (list, np.ndarray)) else index
+    """Return an index of NumPy's with its lists and arrays copied: the trace needs them later as they are now."""
+    return tuple(map(_kept_part, index)) if isinstance(index, tuple) else _kept_part(index)
+
+
+def _kept_part(part: Any) -> Any:
+    if isinstance(part, Operand):
+        raise TypeError(f"an index must be plain whole numbers or bools, got a {type(part).__name__}; say x.value")
+    if not isinstance(part, (list, tuple, np.ndarray)):
+        return part
+    array = np.array(part)
+    return array if array.size or isinstance(part, np.ndarray) else array.astype(np.intp)  # NumPy takes [] for floats
 
 
 def trace(output: Any) -> set[Any]:

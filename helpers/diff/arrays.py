@@ -26,7 +26,9 @@ from numpy.typing import ArrayLike
 from helpers.diff.array_node import Array, adjoint_of, constant, record
 from helpers.diff.array_rules import ROWS, concatenate, log_sum_exp, stack, where
 from helpers.diff.array_trace import made_from, propagate, read_only, real_array, trace
+from helpers.diff.operations import call
 from helpers.diff.rules import (
+    Operand,
     absolute,
     cos,
     exp,
@@ -90,8 +92,14 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
     """
     if not primals:
         raise ValueError("vjp needs a primal: call it as vjp(f, x)")
+    for x in primals:
+        if isinstance(x, Operand) and not isinstance(x, Array):
+            raise TypeError(
+                f"vjp takes arrays, got a {type(x).__name__}: reverse mode does not run inside another mode. For a "
+                "second derivative call vjp inside vjp, or helpers.diff.forward.jvp inside vjp"
+            )
     inputs = [record(ROWS["identity"], (x,)) if isinstance(x, Array) else Array(x) for x in primals]
-    result = f(*inputs)
+    result = call(f, *inputs)
     if not (isinstance(result, Array) or is_number(result)):
         raise TypeError(f"f must return one array, got {result!r} of type {type(result).__name__}")
     y = result if isinstance(result, Array) else constant(result, inputs[0])

@@ -38,6 +38,8 @@ class Equation(NamedTuple):
     def pullback(self, values: Mapping[str, Value]) -> Pullback:
         """Return the function from an adjoint of this variable to what it gives to each parent."""
         operands = self._operands(values)
+        if not operands:
+            return lambda bar: []  # a constant: there is nobody to hand its adjoint on to
         if self.derivatives is None:
             return vjp(self.f, *operands)[1]
         size = np.size(values[self.name])
@@ -53,7 +55,7 @@ class Equation(NamedTuple):
         return [np.array([np.ravel(row[k]) for row in rows]) for k in range(len(self.parents))]
 
     def _operands(self, values: Mapping[str, Value]) -> list[Value]:
-        return [values[parent] for parent in self.parents]
+        return [locked(values[parent]) for parent in self.parents]
 
 
 class Solution(dict[str, Value]):
@@ -248,6 +250,15 @@ def value_of(given: ArrayLike, name: str) -> Value:
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{name} must be real numbers, got {given!r:.80}")
     return float(array) if array.ndim == 0 else array.astype(float)
+
+
+def locked(value: Value) -> Value:
+    """Return an array as f may read it, but not change it."""
+    if not isinstance(value, np.ndarray):
+        return value
+    view = value.view()
+    view.setflags(write=False)
+    return view
 
 
 def together(values: Iterable[Value]) -> Vector:

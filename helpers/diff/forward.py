@@ -12,12 +12,14 @@ derivatives: reverse mode over forward mode).
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
+from helpers.diff.array_trace import kept_index
+from helpers.diff.operations import call
 from helpers.diff.rules import (
     Operand,
     Operators,
@@ -81,7 +83,7 @@ class Dual(Operators):
                 raise TypeError(f"{name} must be a number or an array of them, got {type(given).__name__}: {given!r}")
         if is_number(value) and is_number(tangent) and np.shape(value) != np.shape(tangent):
             raise ValueError(f"tangent must have the shape {np.shape(value)} of the value, got {np.shape(tangent)}")
-        self.value, self.tangent, self.level = value, tangent, level
+        self.value, self.tangent, self.level = _floating(value), _floating(tangent), level
 
     @classmethod
     def apply(cls, rule: Rule, *operands: Any) -> Dual:
@@ -100,14 +102,22 @@ class Dual(Operators):
     # What is linear does to the tangent what it does to the value.
 
     def __getitem__(self, index: Any) -> Dual:
+        index = kept_index(index)
         return _dual(self.value[index], self.tangent[index], self.level)
+
+    def __setitem__(self, index: Any, value: Any) -> NoReturn:
+        raise TypeError("a Dual cannot change in place; where(...) of Arrays, or a list of Duals, makes a new one")
 
     def __len__(self) -> int:
         return len(self.value)
 
-    def sum(self) -> Dual:
-        """Return the sum of all entries."""
-        return _dual(self.value.sum(), self.tangent.sum(), self.level)
+    def __iter__(self) -> Iterator[Dual]:
+        return (self[i] for i in range(len(self)))
+
+    def sum(self, axis: Any = None, keepdims: bool = False) -> Dual:
+        """Add up along some axes, or all."""
+        value, tangent = (np.sum(x, axis=axis, keepdims=keepdims) for x in (self.value, self.tangent))
+        return _dual(value, tangent, self.level)
 
     def __matmul__(self, other: Any) -> Any:
         return _product(self, other)
@@ -119,6 +129,9 @@ class Dual(Operators):
 
     def __eq__(self, other: object) -> Any:
         return self.value == (other.value if isinstance(other, Dual) else other)
+
+    def __ne__(self, other: object) -> Any:
+        return self.value != (other.value if isinstance(other, Dual) else other)
 
     def __lt__(self, other: Any) -> Any:
         return self.value < (other.value if isinstance(other, Dual) else other)
@@ -137,8 +150,8 @@ class Dual(Operators):
     def __bool__(self) -> bool:
         return bool(self.value)
 
-    def __float__(self) -> float:
-        return float(self.value)
+    def __format__(self, form: str) -> str:
+        return format(self.value, form) if form else str(self)
 
     def __repr__(self) -> str:
         return f"Dual({self.value}, {self.tangent})"
@@ -184,7 +197,7 @@ def jvp(f: Callable[..., Any], primals: Any, tangents: Any) -> tuple[Any, Any]:
         raise ValueError(f"tangents must be like primals, a tangent for each; got {primals!r} and {tangents!r}")
     level = next(_levels)
     pairs = zip(primals, tangents) if several else [(primals, tangents)]
-    y = f(*[_input(x, x_dot, level) for x, x_dot in pairs])
+    y = call(f, *[_input(x, x_dot, level) for x, x_dot in pairs])
     if isinstance(y, (tuple, list)):
         results = [_output(part, level) for part in y]
         return [value for value, _ in results], [tangent for _, tangent in results]
@@ -236,7 +249,11 @@ def jacobian(f: Callable[[Any], Any], x: Any) -> NDArray[np.floating[Any]]:
     for index in np.ndindex(at.shape):
         unit = np.zeros_like(at)
         unit[index] = 1
-        columns.append(np.asarray(jvp(f, at, unit)[1]))
+        column = jvp(f, at, unit)[1]
+        if isinstance(column, list) and len({np.shape(part) for part in column}) > 1:
+            shapes = ", ".join(str(np.shape(part)) for part in column)
+            raise ValueError(f"f must return one array, or a list of results of one shape; got the shapes {shapes}")
+        columns.append(np.asarray(column))
     return np.stack(columns, axis=-1).reshape(columns[0].shape + at.shape)
 
 
@@ -248,6 +265,12 @@ def _array(x: Any) -> NDArray[np.floating[Any]]:
     if at.dtype.kind not in "biuf" or not at.size:
         raise ValueError(f"x must hold real numbers, one at least; got the type {at.dtype} and the shape {at.shape}")
     return at
+
+
+def _floating(x: Any) -> Any:
+    """Make floats of NumPy's whole numbers and bools, which would overflow in silence."""
+    whole = isinstance(x, (np.ndarray, np.generic)) and x.dtype.kind in "biu"
+    return x * 1.0 if whole else x
 
 
 def _input(x: Any, x_dot: Any, level: int) -> Dual:

@@ -34,9 +34,10 @@ from numpy.typing import ArrayLike
 
 from helpers.diff.cycles import Matrix, Vector, solve
 from helpers.diff.equations import Equation, Equations, Value, apart, assembled, together, value_of
-from helpers.diff.expressions import Expression, Symbol, topological_order
+from helpers.diff.expressions import Expression, Symbol, as_expression, topological_order
 from helpers.diff.printing import name as written_name
 from helpers.diff.printing import written
+from helpers.diff.rules import is_number
 
 Way = Literal["back-substitution", "triangular solve", "linear solve"]
 WAYS = ("back-substitution", "triangular solve", "linear solve")
@@ -275,6 +276,8 @@ def _right_side(equation: Equation) -> str:
         result = equation.f(*(Symbol(parent) for parent in equation.parents))
     except (TypeError, ValueError, AttributeError):  # it takes arrays only
         result = None
+    if is_number(result) and np.ndim(result) == 0:
+        result = as_expression(result)
     if isinstance(result, Expression):
         return written(topological_order(result), latex=True)
     parents = ", ".join(map(latex_name, equation.parents))

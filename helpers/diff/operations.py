@@ -1,14 +1,16 @@
 """What an elementary operation is, and how it finds the number type that carries it out.
 
 `rules` holds the table of all operations; here is the form of a row, `apply`, which runs a row on operands of any type,
-and the errors for operands that no row can take.
+and the errors for operands that no row can take. `Operand` is what all number types have in common: no value leaves
+them unseen, and NumPy's functions on them do what `helpers.diff.numpy_functions` says, or are refused.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
@@ -64,6 +66,21 @@ class Rule:
     exponent: int | float | None = None
 
 
+NUMPY: dict[Any, Callable[..., Any]] = {}  # what does the work of a function of NumPy: `numpy_functions` fills it
+
+
+def _kept_in(way: str) -> Callable[..., Any]:
+    """Make the method that refuses a way out of the number type: what leaves has no derivative any more."""
+
+    def refuse(self: Operand, *_: Any, **__: Any) -> NoReturn:
+        raise TypeError(
+            f"{way} would make a plain number of a {type(self).__name__}, and its derivative would be lost: compute "
+            "with operators and the functions of helpers.diff (sin, exp, stack, ...); for the plain number say x.value"
+        )
+
+    return refuse
+
+
 class Operand:
     """The base of every number type of this package.
 
@@ -75,13 +92,66 @@ class Operand:
     """
 
     __slots__ = ()
-    __array_ufunc__ = None  # a NumPy number or array on the left of an operator leaves the work to us
     rank: ClassVar[int] = 0
 
     @classmethod
     def apply(cls, rule: Rule, *operands: Any) -> Any:
         """Carry out an operation of which at least one operand is of this type."""
         raise NotImplementedError(f"{cls.__name__} must say how it applies a rule")
+
+    __float__ = __complex__ = _kept_in("float(x), or a function of math,")
+    __int__ = __trunc__ = __floor__ = __ceil__ = _kept_in("int(x), or a rounding,")
+    __round__ = _kept_in("round(x)")
+    __index__ = _kept_in("an index or a count")
+    __array__ = _kept_in("an array of NumPy (made of it, or filled with it)")
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
+        if "out" in options:
+            self._refuse(name, "cannot write into out: write a = a + x, not a += x, where a is a plain array")
+        if options:
+            self._refuse(name, f"takes no option {', '.join(options)}")
+        return self._as_numpy(NUMPY.get(ufunc) if method == "__call__" else None, name, inputs, {})
+
+    def __array_function__(
+        self, function: Callable[..., Any], types: Any, arguments: tuple[Any, ...], options: dict[str, Any]
+    ) -> Any:
+        name = f"{function.__module__}.{function.__name__}".removeprefix("numpy.")
+        ours = NUMPY.get(function)
+        if ours is not None:
+            try:
+                inspect.signature(ours).bind(*arguments, **options)
+            except TypeError as error:  # an option of NumPy's that we do not have is never dropped
+                self._refuse(name, f"takes less here than on plain arrays ({error})")
+        return self._as_numpy(ours, name, arguments, options)
+
+    def _as_numpy(self, ours: Callable[..., Any] | None, name: str, arguments: Any, options: dict[str, Any]) -> Any:
+        result = NotImplemented if ours is None else ours(*arguments, **options)
+        if result is NotImplemented:
+            self._refuse(name, "has no rule here")
+        return result
+
+    def _refuse(self, name: str, why: str) -> NoReturn:
+        raise TypeError(
+            f"numpy.{name} on a {type(self).__name__} {why}. Compute with operators, with x.sum and its like, and with "
+            "the functions of helpers.diff (sin, maximum, where, stack, ...); for plain numbers say x.value"
+        )
+
+
+def call(f: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a reader's function. Where a value may not leave, NumPy speaks of "a sequence" only: tell the cause."""
+    try:
+        return f(*arguments)
+    except ValueError as error:
+        if isinstance(error.__cause__, TypeError) and "array element" in str(error):
+            raise error.__cause__ from None
+        raise
+
+
+def no_copy(self: Any, *_: Any) -> NoReturn:
+    """Refuse copies and pickles of a node: the copy would be another input, whose gradient nobody asks for."""
+    kind = type(self).__name__
+    raise TypeError(f"a copy of a {kind} would be no part of the computation; for a new input say {kind}(x.value)")
 
 
 def apply(rule: Rule, *operands: Any) -> Any:

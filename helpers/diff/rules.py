@@ -35,13 +35,14 @@ from helpers.diff.operations import (
     check_domain,
     is_number,
     local_derivative,
+    no_copy,
     value_of_floats,
 )
 
 __all__ = [
     "RULES", "DivisionByZero", "DomainError", "Operand", "Operators", "Rule", "absolute", "apply", "check_domain",
-    "cos", "exp", "is_number", "local_derivative", "log", "maximum", "minimum", "power_by", "relu", "sigmoid", "sign",
-    "sin", "sqrt", "step", "tan", "tanh", "value_of_floats",
+    "cos", "exp", "is_number", "local_derivative", "log", "maximum", "minimum", "no_copy", "power_by", "relu",
+    "sigmoid", "sign", "sin", "sqrt", "step", "tan", "tanh", "value_of_floats",
 ]  # fmt: skip
 
 EXPONENTS = 256  # so many rules with a constant exponent are kept for the next time
@@ -60,12 +61,29 @@ def _sigmoid_of_array(x: Any) -> Any:
     return (np.where(np.real(x) >= 0, 1, small) / (1 + small))[()]
 
 
+# NaN is the only number that is not itself: where a is NaN, so is the larger or the smaller of a and b.
+
+
 def _larger(a: Any, b: Any) -> Any:
-    return np.where(np.real(a) >= np.real(b), a, b)[()] if _complex(a, b) else np.maximum(a, b)
+    return np.where((np.real(a) >= np.real(b)) | (a != a), a, b)[()] if _complex(a, b) else np.maximum(a, b)
 
 
 def _smaller(a: Any, b: Any) -> Any:
-    return np.where(np.real(a) <= np.real(b), a, b)[()] if _complex(a, b) else np.minimum(a, b)
+    return np.where((np.real(a) <= np.real(b)) | (a != a), a, b)[()] if _complex(a, b) else np.minimum(a, b)
+
+
+def _sign(x: float) -> float:
+    return float((x > 0) - (x < 0)) if x == x else x
+
+
+def _side(a: Any, b: Any) -> Any:
+    """Return the sign of a - b, and 0 at a tie: two infinite numbers have no difference."""
+    if not (is_number(a) and is_number(b)):
+        return sign(a - b)
+    if type(a) is type(b) is float:
+        return 0.0 if a == b else _sign(a - b)
+    with np.errstate(invalid="ignore"):
+        return np.where(np.equal(a, b), 0.0, np.sign(np.real(np.subtract(a, b))))[()]
 
 
 def _magnitude(x: Any) -> Any:
@@ -108,16 +126,16 @@ RULES: dict[str, Rule] = {
         Rule("relu", lambda x: max(x, 0.0), lambda x: _larger(x, np.zeros_like(x)), (lambda y, x: step(x),),
              "relu({0})", r"\operatorname{{relu}}\left({0}\right)"),
         Rule("abs", abs, _magnitude, (lambda y, x: sign(x),), "abs({0})", r"\left|{0}\right|"),
-        Rule("maximum", lambda a, b: a if a >= b else b, _larger,
-             (lambda y, a, b: (1 + sign(a - b)) / 2, lambda y, a, b: (1 + sign(b - a)) / 2),
+        Rule("maximum", lambda a, b: a if a >= b or a != a else b, _larger,
+             (lambda y, a, b: (1 + _side(a, b)) / 2, lambda y, a, b: (1 + _side(b, a)) / 2),
              "maximum({0}, {1})", r"\max\left({0}, {1}\right)"),
-        Rule("minimum", lambda a, b: a if a <= b else b, _smaller,
-             (lambda y, a, b: (1 + sign(b - a)) / 2, lambda y, a, b: (1 + sign(a - b)) / 2),
+        Rule("minimum", lambda a, b: a if a <= b or a != a else b, _smaller,
+             (lambda y, a, b: (1 + _side(b, a)) / 2, lambda y, a, b: (1 + _side(a, b)) / 2),
              "minimum({0}, {1})", r"\min\left({0}, {1}\right)"),
-        Rule("step", lambda x: 1.0 if x > 0 else 0.0, lambda x: np.heaviside(np.real(x), np.zeros_like(np.real(x))),
-             (lambda y, x: 0,), "step({0})", r"\operatorname{{step}}\left({0}\right)"),
-        Rule("sign", lambda x: float((x > 0) - (x < 0)), lambda x: np.sign(np.real(x)),
-             (lambda y, x: 0,), "sign({0})", r"\operatorname{{sign}}\left({0}\right)"),
+        Rule("step", lambda x: max(_sign(x), 0.0), lambda x: np.heaviside(np.real(x), np.zeros_like(np.real(x))),
+             (lambda y, x: 0 * y,), "step({0})", r"\operatorname{{step}}\left({0}\right)"),
+        Rule("sign", _sign, lambda x: np.sign(np.real(x)),
+             (lambda y, x: 0 * y,), "sign({0})", r"\operatorname{{sign}}\left({0}\right)"),
     )
 }  # fmt: skip
 

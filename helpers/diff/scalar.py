@@ -26,6 +26,7 @@ from helpers.diff.rules import (
     log,
     maximum,
     minimum,
+    no_copy,
     relu,
     sigmoid,
     sign,
@@ -75,7 +76,8 @@ class Scalar(Operators):
     -----
     Scalars compare by value, also with numbers, so that control flow works as on floats. But each is a node of its
     own, so it hashes by identity: two Scalars that are equal are two keys of a dictionary, as with torch's tensors.
-    ``float(x)`` leaves the trace: it gives a plain number, a constant from there on.
+    ``float(x)`` and the functions of ``math`` are refused, since they would lose the derivative: ``x.value`` is the
+    plain number, a constant from there on.
 
     Examples
     --------
@@ -171,8 +173,10 @@ class Scalar(Operators):
     def __bool__(self) -> bool:
         return self.value != 0.0
 
-    def __float__(self) -> float:
-        return self.value
+    __reduce_ex__ = no_copy
+
+    def __format__(self, form: str) -> str:
+        return format(self.value, form) if form else str(self)
 
     def __repr__(self) -> str:
         name = "" if self.name is None else f", name={self.name!r}"

@@ -11,7 +11,7 @@ import importlib.util
 import shutil
 import subprocess
 import sys
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 SECONDS = 30  # a graph that takes longer is too large to read
 _CHILD = (
@@ -38,25 +38,41 @@ class Drawing(NamedTuple):
         }
 
 
-def draw(source: str) -> Drawing:
+class Dot(Protocol):
+    """What holds its text in the DOT language: ``graphviz.Digraph``, ``Graph`` and ``Source``."""
+
+    @property
+    def source(self) -> str:
+        """The text."""
+
+
+def draw(source: str | Dot) -> Drawing:
     """Draw a graph.
 
     Parameters
     ----------
-    source : str
-        The graph in the DOT language (of a ``graphviz.Digraph``, its ``.source``).
+    source : str, or ``graphviz.Digraph``, ``Graph`` or ``Source``
+        The graph in the DOT language, or what torchviz's ``make_dot`` returns.
 
     Returns
     -------
     Drawing
         Shows itself in a notebook, as a picture where the machine can draw, as text with a hint where it cannot.
 
+    Raises
+    ------
+    TypeError
+        If ``source`` is neither.
+
     Notes
     -----
     About 20 ms with ``dot``, 50 ms without. A label that begins with an empty line, as torchviz writes for unnamed
     outputs, corrupts memory in Graphviz 12 to 16; that line is removed first.
     """
-    clean = source.replace('label="\\n', 'label="').replace('label="\n', 'label="')
+    text = source if isinstance(source, str) else getattr(source, "source", None)
+    if not isinstance(text, str):
+        raise TypeError(f"source must be text in the DOT language or a graphviz.Digraph, got {type(source).__name__}")
+    clean = text.replace('label="\\n', 'label="').replace('label="\n', 'label="')
     problem = "no Graphviz here: `pip install pygraphviz` brings one"
     for command, name in _ways():
         try:

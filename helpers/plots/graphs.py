@@ -102,7 +102,8 @@ def sanity_check(
     x : Tensor
         Floating-point samples, as ``net`` takes them.
     criterion : callable
-        Gets y = net(x), returns the loss, one number: a function, a module, an ``autograd.Function`` of your own.
+        Gets y = net(x), returns the loss, one number: a function, a module, an ``autograd.Function`` of your own. One
+        that changes y in place is called a second time, on a copy, which the graph then shows.
     parameter : str, optional
         Whose gradient is drawn, a name of ``net.named_parameters()``; by default the first that has one.
 
@@ -128,7 +129,13 @@ def sanity_check(
         _check_graph("y = net(x)", y, "no parameter of net takes part in it")
         caught: list[Tensor] = []
         handle = y.register_hook(lambda y_bar: caught.append(y_bar))  # the very dE/dy that goes on to the net
+        version, before = y._version, y.detach().clone()
         loss = criterion(y)
+        if y._version != version or not torch.equal(y, before):  # it works in place: let it work on a copy
+            handle.remove()
+            y = _output(net, x)
+            handle = y.register_hook(lambda y_bar: caught.append(y_bar))
+            loss = criterion(y.clone())
         _check_graph("the loss", loss, "criterion cuts it off, by .detach(), .item(), no_grad or NumPy")
         if loss.numel() != 1 or not loss.isfinite().all():
             raise ValueError(f"criterion must return one finite number, got {loss.detach()}")
@@ -165,7 +172,7 @@ def _check_arguments(net: nn.Module, x: Tensor) -> None:
 
 def _output(net: nn.Module, x: Tensor) -> Any:
     try:
-        return net(x.detach())
+        return net(x.detach().clone())  # a net may change its input in place
     except RuntimeError as error:
         raise ValueError(f"net cannot take x of shape {tuple(x.shape)}, {x.dtype}: {error}") from error
 

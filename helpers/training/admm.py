@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from helpers.training.arguments import Criterion, OptimizerFactory, make_optimizer
+from helpers.training.arguments import Criterion, OptimizerFactory
 from helpers.training.evaluation import mode
 from helpers.training.loop import Learner
 
@@ -173,9 +173,17 @@ class AdmmLearner(Learner):
     """
 
     def __init__(self, split: Split, criterion: Criterion, optimizer: OptimizerFactory, Y: Tensor) -> None:
-        variables = list(split.pre_activations)  # the only ones that an optimiser moves
-        super().__init__(split, nn.Identity(), criterion, lambda _: make_optimizer(optimizer, variables), False)
         self.split, self.Y = split, Y
+        super().__init__(split, nn.Identity(), criterion, optimizer, False)
+        self.waiting = []  # each is given its gradient in `update`
+
+    def variables(self) -> list[nn.Parameter]:
+        """Return the pre-activations, the only variables that an optimiser moves."""
+        return list(self.split.pre_activations)
+
+    def refuse_unreached(self, missed: set[int], partly: bool = True) -> None:
+        """Refuse output pre-activations that no gradient reaches: those below have prices of their own."""
+        super().refuse_unreached(missed & {id(self.split.pre_activations[-1])}, partly)
 
     def update(self) -> None:
         """Run one iteration; a block reads what the block below has just become."""

@@ -18,10 +18,10 @@ from typing import NamedTuple
 
 from torch import nn
 
-from helpers.training.arguments import Criterion, OptimizerFactory, Passes, StepMode, check_options
+from helpers.training.arguments import Checked, Criterion, OptimizerFactory, Passes, StepMode, check_options
 from helpers.training.evaluation import Batches
 from helpers.training.layers import probe
-from helpers.training.loop import Learner, epoch_loop
+from helpers.training.loop import Learner, epoch_loop, rehearse
 
 
 class BackpropStep(NamedTuple):
@@ -55,7 +55,8 @@ def backprop_optimize(
     epochs : int
         Number of passes over the batches, 1 or more.
     batches : iterable of (X, Y)
-        X (n, ...) and Y (n, k); a ``DataLoader``, or any iterable that can be run through again.
+        X (n, ...) and Y (n, k), the shape of the scores; or class indices (n,), as in the local rules. A
+        ``DataLoader``, or any iterable that can be run through again.
     train_decoders, seed
         As in the local rules; back-propagation has no decoder and draws nothing.
     step : {"epoch", "batch"}
@@ -70,7 +71,7 @@ def backprop_optimize(
     Raises
     ------
     TypeError, ValueError
-        At the call: a model that is not nested or does not fit the data, an optimiser object, bad epochs or batches.
+        At the call, as in the local rules; but blocks may share parameters.
     TrainingError
         At a batch: targets that the loss cannot take, a loss or an update that is not finite. The last finite
         parameters are back in the model.
@@ -79,11 +80,11 @@ def backprop_optimize(
     -----
     An epoch takes one forward and one backward pass over L layers. All L activations are kept until the backward pass.
     """
-    check_options(epochs, step, seed, train_decoders, criterion=criterion)
+    check_options(epochs, step, seed, train_decoders)
+    checked = Checked("criterion", criterion)
     passes = Passes(batches, epochs)
     probe(model, passes.first[0])
-    learner = Learner(model, nn.Identity(), criterion, optimizer, train_decoders)
-    if learner.optimizer is None:
-        raise ValueError("model has no parameter that requires a gradient; nothing can be trained")
-    steps = epoch_loop([learner], passes, epochs, step)
+    learner = Learner(model, nn.Identity(), checked, optimizer, train_decoders)
+    rehearse([learner], *passes.first)
+    steps = epoch_loop(model, [learner], passes, epochs, step)
     return (BackpropStep(epoch, losses[0]) for epoch, losses in steps)

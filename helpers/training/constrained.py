@@ -26,10 +26,10 @@ from torch import Tensor, nn
 
 from helpers.datasets import whole_number
 from helpers.training.admm import AdmmLearner, Split, check_splits
-from helpers.training.arguments import Criterion, OptimizerFactory, Passes, StepMode, check_options
+from helpers.training.arguments import Checked, Criterion, OptimizerFactory, Passes, StepMode, check_options
 from helpers.training.evaluation import Batches
-from helpers.training.layers import probe
-from helpers.training.loop import Learner, epoch_loop
+from helpers.training.layers import check_apart, probe
+from helpers.training.loop import Learner, epoch_loop, rehearse
 from helpers.training.relaxed import Relaxed
 
 Method = Literal["penalty", "augmented_lagrangian", "admm"]
@@ -145,7 +145,8 @@ def train_constrained(
     Carreira-Perpiñán & Wang (2014), "Distributed optimization of deeply nested systems" (penalty, by the name of
     auxiliary coordinates). Hestenes (1969) and Powell (1969), for the multipliers. Taylor et al. (2016), for ADMM.
     """
-    check_options(epochs, step, seed, train_decoders, criterion=criterion)
+    check_options(epochs, step, seed, train_decoders)
+    checked = Checked("criterion", criterion)
     if step != "epoch":
         raise ValueError("step must be 'epoch': the activations of all samples are variables, and move together")
     if method not in get_args(Method):
@@ -154,14 +155,20 @@ def train_constrained(
     at_least("growth", growth, 1)
     whole_number("inner", inner, 1)
     passes = Passes(batches, epochs)
-    probe(model, passes.first[0])
-    X, Y = _gather(passes)
+    scores = probe(model, passes.first[0])[-1]
+    features, Y = passes.gather()
+    checked.rehearse(scores.expand(len(Y), *scores.shape[1:]), Y)
+    X = torch.cat(features)
     if method == "admm":
         check_splits(model, X)
+        check_apart(model)
         split = Split(model, X, penalty)
-        return _steps(split, AdmmLearner(split, criterion, optimizer, Y), X, Y, method, epochs, growth, inner)
-    relaxed = Relaxed(model, X, criterion, penalty)
+        solver = AdmmLearner(split, checked, optimizer, Y)
+        rehearse([solver], X, Y, rows=None)
+        return _steps(split, solver, X, Y, method, epochs, growth, inner)
+    relaxed = Relaxed(model, X, checked, penalty)
     learner = Learner(relaxed, nn.Identity(), relaxed.lagrangian, optimizer, train_decoders)
+    rehearse([learner], X, Y, rows=None)
     return _steps(relaxed, learner, X, Y, method, epochs, growth, inner)
 
 
@@ -175,7 +182,7 @@ def _steps(
     growth: float,
     inner: int,
 ) -> Iterator[ConstrainedStep]:
-    for epoch, losses in epoch_loop([learner], [(X, Y)], epochs, "epoch"):
+    for epoch, losses in epoch_loop(problem.model, [learner], [(X, Y)], epochs, "epoch"):
         yield ConstrainedStep(
             epoch,
             problem.loss if isinstance(problem, Relaxed) else losses[0],
@@ -189,15 +196,6 @@ def _steps(
             if method == "augmented_lagrangian":
                 problem.update_multipliers()
             problem.penalty = grown(problem.penalty, growth)
-
-
-def _gather(passes: Passes) -> tuple[Tensor, Tensor]:
-    """Put all batches together."""
-    pairs = list(passes)
-    try:
-        return torch.cat([X for X, _ in pairs]), torch.cat([Y for _, Y in pairs])
-    except (RuntimeError, TypeError) as error:
-        raise ValueError(f"batches: they must fit together, sample under sample: {error}") from error
 
 
 def grown(penalty: float, growth: float) -> float:

@@ -27,7 +27,7 @@ from helpers.training.constrained import at_least
 from helpers.training.evaluation import Batches, Scores, layer_scores, mode
 from helpers.training.layers import FrozenPrefix
 from helpers.training.local import prepare_local
-from helpers.training.loop import Learner, epoch_loop
+from helpers.training.loop import Learner, epoch_loop, rehearse
 from helpers.training.signals import first_linear
 
 Damping = Literal["axes", "layer"]
@@ -108,6 +108,7 @@ def locally_optimize_damped(
         raise ValueError(f"damping must be one of {', '.join(get_args(Damping))}, got {damping!r}")
     inputs = Inputs(model, passes.first[0])
     learners = [DampedLearner(*parts, optimizer, train_decoders) for parts in zip(model, decoders, criteria)]
+    rehearse(learners, *passes.first)
     return _damped(passes, encoders, decoders, learners, epochs, step, inputs, strength, damping)
 
 
@@ -122,7 +123,7 @@ def _damped(
     strength: float,
     damping: Damping,
 ) -> Iterator[DampedStep]:
-    for epoch, losses in epoch_loop(learners, passes, epochs, step):
+    for epoch, losses in epoch_loop(encoders[-1].model, learners, passes, epochs, step):
         displacements = inputs.displacements()
         for learner, moved in zip(learners[1:], displacements[1:]):
             factor = 1 / (1 + strength * moved)
@@ -176,7 +177,7 @@ class Inputs:
         ]
         try:
             with mode(False, self.model):
-                self.model(self.X)
+                self.model(self.X.clone())  # a block may work in place
         finally:
             for handle in handles:
                 handle.remove()

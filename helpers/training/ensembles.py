@@ -165,7 +165,7 @@ def train_ensemble(
     rates = torch.as_tensor(learning_rates, dtype=next(iter(ensemble.parameters.values())).dtype)
     if rates.shape not in [(), (len(ensemble),)] or not ((rates > 0) & rates.isfinite()).all():
         raise ValueError(f"learning_rates must be one number, or one for each of {len(ensemble)} nets, more than 0")
-    passes = Passes(batches, epochs)
+    passes = Passes(batches, epochs, targets=False)
     X = passes.first[0]
     check_samples("the X of batches", X)
     if X.dim() not in (2, 3):

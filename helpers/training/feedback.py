@@ -22,11 +22,11 @@ import torch
 from torch import Tensor, nn
 
 from helpers.networks import seeded
-from helpers.training.arguments import Criterion, OptimizerFactory, Passes, StepMode, check_options
+from helpers.training.arguments import Checked, Criterion, OptimizerFactory, Passes, StepMode, check_options
 from helpers.training.evaluation import Batches
 from helpers.training.feedback_learner import FeedbackLearner
-from helpers.training.layers import probe
-from helpers.training.loop import epoch_loop
+from helpers.training.layers import check_apart, probe
+from helpers.training.loop import epoch_loop, rehearse
 from helpers.training.signals import first_linear
 
 
@@ -102,17 +102,18 @@ def feedback_alignment(
     Lillicrap, Cownden, Tweed & Akerman (2016), "Random synaptic feedback weights support error backpropagation for deep
     learning". Nøkland (2016), "Direct feedback alignment provides learning in deep neural networks".
     """
-    check_options(epochs, step, seed, train_decoders, criterion=criterion)
+    check_options(epochs, step, seed, train_decoders)
+    checked = Checked("criterion", criterion)
     for name, flag in (("direct", direct), ("angles", angles)):
         if not isinstance(flag, bool):
             raise TypeError(f"{name} must be True or False, got {flag!r}")
     passes = Passes(batches, epochs)
     outputs = probe(model, passes.first[0])
+    check_apart(model)
     matrices = feedback_matrices(model, outputs, direct, seed)
-    learner = FeedbackLearner(model, criterion, optimizer, matrices, direct, angles)
-    if learner.optimizer is None:
-        raise ValueError("model has no parameter that requires a gradient; nothing can be trained")
-    steps = epoch_loop([learner], passes, epochs, step)
+    learner = FeedbackLearner(model, checked, optimizer, matrices, direct, angles)
+    rehearse([learner], *passes.first)
+    steps = epoch_loop(model, [learner], passes, epochs, step)
     return (FeedbackStep(epoch, losses[0], learner.mean_angles()) for epoch, losses in steps)
 
 

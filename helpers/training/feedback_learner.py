@@ -56,9 +56,7 @@ class FeedbackLearner(Learner):
         for block in self.blocks:
             self.passes.append(_run(block, h))
             h = self.passes[-1].output
-        if Y.is_floating_point() and h.shape != Y.shape:
-            raise ValueError(f"targets have shape {tuple(Y.shape)} but the scores have {tuple(h.shape)}")
-        return h, self.criterion(h, Y)
+        return h, self.compare(h, Y)
 
     def add_gradient(self, loss: Tensor) -> None:
         """Send the error down, and add to each block's gradient what that error makes of it."""
@@ -74,16 +72,23 @@ class FeedbackLearner(Learner):
 
     def _give(self, i: int, output: Tensor, error: Tensor | None) -> Tensor:
         """Add to the gradient of block i what the error at its output makes of it; return δ, at its pre-activations."""
-        delta, *found = _vjp(output, [self.passes[i].pre_activation, *self.learned[i]], error)
+        pre_activation = self.passes[i].pre_activation
+        if not output.requires_grad:  # cut off inside: nothing is learned here, and the loop says so
+            return torch.zeros_like(pre_activation)
+        inputs = [pre_activation, *self.learned[i]]
+        delta, *found = torch.autograd.grad(output, inputs, error, retain_graph=True, allow_unused=True)
         for p, gradient in zip(self.learned[i], found):
-            p.grad = gradient if p.grad is None else p.grad + gradient
-        return delta
+            if gradient is not None:
+                p.grad = gradient if p.grad is None else p.grad + gradient
+        return torch.zeros_like(pre_activation) if delta is None else delta
 
     def _error_above(self, i: int, delta: Tensor) -> Tensor:
         """Return the error at the output of block i, from δ of the block above it (direct: of the output block)."""
         error = delta @ self.matrices[i]
         if self.direct:
             return error.view_as(self.passes[i].output)
+        if not self.passes[i + 1].linear_input.requires_grad:  # cut off between the blocks: no error arrives below
+            return torch.zeros_like(self.passes[i].output)
         # what stands in front of the linear layer above, a flattening say, is a part of that block: exact
         return _vjp(self.passes[i + 1].linear_input, [self.passes[i + 1].input], error)[0]
 

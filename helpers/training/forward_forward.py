@@ -28,7 +28,7 @@ from helpers.networks import Normalize
 from helpers.training.arguments import Criterion, OptimizerFactory, StepMode
 from helpers.training.constrained import at_least
 from helpers.training.evaluation import Batches, Scores, mode
-from helpers.training.loop import Learner, epoch_loop
+from helpers.training.loop import Learner, epoch_loop, rehearse
 from helpers.training.signals import DoorNet, OutputLearner, class_count, class_labels, codes, prepare_labelled
 
 
@@ -119,17 +119,18 @@ def forward_forward(
     first layer out of the answer.
     """
     at_least("threshold", threshold, 0, open_end=True)
-    passes, width, door = prepare_labelled(model, criterion, epochs, batches, train_decoders, step, seed)
+    passes, checked, width, door = prepare_labelled(model, criterion, epochs, batches, train_decoders, step, seed)
     if len(model) == 1:
         raise ValueError("model has no hidden block, and Forward-Forward trains no other by goodness; add one")
     generator = None if seed is None else torch.Generator().manual_seed(seed)
     net, blocks = LabelledNet(model, door, width), list(model)
     hidden = [
-        _GoodLearner(block, criterion, optimizer, train_decoders, threshold, width, door if i == 0 else None, generator)
+        _GoodLearner(block, checked, optimizer, train_decoders, threshold, width, door if i == 0 else None, generator)
         for i, block in enumerate(blocks[:-1])
     ]
-    learners: list[Learner] = [*hidden, OutputLearner(blocks[-1], nn.Identity(), criterion, optimizer, train_decoders)]
-    steps = epoch_loop(learners, passes, epochs, step)
+    learners: list[Learner] = [*hidden, OutputLearner(blocks[-1], nn.Identity(), checked, optimizer, train_decoders)]
+    rehearse(learners, *passes.first)
+    steps = epoch_loop(model, learners, passes, epochs, step)
     return (
         ForwardForwardStep(epoch, losses[-1], losses[:-1], [learner.goodness for learner in hidden], net)
         for epoch, losses in steps
@@ -178,6 +179,15 @@ class _GoodLearner(Learner):
         self.threshold, self.door, self.width, self.generator = threshold, door, width, generator
         self.body, self.scale = cut_scaling(block)
         self.goodness = (0.0, 0.0)
+
+    def rehearse(self, h: Tensor, Y: Tensor, first: Tensor) -> Tensor:
+        """Judge a sample as every learner does; the labels that are drawn for it are drawn again in training."""
+        given = self.generator
+        self.generator = given and given.clone_state()
+        try:
+            return super().rehearse(h, Y, first)
+        finally:
+            self.generator = given
 
     def judge(self, h: Tensor, Y: Tensor) -> tuple[Tensor, Tensor]:
         """Return the three streams, (3n, ...): no label, true, wrong; and the loss of the last two."""

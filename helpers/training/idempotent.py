@@ -29,7 +29,7 @@ from helpers.training.idempotent_measures import (
     trace_and_norm,
 )
 from helpers.training.idempotent_rules import Algorithm, IdempotencyLoss, m1_update, make_loss, purify
-from helpers.training.loop import Learner, TrainingError, epoch_loop
+from helpers.training.loop import Learner, TrainingError, epoch_loop, rehearse
 from helpers.training.samples import Samples
 
 __all__ = [
@@ -139,7 +139,7 @@ def train_idempotent(
     rule = _algorithm(algorithm)
     if not isinstance(model, nn.Module):
         raise TypeError(f"model must be an nn.Module, got {type(model).__name__}")
-    passes = Passes(batches, epochs)
+    passes = Passes(batches, epochs, targets=False)
     X = passes.first[0]
     check_samples("the X of batches", X)
     try:
@@ -148,8 +148,7 @@ def train_idempotent(
         message = f"model cannot take the X of batches, of shape {tuple(X.shape)} and {X.dtype}, twice: {error}"
         raise ValueError(message) from error
     learner = (_M1Learner if rule is Algorithm.M1 else _LossLearner)(model, rule, optimizer)
-    if learner.optimizer is None:
-        raise ValueError("model has no parameter that requires a gradient; nothing can be trained")
+    rehearse([learner], X, X)
     return _steps(model, learner, passes, epochs, step, X.shape[-1])
 
 
@@ -166,7 +165,7 @@ def _steps(
 ) -> Iterator[IdempotentStep]:
     epoch = 0
     try:
-        for epoch, (error,) in epoch_loop([learner], passes, epochs, step):
+        for epoch, (error,) in epoch_loop(model, [learner], passes, epochs, step):
             yield IdempotentStep(epoch, error / learner.scale, image_of_identity(model, width), False)
     except TrainingError:
         if not learner.diverged:
@@ -210,10 +209,11 @@ class _M1Learner(_LossLearner):
         self.weight: Tensor = layers[0].weight
         super().__init__(net, rule, optimizer)
 
-    def learn(self, h: Tensor, Y: Tensor) -> Tensor:
+    def judge(self, h: Tensor, Y: Tensor) -> tuple[Tensor, Tensor]:
+        """Return output and loss; note ΔW."""
+        self.move = m1_update(self.weight, h)
+        return super().judge(h, Y)
+
+    def add_gradient(self, loss: Tensor) -> None:
         """Add -ΔW where an optimiser expects a gradient."""
-        with torch.no_grad():
-            output = super().learn(h, Y)
-        move = m1_update(self.weight, h)
-        self.weight.grad = -move if self.weight.grad is None else self.weight.grad - move
-        return output
+        self.weight.grad = -self.move if self.weight.grad is None else self.weight.grad - self.move

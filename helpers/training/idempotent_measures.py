@@ -23,7 +23,7 @@ def mean_square_change(net: Callable[[Tensor], Tensor], y: Tensor) -> Tensor:
     """Return E(y) = mean((n(y) - y)²) over samples and features, a scalar with its graph; refuse what has none."""
     check_samples("y", y)
     try:
-        y2 = net(y)
+        y2 = net(y.clone())  # a net may change its input in place
     except RuntimeError as error:
         raise ValueError(
             f"net cannot take y of shape {tuple(y.shape)}, {y.dtype}; an idempotent net takes what it gives: {error}"
@@ -50,7 +50,7 @@ def idempotent_error(net: nn.Module, x: Tensor) -> float:
     """Return mean((n(n(x)) - n(x))²) for samples x of shape (..., n), in evaluation mode and without a graph."""
     check_samples("x", x)
     with torch.no_grad(), mode(False, net):
-        return float(mean_square_change(net, net(x)))
+        return float(mean_square_change(net, net(x.clone())))
 
 
 def image_of_identity(net: nn.Module, width: int | None = None) -> Tensor:

@@ -100,8 +100,8 @@ def _double_of(A: Any) -> torch.dtype:
 
 def wanted_move(net: Callable[[Tensor], Tensor], y: Tensor) -> Tensor:
     """Return Δ = 3 n(y) - 2 n(n(y)) - y, shape of ``y``: the move of the outputs y that purification asks for."""
-    y2 = net(y)
-    return 3 * y2 - 2 * net(y2) - y
+    y2 = net(y.clone())  # a net may change its input in place
+    return 3 * y2 - 2 * net(y2.clone()) - y
 
 
 def m1_update(W: Tensor, x: Tensor) -> Tensor:
@@ -128,6 +128,8 @@ def m1_update(W: Tensor, x: Tensor) -> Tensor:
     -----
     Δ = y (3W' - 2W'W' - I) at y = xW': for x = I, ΔW is the step of `purify`, over n. Four products, O(mn²).
     """
+    if not isinstance(W, Tensor):
+        raise TypeError(f"W must be a tensor, got {type(W).__name__}")
     if W.dim() != 2 or W.shape[0] != W.shape[1]:
         raise ValueError(f"W must be square, (n, n), got shape {tuple(W.shape)}")
     check_samples("x", x)

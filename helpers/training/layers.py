@@ -5,15 +5,17 @@ The answer of layer i to X is ``decoders[i](model[i](encoders[i](X)))``.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from helpers.networks import seeded
-from helpers.training.evaluation import mode
+from helpers.training.arguments import FAILURES, NamedError
+from helpers.training.evaluation import layer_outputs, mode, untouched
 
 
 class FrozenPrefix(nn.Module):
@@ -32,9 +34,7 @@ class FrozenPrefix(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         blocks = list(self.model)[: self.depth]
         with torch.no_grad(), mode(False, *blocks):
-            for block in blocks:
-                x = block(x)
-        return x
+            return [x, *layer_outputs(blocks, x)][-1]
 
 
 def make_encoders(model: nn.Sequential) -> list[FrozenPrefix]:
@@ -101,29 +101,46 @@ def blank_decoders(model: nn.Sequential, X: Tensor) -> list[nn.Module]:
 
 def refit(decoders: list[nn.Module], model: nn.Sequential, X: Tensor, Y: Tensor) -> list[nn.Module]:
     """Fit read-outs of `blank_decoders` in place, as `fit_decoders` does, and return them."""
-    h = X
     with torch.no_grad(), mode(False, model):
-        for block, decoder in zip(list(model)[:-1], decoders):
-            h = block(h)
+        for h, decoder in zip(layer_outputs(list(model)[:-1], X), decoders):
             linear = decoder if isinstance(decoder, nn.Linear) else decoder[-1]  # type: ignore[index]
             linear.weight.copy_(torch.linalg.lstsq(h.flatten(1), Y, driver="gelsd").solution.T)
     return decoders
 
 
 def probe(model: nn.Sequential, X: Tensor) -> list[Tensor]:
-    """Send one sample through the blocks and return each output, (1, ...); buffers work on copies."""
+    """Send one sample through the blocks, twice, and return each output, (1, ...); the model stays as it was."""
     check_nested(model)
-    outputs, h = [], X[:1]
-    with torch.no_grad(), mode(False, model):
+    if not isinstance(X, Tensor) or not X.dim() or not len(X):
+        kind = f"shape {tuple(X.shape)}" if isinstance(X, Tensor) else type(X).__name__
+        raise TypeError(f"X must be a tensor with a row for each sample, got {kind}")
+    first, again = _outputs(model, X[:1]), _outputs(model, X[:1])
+    for i, (h, other) in enumerate(zip(first, again)):
+        if not torch.equal(h.nan_to_num(), other.nan_to_num()):
+            raise ValueError(
+                f"model: block {i} answers the same sample differently the second time, in evaluation mode: it keeps "
+                "state between calls, and a rule calls it more often than you do; keep the state outside"
+            )
+    return first
+
+
+def _outputs(model: nn.Sequential, h: Tensor) -> list[Tensor]:
+    outputs: list[Tensor] = []
+    with torch.no_grad(), untouched(model):
         for i, block in enumerate(model):
+            source = "the X of batches" if i == 0 else f"the output of block {i - 1}"
+            given = f"{source}, of shape {tuple(h.shape)}"
             try:
-                h = functional_call(block, {name: b.clone() for name, b in block.named_buffers()}, (h,))
-            except (RuntimeError, ValueError, TypeError, IndexError) as error:
-                source = "the X of batches" if i == 0 else f"the output of block {i - 1}"
-                raise ValueError(
-                    f"model: block {i} cannot take {source}, of shape {tuple(h.shape)}: {error}"
-                ) from error
-            outputs.append(h)
+                output: Any = block(h.clone())
+            except FAILURES as error:
+                wanted = next((p.dtype for p in block.parameters() if p.is_floating_point()), h.dtype)
+                remedy = f"; it is {h.dtype} and the weights {wanted}, say X.to({wanted})" if h.dtype != wanted else ""
+                raise ValueError(f"model: block {i} cannot take {given}: {error}{remedy}") from error
+            if not isinstance(output, Tensor) or not output.is_floating_point() or len(output) != len(h):
+                got = f"{output.dtype}, {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
+                raise ValueError(f"model: block {i} must give numbers (n, ...), a row for each sample, got {got}")
+            outputs.append(output)
+            h = output
     return outputs
 
 
@@ -137,6 +154,28 @@ def check_nested(model: nn.Sequential) -> None:
             raise TypeError(f"model must be nested, such as {form}; its part {i} is a {type(block).__name__}")
         if not len(block):
             raise ValueError(f"model: block {i} is empty; give it a layer or leave it out")
+
+
+def check_apart(model: nn.Sequential) -> None:
+    """Refuse blocks that share memory of parameters or buffers: each learns by a step of its own.
+
+    Raises
+    ------
+    ValueError
+        If two blocks hold the same tensor, or tensors that overlap in memory.
+    """
+    places = sorted(
+        (t.data_ptr(), t.data_ptr() + t.element_size() * (1 + sum((n - 1) * s for n, s in zip(t.shape, t.stride()))), i)
+        for i, block in enumerate(model)
+        for t in dict.fromkeys((*block.parameters(), *block.buffers()))
+        if t.numel() and t.data_ptr()
+    )
+    for (_, end, i), (begin, _, j) in itertools.pairwise(places):
+        if begin < end and i != j:
+            raise NamedError(
+                f"model: blocks {min(i, j)} and {max(i, j)} share a parameter or a buffer, but under this rule each "
+                "block learns by itself; give each its own (copy.deepcopy), or use backprop_optimize"
+            )
 
 
 def _read_out(h: Tensor, width: int, make: Callable[..., nn.Module] = nn.Linear) -> nn.Module:

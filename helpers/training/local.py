@@ -24,10 +24,10 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from helpers.datasets import Shuffled
-from helpers.training.arguments import Criterion, OptimizerFactory, Passes, StepMode, check_options
+from helpers.training.arguments import Checked, Criterion, OptimizerFactory, Passes, StepMode, check_options
 from helpers.training.evaluation import Batches, Scores, layer_scores, mode
-from helpers.training.layers import FrozenPrefix, make_decoders, make_encoders
-from helpers.training.loop import Learner, epoch_loop
+from helpers.training.layers import FrozenPrefix, check_apart, make_decoders, make_encoders
+from helpers.training.loop import Learner, epoch_loop, rehearse
 
 
 class ParallelStep(NamedTuple):
@@ -82,7 +82,8 @@ def locally_optimize_parallel(
     epochs : int
         Number of passes over the batches, 1 or more.
     batches : iterable of (X, Y)
-        X (n, ...) and Y (n, k); a ``DataLoader``, or any iterable that can be run through again.
+        X (n, ...) and Y (n, k), the shape of the scores; class indices, whole numbers (n,), where the criterion takes
+        them for k > 1 scores. A ``DataLoader``, or any iterable that can be run through again.
     train_decoders : bool
         Train each decoder with its block, or leave it at its random start.
     step : {"epoch", "batch"}
@@ -98,7 +99,9 @@ def locally_optimize_parallel(
     Raises
     ------
     TypeError, ValueError
-        At the call: a model that is not nested or does not fit the data, an optimiser object, bad epochs or batches.
+        At the call, where each block judges a sample: a model that is not nested, does not fit the data, keeps state
+        between calls or shares parameters between blocks; parameters that require a gradient and get none; targets
+        that do not fit the scores; a criterion that is no loss or works in place; an unfit optimiser; bad batches.
     TrainingError
         At a batch: targets that the loss cannot take, a loss or an update that is not finite. The last finite
         parameters are back in the model.
@@ -106,14 +109,16 @@ def locally_optimize_parallel(
     Notes
     -----
     An epoch takes L forward and L backward passes of a block, and the memory for the backward pass of one. Each block
-    sees its input as it was before this epoch's update. After Mertens, "Local propagation by linear decoders"; Nokland
+    sees its input as it was before this epoch's update. A part that is in evaluation mode while the model as a whole
+    is in training mode stays in it. After Mertens, "Local propagation by linear decoders"; Nokland
     & Eidnes (2019) train such decoders too.
     """
     passes, encoders, decoders, criteria = prepare_local(
         model, hidden_criterion, criterion, epochs, batches, train_decoders, step, seed
     )
     learners = [Learner(*parts, optimizer, train_decoders) for parts in zip(model, decoders, criteria)]
-    steps = epoch_loop(learners, passes, epochs, step)
+    rehearse(learners, *passes.first)
+    steps = epoch_loop(model, learners, passes, epochs, step)
     return (ParallelStep(epoch, losses[-1], encoders, decoders) for epoch, losses in steps)
 
 
@@ -160,11 +165,13 @@ def locally_optimize(
         model, hidden_criterion, criterion, epochs, batches, train_decoders, step, seed
     )
     learners = [Learner(*parts, optimizer, train_decoders) for parts in zip(model, decoders, criteria)]
-    return _block_by_block(passes, encoders, decoders, learners, epochs, step, seed)
+    rehearse(learners, *passes.first)
+    return _block_by_block(*passes.gather(), encoders, decoders, learners, epochs, step, seed)
 
 
 def _block_by_block(
-    passes: Passes,
+    features: list[Tensor],
+    targets: Tensor,
     encoders: list[FrozenPrefix],
     decoders: list[nn.Module],
     learners: list[Learner],
@@ -172,17 +179,15 @@ def _block_by_block(
     step: StepMode,
     seed: int | None,
 ) -> Iterator[SequentialStep]:
-    pairs = list(passes)
-    features, targets = [X for X, _ in pairs], torch.cat([Y for _, Y in pairs])
     sizes = [len(X) for X in features]
     generator = None if seed is None else torch.Generator().manual_seed(seed)
     for idx, learner in enumerate(learners):
         batches = Shuffled(torch.cat(features), targets, sizes, generator)
-        for epoch, losses in epoch_loop([learner], batches, epochs, step):
+        for epoch, losses in epoch_loop(encoders[-1].model, [learner], batches, epochs, step):
             yield SequentialStep(idx, epoch, losses[0], encoders, decoders)
         if idx + 1 < len(learners):
             with torch.no_grad(), mode(False, learner.block):
-                features = [learner.block(h) for h in features]
+                features = [learner.block(h.clone()) for h in features]  # a block may work in place
 
 
 def prepare_local(
@@ -196,8 +201,11 @@ def prepare_local(
     seed: int | None,
 ) -> tuple[Passes, list[FrozenPrefix], list[nn.Module], list[Criterion]]:
     """Check what the local rules are called with; return batches, encoders, decoders, and each block's criterion."""
-    check_options(epochs, step, seed, train_decoders, hidden_criterion=hidden_criterion, criterion=criterion)
+    check_options(epochs, step, seed, train_decoders)
+    inner, outer = Checked("hidden_criterion", hidden_criterion), Checked("criterion", criterion)
     passes = Passes(batches, epochs)
     encoders = make_encoders(model)
     decoders = make_decoders(model, passes.first[0], seed=seed)
-    return passes, encoders, decoders, [hidden_criterion] * (len(model) - 1) + [criterion]
+    check_apart(model)
+    criteria: list[Criterion] = [*[inner] * (len(model) - 1), outer]
+    return passes, encoders, decoders, criteria

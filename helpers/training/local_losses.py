@@ -22,11 +22,11 @@ from torch.nn.functional import normalize
 
 from helpers.datasets import whole_number
 from helpers.networks import seeded
-from helpers.training.arguments import Criterion, OptimizerFactory, Passes, StepMode, check_options
+from helpers.training.arguments import Checked, Criterion, OptimizerFactory, Passes, StepMode, check_options
 from helpers.training.evaluation import Batches
-from helpers.training.layers import make_encoders, probe
+from helpers.training.layers import check_apart, make_encoders, probe
 from helpers.training.local import ParallelStep
-from helpers.training.loop import Learner, epoch_loop
+from helpers.training.loop import Learner, epoch_loop, rehearse
 from helpers.training.signals import class_count, class_labels, codes
 
 Signal = Literal["pred", "sim", "predsim"]
@@ -85,13 +85,15 @@ def local_losses(
     Nøkland & Eidnes (2019), "Training neural networks with local error signals". There, feature maps enter the
     similarity by their standard deviations; here an output of any shape is flattened.
     """
-    check_options(epochs, step, seed, train_decoders, criterion=criterion)
+    check_options(epochs, step, seed, train_decoders)
+    checked = Checked("criterion", criterion)
     if signal not in get_args(Signal):
         raise ValueError(f"signal must be one of {', '.join(get_args(Signal))}, got {signal!r}")
     whole_number("head", head, 0)
     passes = Passes(batches, epochs)
     encoders = make_encoders(model)
     outputs = probe(model, passes.first[0])
+    check_apart(model)
     width = outputs[-1][0].numel()
     if signal != "pred":
         class_labels(passes.first[1], width)  # an error at the call, if they are none
@@ -100,10 +102,11 @@ def local_losses(
         for block, h in zip(list(model)[:-1], outputs):
             reader = make_head(h, width, head, ending(model[-1]))
             similar = make_head(h, max(2, head or h[0].numel()), head)  # one number, less its mean, would be zero
-            learners.append(_HeadedLearner(block, reader, similar, criterion, optimizer, train_decoders, signal, width))
-    learners.append(Learner(model[-1], nn.Identity(), criterion, optimizer, train_decoders))
+            learners.append(_HeadedLearner(block, reader, similar, checked, optimizer, train_decoders, signal, width))
+    learners.append(Learner(model[-1], nn.Identity(), checked, optimizer, train_decoders))
+    rehearse(learners, *passes.first)
     decoders = [*(learner.decoder[0] for learner in learners[:-1]), nn.Identity()]  # type: ignore[index]
-    steps = epoch_loop(learners, passes, epochs, step)
+    steps = epoch_loop(model, learners, passes, epochs, step)
     return (ParallelStep(epoch, losses[-1], encoders, decoders) for epoch, losses in steps)
 
 
@@ -130,10 +133,8 @@ class _HeadedLearner(Learner):
         """Return the block's output and the weighted sum of the losses of its heads."""
         output = self.block(h)
         only_reads = self.weight == 1
-        scores = self.reader(output.detach() if only_reads else output)
-        if Y.is_floating_point() and scores.shape != Y.shape:
-            raise ValueError(f"targets have shape {tuple(Y.shape)} but the scores have {tuple(scores.shape)}")
-        loss = self.criterion(scores, Y) * (1.0 if only_reads else 1 - self.weight)
+        loss = self.compare(self.reader(output.detach() if only_reads else output), Y)
+        loss = loss * (1.0 if only_reads else 1 - self.weight)
         if self.weight:
             targets = codes(class_labels(Y, self.width), class_count(self.width), like=output)
             loss = loss + self.weight * similarity_loss(self.similar(output), targets)

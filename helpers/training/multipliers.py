@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.optim import LBFGS
 
 from helpers.datasets import whole_number
-from helpers.training.arguments import Criterion
+from helpers.training.arguments import Checked, Criterion, check_recording
 from helpers.training.constrained import at_least, grown
 from helpers.training.evaluation import mode
 from helpers.training.layers import probe
@@ -79,14 +79,14 @@ def adjoints(model: nn.Sequential, X: Tensor, Y: Tensor, criterion: Criterion) -
     """
     probe(model, X)
     hidden: list[Tensor] = []
-    h = X
-    with mode(False, model):
+    h, checked = X, Checked("criterion", criterion)
+    with mode(False, model), torch.enable_grad():
         for block in list(model)[:-1]:
-            h = block(h)
+            h = block(h.clone())
             if not h.requires_grad:  # frozen weights: start the graph at this output
                 h = h.detach().requires_grad_()
             hidden.append(h)
-        loss = criterion(model[-1](h), Y)
+        loss = checked(model[-1](h.clone()), Y)
     return list(torch.autograd.grad(loss, hidden)) if hidden else []
 
 
@@ -150,6 +150,7 @@ def multipliers_at(
     ----------
     LeCun (1988), "A theoretical framework for back-propagation"; Hestenes (1969) and Powell (1969).
     """
+    check_recording()
     at_least("penalty", penalty, 0, open_end=True)
     at_least("growth", growth, 1)
     whole_number("outer", outer, 1)
@@ -157,7 +158,7 @@ def multipliers_at(
     probe(model, X)
     fixed = copy.deepcopy(model).double().eval().requires_grad_(False)
     X, Y = X.double(), Y.double() if Y.is_floating_point() else Y
-    return _multiplier_steps(Relaxed(fixed, X, criterion, penalty), X, Y, growth, outer, inner)
+    return _multiplier_steps(Relaxed(fixed, X, Checked("criterion", criterion), penalty), X, Y, growth, outer, inner)
 
 
 def _multiplier_steps(

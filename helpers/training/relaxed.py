@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from helpers.training.arguments import Criterion
-from helpers.training.evaluation import mode
+from helpers.training.evaluation import layer_outputs, mode
 
 
 class Relaxed(nn.Module):
@@ -39,11 +39,8 @@ class Relaxed(nn.Module):
     def __init__(self, model: nn.Sequential, X: Tensor, criterion: Criterion, penalty: float) -> None:
         super().__init__()
         self.model, self.criterion, self.penalty = model, criterion, penalty
-        outputs, h = [], X
         with torch.no_grad(), mode(False, model):
-            for block in list(model)[:-1]:
-                h = block(h)
-                outputs.append(h)
+            outputs = list(layer_outputs(list(model)[:-1], X))
         self.activations = nn.ParameterList(z.clone() for z in outputs)
         self.multipliers = nn.ParameterList(nn.Parameter(torch.zeros_like(z), requires_grad=False) for z in outputs)
         self.gaps: list[Tensor] = []
@@ -51,7 +48,7 @@ class Relaxed(nn.Module):
 
     def forward(self, X: Tensor) -> Tensor:
         """Return the scores (n, k); keep the gaps. A block's input is a leaf: no gradient passes to the block below."""
-        outputs: list[Tensor] = [block(h) for block, h in zip(self.model, [X, *self.activations])]
+        outputs: list[Tensor] = [block(h.clone()) for block, h in zip(self.model, [X, *self.activations])]
         self.gaps = [h - z for h, z in zip(outputs, self.activations)]
         return outputs[-1]
 

@@ -10,9 +10,10 @@
 from __future__ import annotations
 
 import copy
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -24,7 +25,7 @@ from torch.optim import SGD, Adam, RMSprop, Rprop
 from helpers.datasets import Points, datasets
 from helpers.networks import layered_net, quicken
 from helpers.options import OneOf, Option, Real, Whole
-from helpers.training.evaluation import Scores, layer_scores, mode
+from helpers.training.evaluation import Scores, layer_outputs, layer_scores, mode
 from helpers.training.layers import blank_decoders, make_decoders, refit
 from helpers.training.rules import RULES
 
@@ -161,21 +162,9 @@ class View:
 
     def units(self, X: ArrayLike | Tensor, layers: int | None = None) -> list[Scores]:
         """Return the outputs (n, width) of the first ``layers`` hidden blocks, of all of them unless told."""
-        h, outputs = torch.as_tensor(X, dtype=torch.float32), []
+        x = torch.as_tensor(X, dtype=torch.float32)
         with torch.no_grad(), mode(False, self.model):
-            for block in list(self.model)[:-1][:layers]:
-                h = block(h)
-                outputs.append(h.numpy())
-        return outputs
-
-
-class Twin(NamedTuple):
-    """What snapshots are kept in: the net, itself again with `QuickMish`, its decoders, or read-outs to be fitted."""
-
-    model: nn.Sequential
-    swift: nn.Sequential
-    decoders: Sequence[nn.Module] | None
-    blank: list[nn.Module] | None
+            return [h.numpy() for h in layer_outputs(list(self.model)[:-1][:layers], x)]
 
 
 class Session:
@@ -203,7 +192,7 @@ class Session:
         self.model = setting.layers.build(X.shape[1], Y.shape[1], setting.seed)
         epochs, self.total = setting.schedule
         self.count, self.step = 0, cast(Any, None)
-        self._twin: Twin | None = None
+        self._lock = threading.RLock()  # the net has one user at a time: a step, an answer, or the copy of a snapshot
         self.decoders: Sequence[nn.Module] | None = (
             make_decoders(self.model, X, seed=setting.seed) if setting.rule.startswith("local,") else None
         )
@@ -216,51 +205,42 @@ class Session:
         return self
 
     def __next__(self) -> Any:
-        self.step = step = next(self.steps)
-        self.count += 1
-        self.decoders = getattr(step, "decoders", None)
-        return step
+        with self._lock:
+            self.step = step = next(self.steps)
+            self.count += 1
+            self.decoders = getattr(step, "decoders", None)
+            return step
 
     def predict(self, X: ArrayLike | Tensor) -> list[Scores]:
         """Return the answer (n, k) of every layer; without decoders, through read-outs fitted on 200 points."""
-        if self._answers_itself:
-            own: list[Scores] = self.step.predict(X)
-            return own
-        return self._answer(self.model, self.decoders, X, blank=None if self.decoders else self._blank)
+        with self._lock:
+            if self._answers_itself:
+                own: list[Scores] = self.step.predict(X)
+                return own
+            return self._answer(self.model, self.decoders, X)
 
     def units(self, X: ArrayLike | Tensor) -> list[Scores]:
         """Return the outputs (n, width) of every hidden block."""
-        return View(self.model, self.predict).units(X)
+        with self._lock:
+            return View(self.model, self.predict).units(X)
 
     def snapshot(self, quick: bool = False) -> View:
-        """Return the net as of now: the run may go on meanwhile, in another thread too.
+        """Return the net as of now, a copy of its own: the run and other snapshots go on, in other threads too.
 
-        The copy of the weights is kept and filled anew by the next snapshot, which ends the use of this one. A rule
-        that answers in a way of its own is copied with all that its last step holds.
+        A rule that answers in a way of its own is copied with all that its last step holds.
 
         Parameters
         ----------
         quick : bool
             Whether the layers answer by `QuickMish`: sooner, and to 1e-5, of which no picture shows anything.
         """
-        if self._answers_itself:
-            model, step = copy.deepcopy((self.model, self.step))
-            return View(model, step.predict)
-        if self._twin is None or (self._twin.decoders is None) != (self.decoders is None):
+        with self._lock:
+            if self._answers_itself:
+                model, step = copy.deepcopy((self.model, self.step))
+                return View(model, step.predict)
             model, decoders = copy.deepcopy((self.model, self.decoders))
-            blank = None if decoders else blank_decoders(model, self.training_set.X)
-            self._twin = Twin(model, quicken(model), decoders, blank)
-        model, swift, decoders, blank = self._twin
-        with torch.no_grad():
-            for held, now in zip(_tensors(model, decoders), _tensors(self.model, self.decoders), strict=True):
-                held.copy_(now)
-        shown = swift if quick else model
-        return View(shown, partial(self._answer, model, decoders, shown=shown, blank=blank))
-
-    @cached_property
-    def _blank(self) -> list[nn.Module]:
-        """Read-outs to be fitted, at each answer of a net without decoders."""
-        return blank_decoders(self.model, self.training_set.X)
+        shown = quicken(model) if quick else model
+        return View(shown, partial(self._answer, model, decoders, shown=shown))
 
     @property
     def _answers_itself(self) -> bool:
@@ -272,14 +252,9 @@ class Session:
         decoders: Sequence[nn.Module] | None,
         X: ArrayLike | Tensor,
         *,
-        blank: list[nn.Module] | None,
         shown: nn.Sequential | None = None,
     ) -> list[Scores]:
         """Answer through decoders, or through blank ones that are fitted now, on the exact net."""
-        ends = decoders or refit(blank or [], model, self.training_set.X[:200], self.training_set.Y[:200])
+        points = self.training_set
+        ends = decoders or refit(blank_decoders(model, points.X), model, points.X[:200], points.Y[:200])
         return layer_scores(shown or model, ends, X)
-
-
-def _tensors(model: nn.Module, decoders: Sequence[nn.Module] | None) -> list[Tensor]:
-    """All that a net and its decoders compute with."""
-    return [t for module in (model, *(decoders or ())) for t in (*module.parameters(), *module.buffers())]

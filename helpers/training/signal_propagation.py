@@ -23,7 +23,7 @@ from torch.nn.functional import cross_entropy
 
 from helpers.training.arguments import Criterion, OptimizerFactory, StepMode
 from helpers.training.evaluation import Batches, Scores, mode
-from helpers.training.loop import Learner, epoch_loop
+from helpers.training.loop import Learner, epoch_loop, rehearse
 from helpers.training.signals import DoorNet, OutputLearner, class_count, class_labels, codes, prepare_labelled
 
 
@@ -103,14 +103,15 @@ def signal_propagation(
     Kohan, Rietman & Siegelmann (2023), "Signal propagation: the framework for learning and inference in a forward
     pass". There, a batch's own targets stand for the classes.
     """
-    passes, width, door = prepare_labelled(model, criterion, epochs, batches, train_decoders, step, seed)
+    passes, checked, width, door = prepare_labelled(model, criterion, epochs, batches, train_decoders, step, seed)
     net, blocks = SignalNet(model, door, width), list(model)
     learners: list[Learner] = [
-        _MeetingLearner(block, criterion, optimizer, train_decoders, width, door if i == 0 else None)
+        _MeetingLearner(block, checked, optimizer, train_decoders, width, door if i == 0 else None)
         for i, block in enumerate(blocks[:-1])
     ]
-    learners.append(OutputLearner(blocks[-1], nn.Identity(), criterion, optimizer, train_decoders))
-    steps = epoch_loop(learners, passes, epochs, step)
+    learners.append(OutputLearner(blocks[-1], nn.Identity(), checked, optimizer, train_decoders))
+    rehearse(learners, *passes.first)
+    steps = epoch_loop(model, learners, passes, epochs, step)
     return (SignalStep(epoch, losses[-1], losses[:-1], net) for epoch, losses in steps)
 
 

@@ -17,18 +17,18 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from helpers.networks import seeded
-from helpers.training.arguments import Criterion, Passes, StepMode, check_options
+from helpers.training.arguments import Checked, Criterion, Passes, StepMode, check_options
 from helpers.training.evaluation import Batches, Scores
-from helpers.training.layers import probe
+from helpers.training.layers import check_apart, probe
 from helpers.training.loop import Learner
 
 
 class OutputLearner(Learner):
     """The output block among learners that hand on more than a batch: the net's own stream comes first in it."""
 
-    def learn(self, h: Tensor, Y: Tensor) -> Tensor:
-        """Learn from the first len(Y) rows by ``criterion``, as any learner does."""
-        return super().learn(h[: len(Y)], Y)
+    def judge(self, h: Tensor, Y: Tensor) -> tuple[Tensor, Tensor]:
+        """Judge the first len(Y) rows by ``criterion``, as any learner does."""
+        return super().judge(h[: len(Y)], Y)
 
 
 def class_count(width: int) -> int:
@@ -114,13 +114,15 @@ def prepare_labelled(
     train: bool,
     step: StepMode,
     seed: int | None,
-) -> tuple[Passes, int, nn.Linear]:
-    """Check what a rule for class labels is called with; return batches, the net's outputs, and the labels' door."""
-    check_options(epochs, step, seed, train, criterion=criterion)
+) -> tuple[Passes, Checked, int, nn.Linear]:
+    """Check what a rule for class labels is called with; return batches, criterion, outputs, and the labels' door."""
+    check_options(epochs, step, seed, train)
+    checked = Checked("criterion", criterion)
     passes = Passes(batches, epochs)
     width = probe(model, passes.first[0])[-1][0].numel()
     class_labels(passes.first[1], width)  # an error at the call, if they are none
-    return passes, width, open_door(model, width, seed)
+    check_apart(model)
+    return passes, checked, width, open_door(model, width, seed)
 
 
 class DoorNet(nn.Module):

@@ -22,10 +22,10 @@ from torch import Tensor, nn
 
 from helpers.datasets import whole_number
 from helpers.training.arguments import Criterion, OptimizerFactory, Passes, StepMode
-from helpers.training.evaluation import Batches, Scores, layer_scores, mode
+from helpers.training.evaluation import Batches, Modes, Scores, layer_scores
 from helpers.training.layers import FrozenPrefix
 from helpers.training.local import prepare_local
-from helpers.training.loop import LastFinite, Learner, sweep
+from helpers.training.loop import LastFinite, Learner, rehearse, sweep
 
 
 class WindowStep(NamedTuple):
@@ -92,6 +92,7 @@ def locally_optimize_window(
     if whole_number("width", width, 1) > layers:
         raise ValueError(f"width must be {layers} or less, the number of blocks of the model, got {width}")
     learners = [Learner(*parts, optimizer, train_decoders) for parts in zip(model, decoders, criteria)]
+    rehearse(learners, *passes.first)
     return _sliding(passes, encoders, decoders, learners, epochs, step, width)
 
 
@@ -104,13 +105,13 @@ def _sliding(
     step: StepMode,
     width: int,
 ) -> Iterator[WindowStep]:
-    kept = LastFinite(encoders[-1].model, *decoders)
+    kept, modes = LastFinite(encoders[-1].model, *decoders), Modes(encoders[-1].model)
     positions = len(learners) - width + 1
     for epoch in range(1, epochs + 1):
         lowest = (epoch - 1) * positions // epochs
         active = range(lowest, lowest + width)
         window = learners[lowest : lowest + width]
-        with mode(True, *(part for learner in window for part in (learner.block, learner.decoder))):
+        with modes.training(*(part for learner in window for part in (learner.block, learner.decoder))):
             losses = sweep(window, _Encoded(passes, encoders[lowest]), step, kept, epoch)
         yield WindowStep(active, epoch, losses[-1], encoders, decoders)
 

@@ -305,7 +305,7 @@ def test_numpy_on_the_left_and_comparisons():
     assert (np.array([1.0, 0.0]) == x).tolist() == [True, False]
     assert {x: "a node"}[x] == "a node"
     assert bool(x[0] < x[1])
-    assert float(x[1]) == 2.0
+    assert x[1].value == 2.0
     assert repr(x) == "Array([1., 2.])"
 
 
@@ -347,8 +347,8 @@ BAD = {
     "text": (lambda: Array("1.0"), TypeError, "real numbers, got <U3"),
     "complex": (lambda: Array([1j]), TypeError, "real numbers, got complex128"),
     "Array of Array": (lambda: Array(X), TypeError, "got Array; take its .value"),
-    "list of Arrays": (lambda: Array([X, X]), TypeError, "NumPy does not record.*stack"),
-    "NumPy's functions": (lambda: np.exp(X), TypeError, "Array.*ufunc"),
+    "list of Arrays": (lambda: Array([X, X]), TypeError, r"array of NumPy.*stack.*\.value"),
+    "NumPy's functions": (lambda: np.arctan(X), TypeError, "numpy.arctan on a Array"),
     "a list as operand": (lambda: X - [1.0], TypeError, "unsupported operand"),
     "complex operand": (lambda: X * 1j, TypeError, "real numbers"),
     "add": (lambda: X + np.ones(4), ValueError, r"add cannot take the shape \(2, 3\) and \(4,\)"),

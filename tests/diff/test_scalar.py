@@ -87,7 +87,7 @@ def test_comparison_is_by_value_and_hashing_by_identity():
     assert a != None  # noqa: E711
     assert bool(a)
     assert not Scalar(0.0)
-    assert float(a) == math.sqrt(Scalar(4.0)) == 2.0
+    assert a.value == 2.0
     with pytest.raises(TypeError):
         a < "3"  # noqa: B015
 
@@ -240,7 +240,7 @@ def test_second_derivatives_from_a_dual_that_carries_scalars():
         (lambda x: x + "a", TypeError, "unsupported operand"),
         (lambda x: [1] - x, TypeError, "unsupported operand"),
         (lambda x: x**None, TypeError, "unsupported operand"),
-        (lambda x: np.exp(x), TypeError, "does not support ufuncs"),
+        (lambda x: np.arctan(x), TypeError, r"numpy.arctan.*\.value"),
         (lambda x: log(x - 2), DomainError, "log needs x > 0, got 0.0"),
         (lambda x: sqrt(x - 3), DomainError, "sqrt needs x >= 0, got -1.0"),
         (lambda x: sqrt(x - 2), DomainError, "sqrt has no finite derivative at 0.0"),

@@ -5,9 +5,11 @@ from __future__ import annotations
 import copy
 import re
 
+import graphviz
 import pytest
 import torch
 from torch import nn
+from torchviz import make_dot
 
 from helpers.networks import NETWORKS
 from helpers.plots import drawing
@@ -173,3 +175,29 @@ def test_a_net_without_parameters_of_its_own_is_refused():
 def test_the_public_names_are_here():
     assert callable(draw)
     assert callable(gradient_graph)
+
+
+@pytest.mark.parametrize("kind", ["in place", "behind torch's back", "new tensor"])
+def test_a_criterion_that_works_in_place_states_what_one_that_does_not_states(kind):
+    def criterion(y):
+        if kind == "behind torch's back":
+            y.data.mul_(2)
+        return (y if kind == "behind torch's back" else y.mul_(2) if kind == "in place" else y * 2).square().mean()
+
+    torch.manual_seed(0)
+    x = torch.ones(3, 2)
+    report = sanity_check(nn.Linear(2, 2), x, criterion)
+    assert report.past_y == 0
+    assert "Nothing passes by y" in repr(report)
+    sanity_check(nn.Sequential(nn.ReLU(inplace=True), nn.Linear(2, 2)), -x, criterion)
+    assert torch.equal(x, torch.ones(3, 2))
+
+
+def test_what_users_of_torchviz_hold_is_drawn():
+    dot = make_dot(nn.Linear(2, 1)(torch.ones(1, 2)))
+    text = draw(dot.source)
+    assert draw(dot) == draw(graphviz.Source(dot.source)) == text
+    assert text.svg
+    for other in (None, 3, nn.Linear(2, 1)):
+        with pytest.raises(TypeError, match="source must be text in the DOT language or a graphviz.Digraph"):
+            draw(other)

@@ -11,7 +11,7 @@ from torch.nn.functional import binary_cross_entropy as bce
 from torch.optim import SGD, Rprop
 
 from helpers.networks import layered_net
-from helpers.training import TrainingError, train_constrained
+from helpers.training import train_constrained
 from helpers.training.admm import PROXIMAL_STEPS, RHO, RIDGE, AdmmLearner, Split
 
 
@@ -175,5 +175,5 @@ def test_images_are_refused():
 
 
 def test_the_targets_shape_is_checked(xor):
-    with pytest.raises(TrainingError, match="targets have shape"):
+    with pytest.raises(ValueError, match="targets have shape"):
         list(train_constrained(net().float(), Rprop, bce, 2, [(xor.X, xor.Y[:, 0])], method="admm"))

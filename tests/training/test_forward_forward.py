@@ -209,7 +209,7 @@ def test_class_labels_in_all_their_forms():
         (torch.full((60,), 2), "targets must be classes from 0 to 1, got 2 to 2"),
         (torch.full((60,), -1), "targets must be classes from 0 to 1"),
         (torch.zeros(60, 2), "targets have shape \\(60, 2\\)"),
-        (torch.full((60, 1), float("nan")), "targets must be class labels"),
+        (torch.full((60, 1), float("nan")), "batches: Y holds NaN"),
     ],
 )
 def test_labels_out_of_range_are_refused_at_the_call(name, Y, words, xor):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import fields, replace
 
@@ -221,3 +222,35 @@ def test_a_snapshot_answers_as_the_net_did_when_it_was_taken(rule):
         assert all((a == b).all() for a, b in zip(view(X), answers, strict=True))
         assert all(abs(a - b).max() < 1e-5 for a, b in zip(quick(X), answers, strict=True))
     assert any((a != b).any() for a, b in zip(view(X), session.predict(X)))
+
+
+@pytest.mark.parametrize("rule", ["back-propagation", "local, parallel", "forward-forward"])
+def test_each_reader_has_a_net_of_its_own(rule):
+    """A frame that stands still is asked, by another thread, while the run goes on and takes new snapshots."""
+    session = Session(replace(SMALL, epochs=20).setting(rule))
+    X = session.test_set.X[:20]
+    next(session)
+    views = [session.snapshot(quick=quick) for quick in (False, True)]
+    expected = [view(X) for view in views]
+    wrong = []
+
+    def ask():
+        for _ in range(30):
+            for view, answers in zip(views, expected):
+                wrong.extend(1 for a, b in zip(view(X), answers) if (a != b).any())
+
+    def ask_the_run():
+        for _ in range(10):
+            session.predict(X)  # puts the live net into evaluation mode for a moment
+
+    readers = [threading.Thread(target=ask), threading.Thread(target=ask_the_run)]
+    for reader in readers:
+        reader.start()
+    losses = [step.loss for step in session if session.snapshot(quick=True)]
+    for reader in readers:
+        reader.join()
+    assert not wrong
+    alone = Session(replace(SMALL, epochs=20).setting(rule))
+    assert [step.loss for step in alone][1:] == losses
+    again = [view(X) for view in views]
+    assert all((a == b).all() for found, wanted in zip(again, expected) for a, b in zip(found, wanted))

@@ -1,0 +1,131 @@
+"""Every form of NumPy's indexing on Arrays: value, gradient and second derivative against np.add.at."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as of_numpy
+
+from helpers.diff.arrays import Array, vjp
+from helpers.diff.forward import Dual
+from helpers.diff.scalar import Scalar
+
+
+def written_out(index):
+    """The same index with tuples and lists in place of its arrays."""
+    if isinstance(index, tuple):
+        return tuple(part.tolist() if isinstance(part, np.ndarray) else part for part in index)
+    return index.tolist() if isinstance(index, np.ndarray) else index
+
+
+def as_tuples(value):
+    return tuple(map(as_tuples, value)) if isinstance(value, list) else value
+
+
+@st.composite
+def indexed(draw):
+    shape = draw(of_numpy.array_shapes(min_dims=0, max_dims=4, min_side=1, max_side=4))
+    forms = [of_numpy.basic_indices(shape, allow_ellipsis=True, allow_newaxis=True)]
+    if shape:
+        forms.append(of_numpy.integer_array_indices(shape))
+        forms.append(of_numpy.arrays(bool, shape))
+        forms.append(of_numpy.arrays(bool, shape[:1]))
+        forms.append(st.lists(st.integers(-shape[0], shape[0] - 1), max_size=5))  # repeats, and none at all
+        forms.append(mixed(shape))
+    index = draw(st.one_of(forms))
+    form = draw(st.sampled_from(["as it is", "lists", "tuples"]))
+    if form == "tuples" and isinstance(index, tuple):
+        index = tuple(as_tuples(part) if isinstance(part, list) else part for part in written_out(index))
+    elif form == "lists" and not any(isinstance(part, np.ndarray) and part.size == 0 for part in np_parts(index)):
+        index = written_out(index)
+    return shape, index
+
+
+def np_parts(index):
+    return index if isinstance(index, tuple) else (index,)
+
+
+def mixed(shape):
+    """Whole numbers, slices, lists with repeats, masks and new axes in one tuple."""
+
+    def part(length):
+        return st.one_of(
+            st.integers(-length, length - 1),
+            st.slices(length),
+            st.just(slice(None, None, -1)),
+            st.lists(st.integers(-length, length - 1), min_size=2, max_size=2),
+            st.lists(st.integers(0, length - 1), min_size=2, max_size=2).map(np.array),
+            st.integers(0, length - 1).map(np.array),
+        )
+
+    parts = st.tuples(*map(part, shape))
+    return st.tuples(parts, st.integers(0, len(shape)), st.booleans()).map(
+        lambda drawn: (*drawn[0][: drawn[1]], *[None] * drawn[2], *drawn[0][drawn[1] :])
+    )
+
+
+@settings(max_examples=400, deadline=None, derandomize=True)
+@given(indexed(), st.integers(0, 1000))
+def test_all_forms(case, seed):
+    shape, index = case
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal(shape)
+    y, pullback = vjp(lambda x: x[index], x)
+    picked = x[index]
+    assert np.array_equal(y, picked)
+    assert np.shape(y) == np.shape(picked)
+    y_bar = rng.standard_normal(np.shape(y))
+    expected = np.zeros(shape)
+    np.add.at(expected, index, y_bar)
+    np.testing.assert_allclose(pullback(y_bar)[0], expected, rtol=1e-12, atol=1e-12)
+
+    def twice(x):  # read the same node twice: the second share is added in place
+        z = x * 1.0
+        return (z[index] ** 3).sum() + (z[index] * y_bar).sum()
+
+    np.add.at(expected, index, 3 * picked**2)
+    np.testing.assert_allclose(vjp(twice, x)[1](1.0)[0], expected, rtol=1e-12, atol=1e-12)
+
+    def slope(x):
+        return vjp(lambda x: (x[index] ** 3).sum(), x)[1](1.0)[0]
+
+    v, hessian_times_v = rng.standard_normal(shape), np.zeros(shape)
+    np.add.at(hessian_times_v, index, 6 * picked * v[index])  # right if no element is read twice, or by linearity:
+    counts = np.zeros(shape)
+    np.add.at(counts, index, 1.0)
+    np.testing.assert_allclose(vjp(slope, x)[1](v)[0], 6 * x * v * counts, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "index", [((0, 0, 1), (1, 1, 0)), [], ([], []), [[0, 0], [1, 1]], [(0, 1), (1, 0)], (Ellipsis, [0, 0]), True,
+              np.ix_([0, 0], [1, 0]), np.bool_(False), np.int8(1), (np.array(1), [0, 0]), [True, False],
+              (slice(None), (True, False, True))],
+    ids=str,
+)  # fmt: skip
+def test_forms_that_are_easily_forgotten(index):
+    x = np.arange(6.0).reshape(2, 3)
+    y, pullback = vjp(lambda x: x[index], x)
+    expected = np.zeros_like(x)
+    np.add.at(expected, index, np.ones_like(x[index]))
+    assert np.array_equal(y, x[index])
+    assert np.array_equal(pullback(np.ones_like(y))[0], expected)
+
+
+@pytest.mark.parametrize(
+    "index",
+    [Array([0.0, 1.0]), Scalar(1.0), Dual(1.0, 1.0), (0, Scalar(1.0)), [Scalar(0.0), Scalar(1.0)], (Array([0.0]), 0),
+     0.0, [0.5], np.array([1.0]), slice(Scalar(0.0), None), "a", 1j],
+    ids=str,
+)  # fmt: skip
+def test_what_is_no_index_is_refused(index):
+    for x in (Array(np.ones((2, 3))), Dual(np.ones((2, 3)), np.ones((2, 3)))):
+        with pytest.raises((TypeError, IndexError), match="index|indices|array of NumPy"):
+            x[index]
+
+
+def test_assignment_names_the_remedy():
+    for x in (Array([1.0, 2.0]), Dual(np.ones(2), np.ones(2))):
+        with pytest.raises(TypeError, match=r"where\("):
+            x[0] = 3.0
