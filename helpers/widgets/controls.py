@@ -72,10 +72,11 @@ def buttons(
     return made
 
 
-def status_line(words: str, problem: bool) -> str:
-    """Write a line about what goes on, as HTML that a screen reader notices; a problem has a colour of its own."""
+def status_line(words: str, role: str = "status", problem: bool = True) -> str:
+    """Write a line as HTML that a screen reader notices; a problem has a colour of its own."""
     kind, colour = (' class="error"', "#a33b00") if problem else ("", "inherit")
-    return f'<span role="status"{kind} style="color:{colour};font-size:1.1em">{html.escape(words)}</span>'
+    style = f"color:{colour};font-size:1.1em;white-space:pre-wrap"
+    return f'<span role="{role}"{kind} style="{style}">{html.escape(words)}</span>'
 
 
 def row(controls: Iterable[Widget]) -> HBox:
