@@ -30,7 +30,7 @@ from torch.utils.data import DataLoader
 from helpers.datasets import datasets
 from helpers.networks import layered_net, mertens_net
 from helpers.training import RULES, accuracy, backprop_optimize, locally_optimize_parallel, make_decoders, predictor
-from helpers.training.evaluation import Batches
+from helpers.training.layers import Batches
 from helpers.training.memory import saved_for_backward
 
 ENDLESS = sys.maxsize  # epochs that a rule could run; as many as are timed are pulled

@@ -19,15 +19,14 @@ from typing import Any, NamedTuple
 
 from runs import Experiment
 
-from helpers.datasets import datasets
 from helpers.training import RULES, TrainingError, accuracy
 from helpers.training.memory import saved_for_backward
-from helpers.training.session import Net, Session, Setting
+from helpers.training.runs import LABELLED, Run, Session
 
 N, POINTS, SEEDS = 100, 500, range(5)
 FEWER = {"digits": range(3)}
-LABELLED = [name for name in datasets if name != "normal"]  # whose targets are classes
-TWO_TANH = {"net": Net((100, 100), "tanh"), "optimizer": "Adam", "epochs": 300}
+MERTENS = {"hidden": (100, 100, 10), "activation": "Mish", "normalize": True}
+TWO_TANH = {"hidden": (100, 100), "activation": "tanh", "normalize": False, "optimizer": "Adam", "epochs": 300}
 OWN: dict[str, dict[str, Any]] = {
     "local losses, predsim": {"epochs": 200},
     "feedback alignment": TWO_TANH,
@@ -74,10 +73,11 @@ def tasks() -> list[Task]:
     return alike + own
 
 
-def setting(task: Task, epochs: int) -> Setting:
+def setting(task: Task, epochs: int) -> Run:
     """Describe a run in full."""
-    changes = {**OWN[task.rule], "samples": None} if task.setting == "own" else {"samples": POINTS}
-    return Setting(**{"data": task.data, "rule": task.rule, "seed": task.seed, **changes, "epochs": epochs})
+    changes = {**OWN[task.rule], "samples": 1000} if task.setting == "own" else {"samples": POINTS}
+    same = {"data": task.data, "rules": (task.rule,), "seed": task.seed, **MERTENS}
+    return Run(**{**same, **changes, "epochs": epochs})
 
 
 def run(task: Task) -> Result:
@@ -104,7 +104,7 @@ def blocks_changed(step: Any, blocks: int) -> int:
 
 def saved(task: Task) -> int:
     """Measure the bytes on a net of its own, in as many passes as there are blocks: each has had its turn then."""
-    blocks = len(setting(task, 1).layers.hidden) + 1
+    blocks = len(setting(task, 1).hidden) + 1
     session = Session(setting(task, blocks))
     return saved_for_backward(lambda: list(session), session.model)
 

@@ -88,6 +88,22 @@ class Several:
 
 
 @dataclass(frozen=True)
+class Each:
+    """One to ``most`` values, each of which an option allows."""
+
+    option: Whole | Real
+    most: int
+
+    def check(self, name: str, value: Any) -> tuple[float, ...]:
+        """Return the values as a tuple, or refuse them by name."""
+        if not isinstance(value, (tuple, list)):
+            raise TypeError(f"{name} must be a tuple of numbers, such as ({self.option.low:g},), got {value!r}")
+        if not 1 <= len(value) <= self.most:
+            raise ValueError(f"{name} must be one to {self.most} numbers, got {len(value)}")
+        return tuple(self.option.check(name, one) for one in value)
+
+
+@dataclass(frozen=True)
 class Words:
     """Any text."""
 
@@ -98,7 +114,7 @@ class Words:
         return value
 
 
-Option = Whole | Real | OneOf | Several | Words
+Option = Whole | Real | OneOf | Several | Each | Words
 
 
 def known(given: Iterable[str], names: Collection[str]) -> None:

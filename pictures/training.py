@@ -15,7 +15,7 @@ from PIL import Image
 from helpers.plots.boundaries import DecisionField, Grid, draw_points
 from helpers.plots.pictures import new_figure
 from helpers.training import accuracy
-from helpers.training.session import Session, Setting
+from helpers.training.runs import Run, Session
 
 EPOCHS = 60
 LAYERS = ("layer 1", "layer 2", "layer 3", "output")
@@ -26,7 +26,7 @@ FRAME, PAUSE = 100, 2500  # milliseconds that a frame stands, and the last
 def main() -> None:
     """Train on signed_xor and draw each epoch."""
     torch.set_num_threads(1)
-    session = Session(Setting(data="signed_xor", rule="local, parallel", seed=0, epochs=EPOCHS))
+    session = Session(Run(samples=1000, hidden=(100, 100, 10), rules=("local, parallel",), epochs=EPOCHS))
     test, figure = session.test_set, new_figure(8, 2.6)
     grid, axes, canvas = Grid(test.X), figure.subplots(1, len(LAYERS), sharey=True), FigureCanvasAgg(figure)
     fields = [DecisionField(grid, ax, layer) for ax, layer in zip(axes, LAYERS)]

@@ -19,7 +19,7 @@ from torch.optim import SGD
 
 from helpers.checks.verdict import check, judge
 from helpers.networks import layered_net
-from helpers.training.alternatives import feedback_alignment, similarity_loss
+from helpers.training import feedback_alignment, similarity_loss
 from helpers.training.feedback import feedback_matrices
 from helpers.training.layers import probe
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from helpers.checks.verdict import check, judge
-from helpers.training.race import Outcome, Race, State
+from helpers.training.runs import Outcome, Race, Run
 
 TRIO = "rules=back-propagation | local, parallel | local, sequential"
 PAIR = ("back-propagation", "local, parallel")
@@ -24,11 +24,16 @@ def outcome(rule: str, training: float, test: float) -> Outcome:
 def check_each_weight_changes(each_weight_changes: Callable[[str], dict[str, int]]) -> Iterator[str | None]:
     """Check ``each_weight_changes(text) -> {rule: updates of each weight}``."""
     for text, sequential, epochs, hint in (
-        (f"blocks=3; epochs=200; {TRIO}; equal=passes", 50, 200, "four blocks share the passes: the output is one too"),
-        (f"blocks=1; epochs=31; {TRIO}; equal=passes", 15, 31, "a share of an epoch is no epoch: round down"),
-        (f"blocks=4; epochs=3; {TRIO}; equal=passes", 1, 3, "no block gets less than one epoch"),
-        (f"blocks=2; epochs=80; {TRIO}; equal=updates", 80, 80, "read `equal`: here the updates are what is equal"),
-        (f"{TRIO}", 50, 200, "what the text leaves out has its default: State.from_text knows it"),
+        (
+            f"hidden=32-32-32; epochs=200; {TRIO}; equal=passes",
+            50,
+            200,
+            "four blocks share the passes: the output is one too",
+        ),
+        (f"hidden=32; epochs=31; {TRIO}; equal=passes", 15, 31, "a share of an epoch is no epoch: round down"),
+        (f"hidden=9-9-9-9; epochs=3; {TRIO}; equal=passes", 1, 3, "no block gets less than one epoch"),
+        (f"hidden=32-16; epochs=80; {TRIO}; equal=updates", 80, 80, "read `equal`: here the updates are what is equal"),
+        (f"{TRIO}", 50, 200, "what the text leaves out has its default: Run.from_text knows it"),
     ):
         expected = {"back-propagation": epochs, "local, parallel": epochs, "local, sequential": sequential}
         got = each_weight_changes(text)
@@ -57,15 +62,15 @@ def check_winner(winner: Callable[[Sequence[Sequence[Outcome]]], str]) -> Iterat
 @check
 def check_local_wins(local_wins: Callable[[], str]) -> Iterator[str | None]:
     """Check ``local_wins() -> text``, a state in which the local parallel rule leads at equal passes."""
-    state = State.from_text(local_wins())
-    rules = set(state.rules)
-    yield judge(rules == set(PAIR), "the rules", " | ".join(PAIR), " | ".join(state.rules), "these two and no other")
-    yield judge(state.equal == "passes", "what is equal", "passes", state.equal, "choose it in the panel")
-    small = state.epochs <= 200 and state.samples <= 500
-    yield judge(small, "the budget", "200 epochs and 500 points at most", f"{state.epochs}, {state.samples}", "we wait")
+    run = Run.from_text(local_wins())
+    rules = set(run.rules)
+    yield judge(rules == set(PAIR), "the rules", " | ".join(PAIR), " | ".join(run.rules), "these two and no other")
+    yield judge(run.equal == "passes", "what is equal", "passes", run.equal, "choose it in the panel")
+    small = run.epochs <= 200 and run.samples <= 500
+    yield judge(small, "the budget", "200 epochs and 500 points at most", f"{run.epochs}, {run.samples}", "we wait")
     margins = []
     for seed in SEEDS:
-        race = Race(replace(state, seed=seed))
+        race = Race(replace(run, seed=seed))
         for _ in race:
             pass
         test = {found.rule: found.test for found in race.outcomes()}

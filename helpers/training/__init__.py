@@ -6,27 +6,34 @@
 
 from __future__ import annotations
 
-from helpers.training.alternatives import (
-    feedback_alignment,
-    forward_forward,
-    local_losses,
-    locally_optimize_damped,
-    locally_optimize_window,
-    signal_propagation,
-)
-from helpers.training.backprop import BackpropStep, backprop_optimize
+from collections.abc import Callable
+from typing import Any
+
+from torch import nn
+
+from helpers.training.arguments import Criterion, OptimizerFactory
 from helpers.training.constrained import ConstrainedStep, train_constrained
-from helpers.training.evaluation import accuracy, average_loss, layer_scores, predictor
-from helpers.training.layers import fit_decoders, make_decoders, make_encoders
+from helpers.training.feedback import feedback_alignment
+from helpers.training.layers import (
+    accuracy,
+    average_loss,
+    fit_decoders,
+    layer_scores,
+    make_decoders,
+    make_encoders,
+    predictor,
+)
 from helpers.training.local import (
     ParallelStep,
     SequentialStep,
     locally_optimize,
+    locally_optimize_damped,
     locally_optimize_parallel,
+    locally_optimize_window,
 )
-from helpers.training.loop import TrainingError
 from helpers.training.multipliers import MultiplierStep, adjoints, cosine, multipliers_at, relative_difference
-from helpers.training.rules import RULES
+from helpers.training.rules import BackpropStep, Rule, Step, Training, TrainingError, backprop_optimize, train
+from helpers.training.signals import forward_forward, local_losses, signal_propagation, similarity_loss
 
 __all__ = [
     "RULES",
@@ -34,7 +41,10 @@ __all__ = [
     "ConstrainedStep",
     "MultiplierStep",
     "ParallelStep",
+    "Rule",
     "SequentialStep",
+    "Step",
+    "Training",
     "TrainingError",
     "accuracy",
     "adjoints",
@@ -56,5 +66,37 @@ __all__ = [
     "predictor",
     "relative_difference",
     "signal_propagation",
+    "similarity_loss",
+    "train",
     "train_constrained",
 ]
+
+
+def _without_hidden(train: Callable[..., Training[Any]], **chosen: Any) -> Callable[..., Training[Any]]:
+    """Call a rule as the local rules are called, one that has no use for ``hidden_criterion``."""
+
+    def rule(
+        model: nn.Sequential, optimizer: OptimizerFactory, hidden_criterion: Criterion, *rest: Any, **options: Any
+    ) -> Training[Any]:
+        return train(model, optimizer, *rest, **{**chosen, **options})
+
+    return rule
+
+
+RULES: dict[str, Callable[..., Training[Any]]] = {
+    "back-propagation": _without_hidden(backprop_optimize),
+    "local, parallel": locally_optimize_parallel,
+    "local, sequential": locally_optimize,
+    "local, window": locally_optimize_window,
+    "local, damped": locally_optimize_damped,
+    "local losses, pred": _without_hidden(local_losses, signal="pred"),
+    "local losses, sim": _without_hidden(local_losses, signal="sim"),
+    "local losses, predsim": _without_hidden(local_losses, signal="predsim"),
+    "feedback alignment": _without_hidden(feedback_alignment),
+    "direct feedback alignment": _without_hidden(feedback_alignment, direct=True),
+    "forward-forward": _without_hidden(forward_forward),
+    "signal propagation": _without_hidden(signal_propagation),
+    "constrained, penalty": _without_hidden(train_constrained, method="penalty"),
+    "constrained, augmented Lagrangian": _without_hidden(train_constrained, method="augmented_lagrangian"),
+    "constrained, ADMM": _without_hidden(train_constrained, method="admm"),
+}

@@ -1,22 +1,31 @@
-"""What a rule is called with: refused by name, at the call, where no rule could run with it."""
+"""Where batches, options, criterion and optimiser enter a rule: refused by name, at the call, if none could run."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
-from typing import Any, Literal
+import itertools
+import math
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Literal, TypedDict
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from helpers.datasets import whole_number
-from helpers.training.evaluation import Batches, unfit_targets
+from helpers.training.layers import FAILURES, Batches, unfit_targets
 
 Criterion = Callable[[Tensor, Tensor], Tensor]
 OptimizerFactory = Callable[[list[nn.Parameter]], Optimizer]
 StepMode = Literal["epoch", "batch"]
-FAILURES = (ValueError, RuntimeError, TypeError, IndexError, AttributeError)  # of code that is handed unfit tensors
+
+
+class Options(TypedDict, total=False):
+    """What every rule may be told beside its arguments: see `locally_optimize_parallel`."""
+
+    train_decoders: bool
+    step: StepMode
+    seed: int | None
 
 
 class NamedError(ValueError):
@@ -24,15 +33,32 @@ class NamedError(ValueError):
 
 
 class Passes:
-    """The batches, epoch by epoch, started early so that an empty or unfit iterable is refused at the call.
+    """The batches, epoch by epoch, and the options of a call, checked.
 
-    The first batch is looked at (``.first``) and still served in the first epoch, so that no shuffle is drawn twice.
-    Every batch is checked as it enters: two tensors, a row a sample, finite (``targets=False``: Y is not looked at).
+    The first batch is looked at (``.X``, ``.Y``) and still served in the first epoch, so that no shuffle is drawn
+    twice. Every batch is checked as it enters: two tensors, a row a sample, finite. With ``targets=False`` Y is not
+    looked at.
     """
 
-    def __init__(self, batches: Batches, epochs: int, *, targets: bool = True) -> None:
+    def __init__(
+        self,
+        epochs: int,
+        batches: Batches,
+        *,
+        train_decoders: bool = True,
+        step: StepMode = "epoch",
+        seed: int | None = None,
+        targets: bool = True,
+    ) -> None:
+        check_recording()
+        self.epochs = whole_number("epochs", epochs, 1)
+        if step not in ("epoch", "batch"):
+            raise ValueError(f"step must be 'epoch' or 'batch', got {step!r}")
+        self.seed = None if seed is None else whole_number("seed", seed, 0)
+        self.train_decoders = flag("train_decoders", train_decoders)
+        self.step, self.batches, self.targets, self.fresh = step, batches, targets, True
         try:
-            self.started: Iterator[tuple[Tensor, Tensor]] = iter(batches)
+            self.started: Iterator[Any] = iter(batches)
         except TypeError:
             raise TypeError(f"batches must be an iterable of pairs (X, Y), got {type(batches).__name__}") from None
         if isinstance(batches, Tensor):
@@ -42,17 +68,15 @@ class Passes:
                 f"batches is a one-shot iterator ({type(batches).__name__}), used up after one of {epochs} epochs; "
                 "give a list or a DataLoader"
             )
-        self.batches, self.fresh, self.targets = batches, True, targets
         try:
-            first = next(self.started)
+            self.X, self.Y = self._checked(next(self.started))
         except StopIteration:
             raise ValueError("batches is empty; it must hold at least one pair (X, Y)") from None
-        self.first = self._checked(first)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         if self.fresh:
             self.fresh = False
-            yield self.first
+            yield self.X, self.Y
             yield from map(self._checked, self.started)
         else:
             yield from map(self._checked, self.batches)
@@ -84,8 +108,8 @@ class Passes:
     def gather(self) -> tuple[list[Tensor], Tensor]:
         """Run through all batches once; return each X, and all Y together."""
         pairs = list(self)
-        for X, Y in pairs[1:]:
-            for name, part, first in (("X", X, pairs[0][0]), ("Y", Y, pairs[0][1])):
+        for pair in pairs[1:]:
+            for name, part, first in zip("XY", pair, pairs[0]):
                 if part.shape[1:] != first.shape[1:] or part.dtype != first.dtype or part.device != first.device:
                     raise ValueError(
                         f"batches: they must fit together, sample under sample, but rows of {name} are "
@@ -97,41 +121,38 @@ class Passes:
 class Checked:
     """A criterion that is refused by its name where it gives no loss, or changes what it is given.
 
-    Parameters
-    ----------
-    name : str
-        What the rule calls it.
-    criterion : callable
-        ``(scores, targets) -> mean loss``, one number with its graph.
+    The first call is looked at closely: changes that torch does not count, and class indices (n,), which a criterion
+    may take for a row of k targets where n = k. It is then asked a second time, with another number of samples.
     """
 
     def __init__(self, name: str, criterion: Criterion) -> None:
         if isinstance(criterion, type):
-            raise TypeError(
-                f"{name} must be a callable (scores, targets) -> loss; {criterion.__name__} is a class, "
-                f"write {criterion.__name__}()"
-            )
+            form = f"{criterion.__name__} is a class, write {criterion.__name__}()"
+            raise TypeError(f"{name} must be a callable (scores, targets) -> loss; {form}")
         if not callable(criterion):
             raise TypeError(f"{name} must be a callable (scores, targets) -> loss, got {criterion!r}")
-        self.name, self.criterion = name, criterion
+        self.name, self.criterion, self.first = name, criterion, True
 
     def __call__(self, scores: Tensor, Y: Tensor) -> Tensor:
         """Return the loss of targets that fit the scores."""
         if reason := unfit_targets(scores, Y):
             raise NamedError(reason)
-        versions = scores._version, Y._version
-        loss = self._loss(scores, Y)
-        if (scores._version, Y._version) != versions:
-            raise NamedError(self.in_place)
+        first, self.first = self.first, False
+        if first and scores.shape != Y.shape:
+            rows = torch.arange(scores.shape[1] + 1, device=Y.device) % len(Y)
+            try:
+                self._loss(scores.detach()[rows], Y[rows])
+            except NamedError:
+                raise NamedError(unfit_targets(scores, Y, indices=False)) from None
+        given, targets = (scores.clone(), Y.clone()) if first else (scores, Y)
+        versions = given._version, targets._version
+        loss = self._loss(given, targets)
+        if (given._version, targets._version) != versions or not (_same(given, scores) and _same(targets, Y)):
+            raise NamedError(
+                f"{self.name} changes its scores or targets in place, and others go on with them; let it make new "
+                "tensors: y * 2 in place of y.mul_(2)"
+            )
         return loss
-
-    @property
-    def in_place(self) -> str:
-        """What is said of a criterion that changes its arguments."""
-        return (
-            f"{self.name} changes its scores or targets in place, and others go on with them; let it make new "
-            "tensors: y * 2 in place of y.mul_(2)"
-        )
 
     def _loss(self, scores: Tensor, Y: Tensor) -> Tensor:
         try:
@@ -147,40 +168,13 @@ class Checked:
             raise NamedError(f"{self.name} must return one number, a tensor with its graph such as a mean, got {got}")
         return loss
 
-    def rehearse(self, scores: Tensor, Y: Tensor) -> Tensor:
-        """Return the loss as a call does, on copies; see also changes that torch does not count, and what broadcasts.
 
-        Class indices (n,) may not be confused with a row of k targets: with n = k both would broadcast, so such a
-        criterion is asked a second time, with another number of samples.
-        """
-        given, targets = scores.clone(), Y.clone()
-        if reason := unfit_targets(given, targets):
-            raise NamedError(reason)
-        n, k = len(Y), scores.shape[1] if scores.dim() > 1 else 1
-        if scores.shape != Y.shape and n in (1, k):
-            rows = torch.arange(2 + (k == 2)) % n
-            with torch.no_grad():
-                try:
-                    self._loss(scores[rows], Y[rows])
-                except NamedError:
-                    raise NamedError(unfit_targets(scores, Y, indices=False)) from None
-        before = scores.detach().clone()
-        loss = self._loss(given, targets)
-        if given._version or targets._version or not (torch.equal(given, before) and torch.equal(targets, Y)):
-            raise NamedError(self.in_place)
-        return loss
+def _same(a: Tensor, b: Tensor) -> bool:
+    return a is b or bool(((a == b) | (a.isnan() & b.isnan())).all())
 
 
 def make_optimizer(factory: OptimizerFactory, parameters: list[nn.Parameter]) -> Optimizer:
-    """Call the reader's factory, and refuse what no rule can step with.
-
-    Raises
-    ------
-    TypeError
-        If ``factory`` is an optimiser object, is no callable, makes something else, or one that needs a closure.
-    ValueError
-        If the optimiser is not of these parameters and no others.
-    """
+    """Call the reader's factory, and refuse what no rule can step with: TypeError or ValueError."""
     if isinstance(factory, Optimizer):
         name = type(factory).__name__
         raise TypeError(
@@ -202,8 +196,7 @@ def make_optimizer(factory: OptimizerFactory, parameters: list[nn.Parameter]) ->
             f"optimizer {name} needs a closure that computes the loss anew, and a rule gives one gradient a step; "
             "choose one that does not, such as Rprop, Adam or SGD"
         )
-    held = {id(p) for group in optimizer.param_groups for p in group["params"]}
-    if held != {id(p) for p in parameters}:
+    if {id(p) for group in optimizer.param_groups for p in group["params"]} != {id(p) for p in parameters}:
         raise NamedError(
             f"optimizer must make a new {name} of the parameters that it is given, all of them and no others; it is "
             "called once for each part that learns by itself"
@@ -211,16 +204,20 @@ def make_optimizer(factory: OptimizerFactory, parameters: list[nn.Parameter]) ->
     return optimizer
 
 
-def check_options(epochs: int, step: str, seed: int | None, train_decoders: bool) -> None:
-    """Refuse, by name, options that no rule can run with, and a place where nothing can be learned."""
-    check_recording()
-    whole_number("epochs", epochs, 1)
-    if step not in ("epoch", "batch"):
-        raise ValueError(f"step must be 'epoch' or 'batch', got {step!r}")
-    if seed is not None:
-        whole_number("seed", seed, 0)
-    if not isinstance(train_decoders, bool):
-        raise TypeError(f"train_decoders must be True or False, got {train_decoders!r}")
+def check_apart(parts: Iterable[Iterable[nn.Module]]) -> None:
+    """Refuse parts that share memory of parameters or buffers: each learns by a step of its own."""
+    places = sorted(
+        (t.data_ptr(), t.data_ptr() + t.element_size() * (1 + sum((n - 1) * s for n, s in zip(t.shape, t.stride()))), i)
+        for i, part in enumerate(parts)
+        for t in dict.fromkeys(t for module in part for t in (*module.parameters(), *module.buffers()))
+        if t.numel() and t.data_ptr()
+    )
+    for (_, end, i), (begin, _, j) in itertools.pairwise(places):
+        if begin < end and i != j:
+            raise NamedError(
+                f"model: blocks {min(i, j)} and {max(i, j)} share a parameter or a buffer, but under this rule each "
+                "block learns by itself; give each its own (copy.deepcopy), or use backprop_optimize"
+            )
 
 
 def check_recording() -> None:
@@ -228,3 +225,27 @@ def check_recording() -> None:
     if torch.is_inference_mode_enabled() or not torch.is_grad_enabled():
         where = "torch.inference_mode()" if torch.is_inference_mode_enabled() else "torch.no_grad()"
         raise NamedError(f"nothing can be learned under {where}, where torch records no gradient; train outside of it")
+
+
+def at_least(name: str, value: float, least: float, *, open_end: bool = False) -> float:
+    """Return a finite number that is ``least`` or more (``open_end``: more), or refuse it by name."""
+    words = f"{name} must be a finite number, {'more than' if open_end else 'at least'} {least}, got {value!r}"
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(words)
+    if not math.isfinite(value) or value < least or (open_end and value == least):
+        raise ValueError(words)
+    return value
+
+
+def flag(name: str, value: bool) -> bool:
+    """Return True or False, or refuse anything else by name."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+    return value
+
+
+def one_of(name: str, value: Any, options: Iterable[Any]) -> Any:
+    """Return one of the options, or refuse anything else by name."""
+    if value not in (known := list(options)):
+        raise ValueError(f"{name} must be one of {', '.join(map(str, known))}, got {value!r}")
+    return value

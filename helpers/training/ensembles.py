@@ -5,7 +5,7 @@ stack. A loop over small nets spends its time on calling torch; the stack calls 
 the arithmetic takes over, of which stacking saves nothing: the gain shrinks towards 1.
 
 >>> from helpers.networks import NETWORKS
->>> from helpers.training.samples import Samples
+>>> from helpers.training.idempotent import Samples
 >>> ensemble = Ensemble([NETWORKS["N1"](seed=seed) for seed in range(3)])
 >>> data = Samples("normal", 32, fresh=True, copies=3)
 >>> for step in train_ensemble(ensemble, Algorithm.MODIFIED, 0.1, 100, data):
@@ -24,30 +24,19 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
-from helpers.training.arguments import Passes, check_options
-from helpers.training.evaluation import Batches
-from helpers.training.idempotent_measures import check_samples, numerical_rank
-from helpers.training.idempotent_rules import Algorithm, wanted_move
-from helpers.training.loop import TrainingError
+from helpers.training.arguments import Passes
+from helpers.training.idempotent import Algorithm, check_samples, numerical_rank, wanted_move
+from helpers.training.layers import Batches
+from helpers.training.rules import TrainingError
 
 
 class Ensemble:
-    """N nets of one architecture, their parameters stacked.
+    """N nets of one architecture, their parameters stacked, (N, ...), in ``parameters`` by the names of the net's own.
 
     Parameters
     ----------
     nets : sequence of nn.Module
         One or more, alike but for their numbers, without buffers. They are copied; a net may be named several times.
-
-    Attributes
-    ----------
-    parameters : dict of str to Tensor
-        Each of shape (N, ...), by the names of the net's own.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If there is no net, or the nets are not alike, have buffers, or no parameters.
     """
 
     def __init__(self, nets: Sequence[nn.Module]) -> None:
@@ -78,22 +67,12 @@ class Ensemble:
         outputs: Tensor = vmap(one, in_dims=(0, 0 if X.dim() == 3 else None))(self.parameters, X)
         return outputs
 
-    def net(self, index: int) -> nn.Module:
-        """Return a copy of net ``index`` as it is now."""
-        net = copy.deepcopy(self._template)
-        net.load_state_dict({name: stack[index].detach() for name, stack in self.parameters.items()})
-        return net
-
     def images(self, width: int | None = None) -> Tensor:
         """Return n(I) of every net, (N, n, n); ``width`` is n, by default that of the first weight."""
         first = next(iter(self.parameters.values()))
         with torch.no_grad():
             images: Tensor = self(torch.eye(width or first.shape[-1], dtype=first.dtype, device=first.device))
         return images
-
-    def traces(self) -> Tensor:
-        """Return the traces of n(I), shape (N,)."""
-        return self.images().diagonal(dim1=1, dim2=2).sum(1)
 
     def norms(self) -> Tensor:
         """Return the Frobenius norms of n(I), shape (N,); zero is the zero map."""
@@ -106,7 +85,7 @@ class Ensemble:
 
 
 class EnsembleStep(NamedTuple):
-    """What an epoch yields; traces, norms and ranks are the ensemble's, computed when asked for.
+    """What an epoch yields; norms and ranks are the ensemble's, computed when asked for.
 
     Attributes
     ----------
@@ -132,7 +111,8 @@ def train_ensemble(
 ) -> Iterator[EnsembleStep]:
     """Train every net of an ensemble to be idempotent, by gradient descent, an epoch a step of this generator.
 
-    Net i learns exactly what `train_idempotent` would teach it with ``SGD(lr=learning_rates[i])``, a step each batch.
+    Net i learns exactly what `train_idempotent` would teach it with ``SGD(lr=learning_rates[i])``, a step each batch. A
+    net that diverges by itself is a result, and the others go on.
 
     Parameters
     ----------
@@ -142,31 +122,16 @@ def train_ensemble(
         The rule. M1 is refused: on the nets that it is for, it equals MODIFIED.
     learning_rates : float, or sequence or Tensor of shape (N,)
         One for all, or one for each net; more than 0.
-    epochs : int
-        Number of passes over the batches, 1 or more.
-    batches : iterable of (X, Y)
-        X (m, n), shared, or (N, m, n), each net its own, as ``Samples(..., copies=N)`` gives them; Y is not looked at.
-
-    Yields
-    ------
-    EnsembleStep
-        ``(epoch, errors, diverged)``; the ensemble has then been updated.
-
-    Raises
-    ------
-    TypeError, ValueError
-        At the call: nets of unequal widths, samples that do not fit, learning rates that are no positive numbers.
-    TrainingError
-        At a batch that holds NaN. A net that diverges by itself is a result, and the others go on.
+    epochs, batches
+        As in `train_idempotent`; X (m, n), shared, or (N, m, n), each net its own, as ``Samples(..., copies=N)`` gives.
     """
-    check_options(epochs, "batch", None, True)
     if algorithm is Algorithm.M1 or not isinstance(algorithm, Algorithm):
         raise ValueError(f"algorithm must be Algorithm.ORDINARY, ORDINARY_SCALED or MODIFIED, got {algorithm!r}")
     rates = torch.as_tensor(learning_rates, dtype=next(iter(ensemble.parameters.values())).dtype)
     if rates.shape not in [(), (len(ensemble),)] or not ((rates > 0) & rates.isfinite()).all():
         raise ValueError(f"learning_rates must be one number, or one for each of {len(ensemble)} nets, more than 0")
-    passes = Passes(batches, epochs, targets=False)
-    X = passes.first[0]
+    passes = Passes(epochs, batches, targets=False)
+    X = passes.X
     check_samples("the X of batches", X)
     if X.dim() not in (2, 3):
         raise ValueError(f"the X of batches must have shape (m, n) or (nets, m, n), got {tuple(X.shape)}")

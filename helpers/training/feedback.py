@@ -15,33 +15,95 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Unpack
 
 import torch
 from torch import Tensor, nn
 
 from helpers.networks import seeded
-from helpers.training.arguments import Checked, Criterion, OptimizerFactory, Passes, StepMode, check_options
-from helpers.training.evaluation import Batches
-from helpers.training.feedback_learner import FeedbackLearner
-from helpers.training.layers import check_apart, probe
-from helpers.training.loop import epoch_loop, rehearse
-from helpers.training.signals import first_linear
+from helpers.training.arguments import Checked, Criterion, OptimizerFactory, Options, Passes, check_apart, flag
+from helpers.training.layers import Batches, probe
+from helpers.training.local import first_linear
+from helpers.training.rules import Rule, Training, finite, start
+
+
+class Feedback(Rule):
+    """The whole net, whose blocks are given their gradients one by one, from the last to the first."""
+
+    def __init__(
+        self,
+        model: nn.Sequential,
+        optimizer: OptimizerFactory,
+        criterion: Criterion,
+        matrices: Sequence[Tensor],
+        direct: bool,
+        angles: bool,
+    ) -> None:
+        check_apart([block] for block in model)
+        super().__init__(model, optimizer)
+        self.criterion, self.matrices = Checked("criterion", criterion), nn.ParameterList(matrices)
+        self.matrices.requires_grad_(False)
+        self.direct, self.angles = direct, angles
+        self.begin(1)
+
+    def begin(self, epoch: int) -> None:
+        """Forget the true gradients of the epoch before, and its angles."""
+        self.true: list[Tensor] = []  # the true gradient of each parameter, added up as the given one is
+        self.seen: list[list[float]] = []  # the angles of each update in this epoch
+
+    @property
+    def groups(self) -> list[list[nn.Parameter]]:
+        """The parameters that learn, block by block."""
+        return [[p for p in block.parameters() if p.requires_grad] for block in self.model]
+
+    def backward(self, X: Tensor, Y: Tensor) -> list[float]:
+        """Send the error down, and add to each block's gradient what that error makes of it."""
+        passes, h = list[_Pass](), X
+        for block in self.model:
+            passes.append(_run(block, h.clone() if passes else h))
+            h = passes[-1].output
+        loss = self.criterion(h, Y)
+        value, groups = finite(loss), self.groups
+        if self.angles:
+            learned = [p for group in groups for p in group]
+            found = [torch.zeros_like(p) if g is None else g for p, g in zip(learned, _vjp(loss, learned))]
+            self.true = [a + b for a, b in zip(self.true, found)] if self.true else found
+        if not loss.requires_grad:
+            self.refuse_unreached(self.reached(), " and in the criterion")
+        output, error, top = loss, None, len(passes) - 1
+        delta = loss  # δ of the block above, at its pre-activations; direct: of the output block
+        for i in range(top, -1, -1):
+            if i < top:
+                output, error = passes[i].output, delta @ self.matrices[i]
+                if self.direct:
+                    error = error.view_as(output)
+                else:  # what stands before the linear layer above, a flattening say, is a part of that block: exact
+                    error = _vjp(passes[i + 1].linear_input, [passes[i + 1].input], error)[0]
+                    error = torch.zeros_like(output) if error is None else error  # cut off between the blocks
+            found_delta, *gradients = _vjp(output, [passes[i].pre_activation, *groups[i]], error)
+            for p, gradient in zip(groups[i], gradients):
+                if gradient is not None:
+                    p.grad = gradient if p.grad is None else p.grad + gradient
+            if i == top or not self.direct:
+                delta = torch.zeros_like(passes[i].pre_activation) if found_delta is None else found_delta
+        return [value]
+
+    def update(self) -> None:
+        """Note the angles, then let the optimiser take one step."""
+        if self.angles:
+            true = iter(self.true)
+            given = [[torch.zeros_like(p) if p.grad is None else p.grad for p in group] for group in self.groups]
+            self.seen.append([angle(group, [next(true) for _ in group]) for group in given])
+            self.true = []
+        super().update()
 
 
 class FeedbackStep(NamedTuple):
-    """What an epoch of feedback alignment yields.
+    """What an epoch of feedback alignment yields: its number, the mean training loss before its update, and angles.
 
-    Attributes
-    ----------
-    epoch : int
-        Number of the epoch, from 1.
-    loss : float
-        Mean training loss before this epoch's update.
-    angles : list of float
-        For each block the angle in degrees, 0 to 180, between the gradient that it was given and the true one (of
-        several updates in an epoch, the mean). NaN where one of the two is zero; empty with ``angles=False``.
+    For each block the angle in degrees, 0 to 180, between the gradient that it was given and the true one (of several
+    updates in an epoch, the mean). NaN where one of the two is zero; empty with ``angles=False``.
     """
 
     epoch: int
@@ -58,89 +120,111 @@ def feedback_alignment(
     *,
     direct: bool = False,
     angles: bool = True,
-    train_decoders: bool = True,
-    step: StepMode = "epoch",
-    seed: int | None = None,
-) -> Iterator[FeedbackStep]:
+    **options: Unpack[Options],
+) -> Training[FeedbackStep]:
     """Train a net by errors that fixed random matrices send down.
 
     Parameters
     ----------
     model : nn.Sequential
         Nested blocks; trained in place. Every block but the first has an ``nn.Linear`` (``direct``: only the last).
-    optimizer, criterion, epochs, batches, step
-        As in `backprop_optimize`.
+    optimizer, criterion, epochs, batches, **options
+        As in `backprop_optimize`; the seed is that of the matrices: normal, with the variance of torch's initial
+        weights for such a layer.
     direct : bool
         False: block by block, e ← B_i δ_i, where back-propagation has e ← W_i' δ_i, with δ_i the error at the
         pre-activations of block i (the output of its first linear layer) and e the error at the output of the block
         below. True: from the output to every block at once, e_i = B_i δ_L.
     angles : bool
-        Compute the angles: costs a true backward pass a batch.
-    train_decoders
-        As in the local rules; there is no decoder here.
-    seed : int or None
-        Seed of the matrices: normal, with the variance of torch's initial weights for such a layer.
+        Compute the angles: costs a true backward pass per batch.
 
     Yields
     ------
     FeedbackStep
         ``(epoch, loss, angles)``; the model has then been updated.
 
-    Raises
-    ------
-    TypeError, ValueError, TrainingError
-        As `backprop_optimize`; and ValueError for a block without the linear layer that is asked for.
-
     Notes
     -----
     Within a block the vJp is exact, whatever the activation and normalisation. An epoch takes one forward and one
-    backward pass, and the activations of all layers are kept, as in back-propagation; with ``angles`` there is a second
-    backward pass.
+    backward pass, and the activations of all layers are kept, as in back-propagation.
 
     References
     ----------
     Lillicrap, Cownden, Tweed & Akerman (2016), "Random synaptic feedback weights support error backpropagation for deep
     learning". Nøkland (2016), "Direct feedback alignment provides learning in deep neural networks".
     """
-    check_options(epochs, step, seed, train_decoders)
-    checked = Checked("criterion", criterion)
-    for name, flag in (("direct", direct), ("angles", angles)):
-        if not isinstance(flag, bool):
-            raise TypeError(f"{name} must be True or False, got {flag!r}")
-    passes = Passes(batches, epochs)
-    outputs = probe(model, passes.first[0])
-    check_apart(model)
-    matrices = feedback_matrices(model, outputs, direct, seed)
-    learner = FeedbackLearner(model, checked, optimizer, matrices, direct, angles)
-    rehearse([learner], *passes.first)
-    steps = epoch_loop(model, [learner], passes, epochs, step)
-    return (FeedbackStep(epoch, losses[0], learner.mean_angles()) for epoch, losses in steps)
+    passes = Passes(epochs, batches, **options)
+    matrices = feedback_matrices(model, probe(model, passes.X), flag("direct", direct), passes.seed)
+    rule = Feedback(model, optimizer, criterion, matrices, direct, flag("angles", angles))
+
+    def report(step: Any) -> FeedbackStep:
+        return FeedbackStep(step.epoch, step.loss, [math.fsum(block) / len(block) for block in zip(*rule.seen)])
+
+    return start(rule, passes, report)
 
 
 def feedback_matrices(model: nn.Sequential, outputs: Sequence[Tensor], direct: bool, seed: int | None) -> list[Tensor]:
     """Draw, for each hidden block, the matrix that brings its error.
 
-    Parameters
-    ----------
-    model : nn.Sequential
-        Nested blocks.
-    outputs : sequence of Tensor
-        The output of each block to one sample, (1, ...), as `probe` gives them.
-    direct : bool
-        False: matrix i has the shape of the weights of block i + 1, (out, in). True: (units of the output block's
-        linear layer, numbers in the output of block i).
-    seed : int or None
-        Seed of the matrices.
+    ``outputs`` are those of each block to one sample, as `probe` gives them. Block by block, matrix i has the shape of
+    the weights of block i + 1, (out, in); ``direct``: (units of the output block's linear layer, numbers in the output
+    of i).
     """
-    layers = [first_linear(block) for block in model]
+    layers: list[Any] = [first_linear(block) for block in model]
     for i, layer in enumerate(layers):
         if layer is None and (i == len(layers) - 1 or (i and not direct)):
             raise ValueError(f"model: block {i} has no nn.Linear, at which feedback takes the error; give it one")
-    shapes = []
-    for i, h in enumerate(outputs[:-1]):
-        layer = layers[-1 if direct else i + 1]
-        assert layer is not None  # seen above
-        shapes.append((layer.out_features, h[0].numel() if direct else layer.in_features))
+    shapes = [
+        (layers[-1].out_features, h[0].numel()) if direct else (above.out_features, above.in_features)
+        for h, above in zip(outputs[:-1], layers[1:])
+    ]
     with seeded(seed):
         # normal, not uniform: from the seed of the weights, uniform numbers would be the weights' own, in another order
         return [torch.randn(m, n).to(outputs[-1]) / math.sqrt(3 * n) for m, n in shapes]
+
+
+class _Pass(NamedTuple):
+    """What went through a block: its input, input and output of its first linear layer, its output."""
+
+    input: Tensor
+    linear_input: Tensor
+    pre_activation: Tensor
+    output: Tensor
+
+
+def _run(block: nn.Module, h: Tensor) -> _Pass:
+    """Run a block, and note what enters and leaves its first linear layer (in a block without: itself)."""
+    noted: list[tuple[Tensor, Tensor]] = []
+
+    def note(_: nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor:
+        # δ is asked for in every block, also where all below is frozen
+        noted.append((inputs[0], output if output.requires_grad else output.requires_grad_()))
+        return output.clone()  # goes on in its place: an activation may work in place
+
+    handle = (first_linear(block) or block).register_forward_hook(note)
+    try:
+        output = block(h)
+    finally:
+        handle.remove()
+    return _Pass(h, *noted[0], output)
+
+
+def _vjp(output: Tensor, inputs: Sequence[Tensor], cotangent: Tensor | None = None) -> list[Any]:
+    """Pull a cotangent back from output to inputs; None for what the output does not depend on."""
+    if not output.requires_grad:
+        return [None] * len(inputs)
+    return list(torch.autograd.grad(output, inputs, cotangent, retain_graph=True, allow_unused=True))
+
+
+def angle(a: Sequence[Tensor], b: Sequence[Tensor]) -> float:
+    """Return the angle in degrees between two lists of tensors, each taken as one long vector; NaN if one is zero.
+
+    >>> angle([torch.tensor([1.0, 0.0])], [torch.tensor([1.0, 1.0])])
+    45.0
+    """
+    if not a:
+        return math.nan
+    u, v = (torch.cat([t.flatten() for t in tensors]).double() for tensors in (a, b))
+    u, v = u / u.norm(), v / v.norm()
+    # Kahan's formula: exact at 0 and at 180 degrees, where the inverse cosine loses half its digits
+    return math.degrees(2 * math.atan2(float((u - v).norm()), float((u + v).norm())))

@@ -1,21 +1,68 @@
-"""The two ends of a layer: a frozen prefix that feeds it (encoder), a linear read-out that judges it (decoder).
+"""A net seen layer by layer: its encoders and decoders, its answers, and looks at it that change nothing.
 
-The answer of layer i to X is ``decoders[i](model[i](encoders[i](X)))``.
+The answer of layer i to X is ``decoders[i](model[i](encoders[i](X)))``: an encoder is the frozen prefix that feeds a
+block, a decoder the linear read-out that judges it.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable
-from functools import partial
+import contextlib
+import numbers
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_pre_hook
+from torch.overrides import TorchFunctionMode
 
 from helpers.networks import seeded
-from helpers.training.arguments import FAILURES, NamedError
-from helpers.training.evaluation import layer_outputs, mode, untouched
+
+Batches = Iterable[tuple[Tensor, Tensor]]
+Scores = NDArray[np.floating]
+FAILURES = (ValueError, RuntimeError, TypeError, IndexError, AttributeError)  # of code that is handed unfit tensors
+FORM = "nn.Sequential(nn.Sequential(nn.Linear(2, 9), nn.Tanh()), nn.Sequential(nn.Linear(9, 1), nn.Sigmoid()))"
+
+
+@contextlib.contextmanager
+def mode(training: bool, *modules: nn.Module) -> Iterator[None]:
+    """Put modules in training or evaluation mode, and every submodule back as it was afterwards."""
+    differ = [part for module in modules for part in module.modules() if part.training is not training]
+    for module in modules if differ else ():
+        module.train(training)
+    try:
+        yield
+    finally:
+        for part in differ:
+            part.training = not training
+
+
+@contextlib.contextmanager
+def untouched(*modules: nn.Module) -> Iterator[None]:
+    """Run modules in evaluation mode, and put modes, buffers and torch's random state back afterwards."""
+    parts = dict.fromkeys(part for module in modules for part in module.modules())
+    buffers = [(part, name, b, b.clone()) for part in parts for name, b in part._buffers.items() if b is not None]
+    with torch.random.fork_rng(devices=[]), mode(False, *modules):
+        try:
+            yield
+        finally:
+            for part, name, buffer, value in buffers:
+                part._buffers[name] = buffer  # a module may have put another tensor there
+                buffer.detach().copy_(value)
+
+
+def layer_outputs(blocks: Iterable[nn.Module], X: Tensor) -> Iterator[Tensor]:
+    """Yield the output of each block in turn; a block works on a copy, so that it may change its input in place."""
+    h = X
+    for block in blocks:
+        h = block(h.clone())
+        yield h
+
+
+# Encoders and decoders
 
 
 class FrozenPrefix(nn.Module):
@@ -32,6 +79,7 @@ class FrozenPrefix(nn.Module):
         return self.hidden[0]
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return what the prefix makes of x."""
         blocks = list(self.model)[: self.depth]
         with torch.no_grad(), mode(False, *blocks):
             return [x, *layer_outputs(blocks, x)][-1]
@@ -46,6 +94,9 @@ def make_encoders(model: nn.Sequential) -> list[FrozenPrefix]:
 def make_decoders(model: nn.Sequential, X: Tensor, *, seed: int | None = None) -> list[nn.Module]:
     """Return, for each hidden block, a linear read-out without bias; for the output block the identity.
 
+    Decoder i maps the output of block i, (n, ...), flattened to a vector, to (n, k), with k the width of the net's
+    output.
+
     Parameters
     ----------
     model : nn.Sequential
@@ -54,58 +105,37 @@ def make_decoders(model: nn.Sequential, X: Tensor, *, seed: int | None = None) -
         Inputs; the first sample is sent through to measure the blocks.
     seed : int or None
         Seed of the initial weights (torch's default for ``nn.Linear``).
-
-    Returns
-    -------
-    list of nn.Module
-        Decoder i maps the output of block i, (n, ...), to (n, k), with k the width of the model's output. A block whose
-        output is no vector is flattened first.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the model is not nested, or a block cannot take what the one below gives.
     """
-    outputs = probe(model, X)
-    width = outputs[-1][0].numel()
+    *hidden, output = probe(model, X)
     with seeded(seed):
-        return [*(_read_out(h, width) for h in outputs[:-1]), nn.Identity()]
+        return [*(_read_out(h, output[0].numel()) for h in hidden), nn.Identity()]
 
 
 def fit_decoders(model: nn.Sequential, X: Tensor, Y: Tensor) -> list[nn.Module]:
     """Fit the best linear read-out of each hidden block by least squares: a look inside a net that learned without one.
 
-    Parameters
-    ----------
-    X, Y : Tensor, shapes (n, ...) and (n, k)
-        Training inputs and targets.
-
-    Returns
-    -------
-    list of nn.Module
-        As `make_decoders`; the model takes no part and does not change.
-
-    References
-    ----------
-    Alain & Bengio (2016), "Understanding intermediate layers using linear classifier probes" (with a bias and a
-    logistic loss there; bias-free least squares here, as the decoders of local propagation are).
+    For training inputs X (n, ...) and targets Y (n, k), decoders as of `make_decoders`; the model does not change, and
+    no random number is drawn. After Alain & Bengio (2016), "Understanding intermediate layers using linear classifier
+    probes" (with a bias and a logistic loss there; bias-free here, as the decoders of local propagation are).
     """
-    return refit(blank_decoders(model, X), model, X, Y)
-
-
-def blank_decoders(model: nn.Sequential, X: Tensor) -> list[nn.Module]:
-    """Return read-outs as `make_decoders` does, their weights not set: no random number is drawn, as others may be."""
-    outputs, blank = probe(model, X), partial(nn.utils.skip_init, nn.Linear)
-    return [*(_read_out(h, outputs[-1][0].numel(), blank) for h in outputs[:-1]), nn.Identity()]
-
-
-def refit(decoders: list[nn.Module], model: nn.Sequential, X: Tensor, Y: Tensor) -> list[nn.Module]:
-    """Fit read-outs of `blank_decoders` in place, as `fit_decoders` does, and return them."""
+    check_nested(model)
+    decoders: list[nn.Module] = []
     with torch.no_grad(), mode(False, model):
-        for h, decoder in zip(layer_outputs(list(model)[:-1], X), decoders):
-            linear = decoder if isinstance(decoder, nn.Linear) else decoder[-1]  # type: ignore[index]
-            linear.weight.copy_(torch.linalg.lstsq(h.flatten(1), Y, driver="gelsd").solution.T)
-    return decoders
+        for h in layer_outputs(list(model)[:-1], X):
+            weight = torch.linalg.lstsq(h.flatten(1), Y, driver="gelsd").solution.T
+            decoders.append(_read_out(h, len(weight), weight))
+    return [*decoders, nn.Identity()]
+
+
+def _read_out(h: Tensor, width: int, weight: Tensor | None = None) -> nn.Module:
+    """Make a read-out of outputs like h, with torch's random weights or with those given."""
+    kind = {"device": h.device, "dtype": h.dtype}
+    if weight is None:
+        linear = nn.Linear(h[0].numel(), width, bias=False, **kind)
+    else:
+        linear = nn.utils.skip_init(nn.Linear, h[0].numel(), width, bias=False, **kind)
+        linear.weight.data.copy_(weight)
+    return linear if h.dim() == 2 else nn.Sequential(nn.Flatten(), linear)
 
 
 def probe(model: nn.Sequential, X: Tensor) -> list[Tensor]:
@@ -128,14 +158,15 @@ def _outputs(model: nn.Sequential, h: Tensor) -> list[Tensor]:
     outputs: list[Tensor] = []
     with torch.no_grad(), untouched(model):
         for i, block in enumerate(model):
-            source = "the X of batches" if i == 0 else f"the output of block {i - 1}"
-            given = f"{source}, of shape {tuple(h.shape)}"
             try:
                 output: Any = block(h.clone())
             except FAILURES as error:
+                source = "the X of batches" if i == 0 else f"the output of block {i - 1}"
                 wanted = next((p.dtype for p in block.parameters() if p.is_floating_point()), h.dtype)
                 remedy = f"; it is {h.dtype} and the weights {wanted}, say X.to({wanted})" if h.dtype != wanted else ""
-                raise ValueError(f"model: block {i} cannot take {given}: {error}{remedy}") from error
+                raise ValueError(
+                    f"model: block {i} cannot take {source}, of shape {tuple(h.shape)}: {error}{remedy}"
+                ) from error
             if not isinstance(output, Tensor) or not output.is_floating_point() or len(output) != len(h):
                 got = f"{output.dtype}, {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
                 raise ValueError(f"model: block {i} must give numbers (n, ...), a row for each sample, got {got}")
@@ -146,38 +177,141 @@ def _outputs(model: nn.Sequential, h: Tensor) -> list[Tensor]:
 
 def check_nested(model: nn.Sequential) -> None:
     """Refuse a model that is not a Sequential of non-empty Sequentials."""
-    form = "nn.Sequential(nn.Sequential(nn.Linear(2, 9), nn.Tanh()), nn.Sequential(nn.Linear(9, 1), nn.Sigmoid()))"
     if not isinstance(model, nn.Sequential) or not len(model):
-        raise TypeError(f"model must be a Sequential of blocks, such as {form}, got {type(model).__name__}")
+        raise TypeError(f"model must be a Sequential of blocks, such as {FORM}, got {type(model).__name__}")
     for i, block in enumerate(model):
         if not isinstance(block, nn.Sequential):
-            raise TypeError(f"model must be nested, such as {form}; its part {i} is a {type(block).__name__}")
+            raise TypeError(f"model must be nested, such as {FORM}; its part {i} is a {type(block).__name__}")
         if not len(block):
             raise ValueError(f"model: block {i} is empty; give it a layer or leave it out")
 
 
-def check_apart(model: nn.Sequential) -> None:
-    """Refuse blocks that share memory of parameters or buffers: each learns by a step of its own.
+# Answers
+
+
+def layer_scores(model: nn.Sequential, decoders: Sequence[nn.Module], X: ArrayLike | Tensor) -> list[Scores]:
+    """Return the answer (n, k) of every layer to X (n, ...), through its decoder, in one sweep over the layers."""
+    with torch.no_grad(), mode(False, model, *decoders):
+        outputs = layer_outputs(model, like_weights(model, X))
+        return [decoder(h).cpu().numpy() for decoder, h in zip(decoders, outputs, strict=True)]
+
+
+def predictor(model: nn.Module) -> Callable[[ArrayLike | Tensor], Scores]:
+    """Turn a net into a function of arrays, ``points (n, d) -> scores (n, k)``: what the pictures ask for."""
+
+    def predict(X: ArrayLike | Tensor) -> Scores:
+        with torch.no_grad(), mode(False, model):
+            scores: Scores = model(like_weights(model, X).clone()).cpu().numpy()
+        return scores
+
+    return predict
+
+
+def like_weights(model: nn.Module, X: ArrayLike | Tensor) -> Tensor:
+    """Return X as a tensor of the net's type, on its device."""
+    weight = next(model.parameters())
+    return torch.as_tensor(X, dtype=weight.dtype, device=weight.device)
+
+
+def accuracy(scores: ArrayLike | Tensor, targets: ArrayLike | Tensor) -> float:
+    """Return the share of right answers, 0 to 1: one column is cut at 0.5, of several the largest wins."""
+    s, t = np.asarray(scores), np.asarray(targets)
+    if s.shape != t.shape:
+        raise ValueError(f"scores and targets must have one shape, got {s.shape} and {t.shape}")
+    right = (s >= 0.5) == (t >= 0.5) if s.shape[-1] == 1 else s.argmax(-1) == t.argmax(-1)
+    return float(right.mean())
+
+
+def average_loss(comparator: Callable[[Tensor, Tensor], Tensor], batches: Batches) -> float:
+    """Average a loss over all samples of the batches: evaluation mode, no graph, and no module is changed.
+
+    Parameters
+    ----------
+    comparator : callable
+        ``(X, Y) -> mean loss of the batch``, for example ``lambda X, Y: mse_loss(model(X), Y)``.
+    batches : iterable of (X, Y)
+        A ``DataLoader``, or any other iterable of pairs; each batch counts by its number of samples.
 
     Raises
     ------
-    ValueError
-        If two blocks hold the same tensor, or tensors that overlap in memory.
+    TypeError, ValueError
+        If there is no batch, the comparator gives no number, changes a batch in place, or compares (n,) with (n, 1),
+        which would be broadcast to all pairs of samples.
     """
-    places = sorted(
-        (t.data_ptr(), t.data_ptr() + t.element_size() * (1 + sum((n - 1) * s for n, s in zip(t.shape, t.stride()))), i)
-        for i, block in enumerate(model)
-        for t in dict.fromkeys((*block.parameters(), *block.buffers()))
-        if t.numel() and t.data_ptr()
+    total, count = 0.0, 0
+    with torch.no_grad(), _called_modules_untouched():
+        for X, Y in batches:
+            versions = X._version, Y._version
+            with _NoPairs(Y):
+                loss: Any = comparator(X, Y)
+            number = isinstance(loss, (Tensor, np.ndarray, numbers.Real))
+            if not number or (loss.numel() if isinstance(loss, Tensor) else np.size(loss)) != 1:
+                got = f"a tensor of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
+                raise TypeError(f"comparator must return one number, a mean loss, got {got}")
+            if (X._version, Y._version) != versions:
+                raise ValueError("comparator changes X or Y in place; let it make new tensors, y * 2 for y.mul_(2)")
+            total, count = total + float(loss) * len(X), count + len(X)
+    if not count:
+        raise ValueError("batches must hold at least one sample, got none")
+    return total / count
+
+
+@contextlib.contextmanager
+def _called_modules_untouched() -> Iterator[None]:
+    """Run whatever modules this thread calls inside the block as `untouched` does."""
+    thread, seen = threading.get_ident(), set[nn.Module]()
+    with contextlib.ExitStack() as stack:
+
+        def before(module: nn.Module, _: object) -> None:
+            if threading.get_ident() == thread and module not in seen:
+                seen.update(module.modules())
+                stack.enter_context(untouched(module))
+
+        stack.callback(register_module_forward_pre_hook(before).remove)
+        yield
+
+
+class _NoPairs(TorchFunctionMode):
+    """Refuse operations that broadcast targets (n,) and scores (n, 1) against each other, into (n, n)."""
+
+    def __init__(self, Y: Tensor) -> None:
+        super().__init__()
+        self.targets = [Y]  # and what is made of them alone, sample by sample: Y.float()
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        tensors = [t for t in (*args, *(kwargs or {}).values()) if isinstance(t, Tensor)]
+        ours = [t for t in tensors if any(t is target for target in self.targets)]
+        for Y in ours:
+            for other in tensors:
+                if 0 < Y.dim() != other.dim() > 0 and len(Y) == len(other):
+                    self._check(other, Y)
+        result = func(*args, **(kwargs or {}))
+        if len(ours) == len(tensors) == 1 and isinstance(result, Tensor) and result.shape == ours[0].shape:
+            self.targets.append(result)
+        return result
+
+    def _check(self, scores: Tensor, Y: Tensor) -> None:
+        with contextlib.suppress(RuntimeError):  # shapes that do not broadcast at all are for the operation to judge
+            if torch.broadcast_shapes(scores.shape, Y.shape) not in (scores.shape, Y.shape):
+                raise ValueError(unfit_targets(scores, Y))
+
+
+def unfit_targets(scores: Tensor, Y: Tensor, *, indices: bool = True) -> str | None:
+    """Say what is wrong with targets that a loss would broadcast; None where nothing is.
+
+    Targets fit if they have the shape of the scores, (n, k). Class indices, whole numbers (n,), fit scores of two
+    classes or more, (n, k), for criteria such as ``cross_entropy``.
+    """
+    whole = not (Y.is_floating_point() or Y.is_complex() or Y.dtype == torch.bool)
+    classes = scores.shape[1] if scores.dim() > 1 else 1
+    as_indices = indices and whole and classes > 1 and Y.shape == (*scores.shape[:1], *scores.shape[2:])
+    if scores.shape == Y.shape or as_indices:
+        return None
+    column, codes = "Y[:, None].float()", f"torch.nn.functional.one_hot(Y, {classes}).float()"
+    remedy = f", for instance {column if classes == 1 else codes}" if Y.dim() == 1 else ""
+    return (
+        f"targets have shape {tuple(Y.shape)} but the scores have {tuple(scores.shape)}; "
+        f"give Y the shape of the scores{remedy}"
     )
-    for (_, end, i), (begin, _, j) in itertools.pairwise(places):
-        if begin < end and i != j:
-            raise NamedError(
-                f"model: blocks {min(i, j)} and {max(i, j)} share a parameter or a buffer, but under this rule each "
-                "block learns by itself; give each its own (copy.deepcopy), or use backprop_optimize"
-            )
-
-
-def _read_out(h: Tensor, width: int, make: Callable[..., nn.Module] = nn.Linear) -> nn.Module:
-    linear = make(h[0].numel(), width, bias=False, device=h.device, dtype=h.dtype)
-    return linear if h.dim() == 2 else nn.Sequential(nn.Flatten(), linear)

@@ -1,4 +1,4 @@
-"""Local propagation: each block learns from its own linear decoder, all at once or one after the other.
+"""Local propagation: each block learns from its own linear decoder, all at once, one after the other, or in between.
 
 >>> from torch.optim import Rprop
 >>> from torch.nn.functional import binary_cross_entropy, mse_loss
@@ -16,18 +16,93 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Literal, NamedTuple, Unpack, get_args
 
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from helpers.datasets import Shuffled
-from helpers.training.arguments import Checked, Criterion, OptimizerFactory, Passes, StepMode, check_options
-from helpers.training.evaluation import Batches, Scores, layer_scores, mode
-from helpers.training.layers import FrozenPrefix, check_apart, make_decoders, make_encoders
-from helpers.training.loop import Learner, epoch_loop, rehearse
+from helpers.datasets import Shuffled, whole_number
+from helpers.training.arguments import (
+    Checked,
+    Criterion,
+    OptimizerFactory,
+    Options,
+    Passes,
+    StepMode,
+    at_least,
+    check_apart,
+    one_of,
+)
+from helpers.training.layers import (
+    Batches,
+    FrozenPrefix,
+    Scores,
+    layer_outputs,
+    layer_scores,
+    make_decoders,
+    make_encoders,
+    mode,
+)
+from helpers.training.rules import Rule, Training, run, start
+
+Damping = Literal["axes", "layer"]
+
+
+class Blockwise(Rule):
+    """A rule whose blocks learn one above the other, each with ends of its own; no gradient leaves a block."""
+
+    def __init__(
+        self, model: nn.Sequential, optimizer: OptimizerFactory, ends: Iterable[nn.Module], train_ends: bool
+    ) -> None:
+        check_apart([block] for block in model)  # also where the ends are not in the way
+        ends = nn.ModuleList(ends).requires_grad_(train_ends)
+        super().__init__(model, optimizer, zip(model, ends))
+        self.ends = ends
+        self.encoded = False  # whether the batches hold what the lowest active block reads, or X
+
+    def judge(self, i: int, h: Tensor, Y: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the output of block i for h, and the loss that it learns from."""
+        raise NotImplementedError
+
+    def backward(self, X: Tensor, Y: Tensor) -> list[float]:
+        """Let each active block learn: it reads what the block below made of this batch, before any update."""
+        h = X
+        if not self.encoded and self.active.start:
+            h = FrozenPrefix(self.model, self.active.start)(X)
+        losses = []
+        for i in self.active:
+            output, loss = self.judge(i, h, Y)
+            losses.append(self.learn(i, loss))
+            h = output.detach()
+        return losses
+
+
+class Local(Blockwise):
+    """Each block learns through its own decoder: the parallel rule; or those in ``active``, a window of blocks."""
+
+    def __init__(
+        self,
+        model: nn.Sequential,
+        optimizer: OptimizerFactory,
+        hidden_criterion: Criterion,
+        criterion: Criterion,
+        decoders: Sequence[nn.Module],
+        train_decoders: bool = True,
+    ) -> None:
+        hidden, last = Checked("hidden_criterion", hidden_criterion), Checked("criterion", criterion)
+        super().__init__(model, optimizer, decoders, train_decoders)
+        self.decoders, self.criteria = decoders, [*[hidden] * (len(model) - 1), last]
+
+    def judge(self, i: int, h: Tensor, Y: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the output of block i, and the criterion of what its decoder reads there."""
+        output = self.model[i](h)
+        return output, self.criteria[i](self.decoders[i](output), Y)
+
+    def forward(self, X: Tensor) -> list[Tensor]:
+        """Return the answer of every layer, through its decoder."""
+        return [decoder(h) for decoder, h in zip(self.decoders, layer_outputs(self.model, X))]
 
 
 class ParallelStep(NamedTuple):
@@ -52,9 +127,31 @@ class SequentialStep(NamedTuple):
     encoders: list[FrozenPrefix]
     decoders: list[nn.Module]
 
-    def predict(self, X: ArrayLike | Tensor) -> list[Scores]:
-        """Return the answer (n, k) of every layer to X (n, ...), from the model as it is now, in one sweep."""
-        return layer_scores(self.encoders[-1].model, self.decoders, X)
+    predict = ParallelStep.predict  # type: ignore[misc]
+
+
+class WindowStep(NamedTuple):
+    """What an epoch of the window rule yields: blocks in training, epoch, loss of the highest of them, both ends."""
+
+    active: range
+    epoch: int
+    loss: float
+    encoders: list[FrozenPrefix]
+    decoders: list[nn.Module]
+
+    predict = ParallelStep.predict  # type: ignore[misc]
+
+
+class DampedStep(NamedTuple):
+    """What an epoch of the damped rule yields: `relative_movement` of each block's inputs; else as `ParallelStep`."""
+
+    displacements: list[Tensor]
+    epoch: int
+    loss: float
+    encoders: list[FrozenPrefix]
+    decoders: list[nn.Module]
+
+    predict = ParallelStep.predict  # type: ignore[misc]
 
 
 def locally_optimize_parallel(
@@ -68,26 +165,21 @@ def locally_optimize_parallel(
     train_decoders: bool = True,
     step: StepMode = "epoch",
     seed: int | None = None,
-) -> Iterator[ParallelStep]:
+) -> Training[ParallelStep]:
     """Train all blocks at once, each by its own loss: one simultaneous sweep an epoch.
 
     Parameters
     ----------
     model : nn.Sequential
-        Hidden blocks and the output block, each an ``nn.Sequential``; trained in place.
+        Hidden blocks and the output block, each an ``nn.Sequential``; trained in place. No two blocks share memory.
     optimizer : callable
-        Makes an optimiser from parameters: a class, or ``functools.partial(Adam, lr=1e-2)``. Called once a block.
+        Makes an optimiser from parameters: a class, or ``functools.partial(Adam, lr=1e-2)``. Called once per block.
     hidden_criterion, criterion : callable
         ``(scores, targets) -> mean loss`` of the hidden blocks (through their decoders) and of the output block.
-    epochs : int
-        Number of passes over the batches, 1 or more.
-    batches : iterable of (X, Y)
-        X (n, ...) and Y (n, k), the shape of the scores; class indices, whole numbers (n,), where the criterion takes
-        them for k > 1 scores. A ``DataLoader``, or any iterable that can be run through again.
+    epochs, batches, step
+        As in `backprop_optimize`.
     train_decoders : bool
         Train each decoder with its block, or leave it at its random start.
-    step : {"epoch", "batch"}
-        Add up the loss over the batches and take one step, or take a step each batch.
     seed : int or None
         Seed of the decoders' weights.
 
@@ -98,28 +190,24 @@ def locally_optimize_parallel(
 
     Raises
     ------
-    TypeError, ValueError
-        At the call, where each block judges a sample: a model that is not nested, does not fit the data, keeps state
-        between calls or shares parameters between blocks; parameters that require a gradient and get none; targets
-        that do not fit the scores; a criterion that is no loss or works in place; an unfit optimiser; bad batches.
-    TrainingError
-        At a batch: targets that the loss cannot take, a loss or an update that is not finite. The last finite
-        parameters are back in the model.
+    TypeError, ValueError, TrainingError
+        As `backprop_optimize`.
 
     Notes
     -----
     An epoch takes L forward and L backward passes of a block, and the memory for the backward pass of one. Each block
-    sees its input as it was before this epoch's update. A part that is in evaluation mode while the model as a whole
-    is in training mode stays in it. After Mertens, "Local propagation by linear decoders"; Nokland
+    sees its input as it was before this epoch's update. After Mertens, "Local propagation by linear decoders"; Nokland
     & Eidnes (2019) train such decoders too.
     """
-    passes, encoders, decoders, criteria = prepare_local(
-        model, hidden_criterion, criterion, epochs, batches, train_decoders, step, seed
-    )
-    learners = [Learner(*parts, optimizer, train_decoders) for parts in zip(model, decoders, criteria)]
-    rehearse(learners, *passes.first)
-    steps = epoch_loop(model, learners, passes, epochs, step)
-    return (ParallelStep(epoch, losses[-1], encoders, decoders) for epoch, losses in steps)
+    passes = Passes(epochs, batches, train_decoders=train_decoders, step=step, seed=seed)
+    rule, ends = _local(Local, passes, model, optimizer, hidden_criterion, criterion)
+    return start(rule, passes, lambda step: ParallelStep(step.epoch, step.loss, *ends))
+
+
+def _local(kind: Any, passes: Passes, model: nn.Sequential, *arguments: Any, **options: Any) -> tuple[Any, Any]:
+    """Make a local rule, and its encoders and decoders."""
+    ends = make_encoders(model), make_decoders(model, passes.X, seed=passes.seed)
+    return kind(model, *arguments, ends[1], passes.train_decoders, **options), ends
 
 
 def locally_optimize(
@@ -133,7 +221,7 @@ def locally_optimize(
     train_decoders: bool = True,
     step: StepMode = "epoch",
     seed: int | None = None,
-) -> Iterator[SequentialStep]:
+) -> Training[SequentialStep]:
     """Train one block after the other, ``epochs`` epochs each, every block on the frozen outputs of the one below.
 
     Parameters
@@ -141,7 +229,7 @@ def locally_optimize(
     model, optimizer, hidden_criterion, criterion, batches, train_decoders, step
         As in `locally_optimize_parallel`.
     epochs : int
-        Epochs a block, 1 or more.
+        Epochs per block, 1 or more.
     seed : int or None
         Seed of the decoders' weights and of the shuffles.
 
@@ -150,62 +238,193 @@ def locally_optimize(
     SequentialStep
         ``(idx, epoch, loss, encoders, decoders)``, with idx the block in training, from 0.
 
-    Raises
-    ------
-    TypeError, ValueError, TrainingError
-        As `locally_optimize_parallel`.
-
     Notes
     -----
-    The batches are run through once. The features of a block are computed once, when the block below is done (in
-    evaluation mode), kept in memory, and shuffled anew each epoch into batches of the sizes that were seen. An epoch
-    takes one forward and one backward pass of one block.
+    The batches are run through once, at the call. The features of a block are computed once, when the block below is
+    done (in evaluation mode), kept in memory, and shuffled anew each epoch into batches of the sizes that were seen. An
+    epoch takes one forward and one backward pass of one block.
     """
-    passes, encoders, decoders, criteria = prepare_local(
-        model, hidden_criterion, criterion, epochs, batches, train_decoders, step, seed
-    )
-    learners = [Learner(*parts, optimizer, train_decoders) for parts in zip(model, decoders, criteria)]
-    rehearse(learners, *passes.first)
-    return _block_by_block(*passes.gather(), encoders, decoders, learners, epochs, step, seed)
+    passes = Passes(epochs, batches, train_decoders=train_decoders, step=step, seed=seed)
+    rule, ends = _local(Local, passes, model, optimizer, hidden_criterion, criterion)
+    rule.rehearse(passes.X, passes.Y)
+    features, targets = passes.gather()
+    return Training(rule, _block_by_block(rule, passes, features, targets, ends))
 
 
 def _block_by_block(
-    features: list[Tensor],
-    targets: Tensor,
-    encoders: list[FrozenPrefix],
-    decoders: list[nn.Module],
-    learners: list[Learner],
-    epochs: int,
-    step: StepMode,
-    seed: int | None,
+    rule: Local, passes: Passes, features: list[Tensor], targets: Tensor, ends: Any
 ) -> Iterator[SequentialStep]:
-    sizes = [len(X) for X in features]
-    generator = None if seed is None else torch.Generator().manual_seed(seed)
-    for idx, learner in enumerate(learners):
+    rule.encoded, sizes = True, [len(h) for h in features]
+    generator = None if passes.seed is None else torch.Generator().manual_seed(passes.seed)
+    for idx, block in enumerate(rule.model):
+        rule.active = range(idx, idx + 1)
         batches = Shuffled(torch.cat(features), targets, sizes, generator)
-        for epoch, losses in epoch_loop(encoders[-1].model, [learner], batches, epochs, step):
-            yield SequentialStep(idx, epoch, losses[0], encoders, decoders)
-        if idx + 1 < len(learners):
-            with torch.no_grad(), mode(False, learner.block):
-                features = [learner.block(h.clone()) for h in features]  # a block may work in place
+        for step in run(rule, passes.epochs, batches, passes.step):
+            yield SequentialStep(idx, step.epoch, step.loss, *ends)
+        if idx + 1 < len(rule.model):
+            with torch.no_grad(), mode(False, block):
+                features = [block(h.clone()) for h in features]
 
 
-def prepare_local(
+class Window(Local):
+    """Blocks in a window learn at once; the window slides from the input to the output."""
+
+    def __init__(self, *arguments: Any, width: int, epochs: int) -> None:
+        super().__init__(*arguments)
+        self.width, self.epochs = width, epochs
+
+    def begin(self, epoch: int) -> None:
+        """Put the window where it belongs in this epoch."""
+        lowest = (epoch - 1) * (len(self.model) - self.width + 1) // self.epochs
+        self.active = range(lowest, lowest + self.width)
+
+
+def locally_optimize_window(
     model: nn.Sequential,
+    optimizer: OptimizerFactory,
     hidden_criterion: Criterion,
     criterion: Criterion,
     epochs: int,
     batches: Batches,
-    train_decoders: bool,
-    step: StepMode,
-    seed: int | None,
-) -> tuple[Passes, list[FrozenPrefix], list[nn.Module], list[Criterion]]:
-    """Check what the local rules are called with; return batches, encoders, decoders, and each block's criterion."""
-    check_options(epochs, step, seed, train_decoders)
-    inner, outer = Checked("hidden_criterion", hidden_criterion), Checked("criterion", criterion)
-    passes = Passes(batches, epochs)
-    encoders = make_encoders(model)
-    decoders = make_decoders(model, passes.first[0], seed=seed)
-    check_apart(model)
-    criteria: list[Criterion] = [*[inner] * (len(model) - 1), outer]
-    return passes, encoders, decoders, criteria
+    *,
+    width: int | None = None,
+    **options: Unpack[Options],
+) -> Training[WindowStep]:
+    """Train the blocks in a window at once; the window slides from the input to the output.
+
+    Arguments are as in `locally_optimize_parallel`, but for two. The L - width + 1 positions of the window share the
+    ``epochs``: give one or more per position, or a block is left out. ``width`` is the number of blocks in the window,
+    from 1 (one after the other) to all L (the parallel rule, number for number); by default 2, or 1 if there is but one
+    block.
+
+    Yields `WindowStep`. Blocks below the window are frozen (and run in evaluation mode), those above do not run.
+    """
+    passes, ends = Passes(epochs, batches, **options), make_encoders(model)
+    width = min(2, len(model)) if width is None else whole_number("width", width, 1)
+    if width > len(model):
+        raise ValueError(f"width must be {len(model)} or less, the number of blocks of the model, got {width}")
+    arguments = (model, optimizer, hidden_criterion, criterion)
+    rule, ends = _local(Window, passes, *arguments, width=width, epochs=epochs)
+    return start(rule, passes, lambda step: WindowStep(rule.active, step.epoch, step.loss, *ends))
+
+
+class Damped(Local):
+    """The parallel rule, its steps scaled column by column in the first weights of a block, where the input moves."""
+
+    def __init__(self, *arguments: Any, X: Tensor, strength: float, damping: Damping) -> None:
+        super().__init__(*arguments)
+        self.inputs, self.strength, self.damping = Inputs(self.model, X), strength, damping
+        self.displacements: list[Tensor] | None = None  # since the epoch before; None: nothing is damped yet
+
+    def update(self) -> None:
+        """Let the optimisers take their steps, then go back part of the way where the input moves."""
+        if self.displacements is None:
+            super().update()
+            return
+        weights = [layer.weight.detach() for layer in self.inputs.layers[1:]]
+        before = [weight.clone() for weight in weights]
+        super().update()
+        for weight, old, moved in zip(weights, before, self.displacements[1:]):
+            factor = 1 / (1 + self.strength * moved)
+            # lerp gives exactly the new weights where the factor is 1
+            weight.copy_(old.lerp(weight, factor if self.damping == "axes" else factor.mean()))
+
+
+def locally_optimize_damped(
+    model: nn.Sequential,
+    optimizer: OptimizerFactory,
+    hidden_criterion: Criterion,
+    criterion: Criterion,
+    epochs: int,
+    batches: Batches,
+    *,
+    strength: float = 10.0,
+    damping: Damping = "axes",
+    **options: Unpack[Options],
+) -> Training[DampedStep]:
+    """Train all blocks at once, each slowly along the input axes that still move.
+
+    Parameters
+    ----------
+    model : nn.Sequential
+        As in `locally_optimize_parallel`; every block but the first has an ``nn.Linear``, whose inputs are the axes.
+    optimizer, hidden_criterion, criterion, epochs, batches, **options
+        As in `locally_optimize_parallel`.
+    strength : float
+        0 or more. 0 is `locally_optimize_parallel`, number for number; the larger, the longer a block waits for the
+        one below.
+    damping : {"axes", "layer"}
+        Each axis by its own displacement, or all axes of a block by their mean factor.
+
+    Yields
+    ------
+    DampedStep
+        ``(displacements, epoch, loss, encoders, decoders)``.
+
+    Notes
+    -----
+    Between two epochs, axis j has moved by δ_j = rms(h_j - h_j before) / rms(h_j), on the first batch, in evaluation
+    mode (`relative_movement`; before the first epoch nothing has moved). The optimiser's step in column j of the
+    block's first weight matrix is then multiplied by 1 / (1 + strength δ_j). It is the step that is damped and not the
+    gradient: to Rprop a gradient is a sign, and Adam divides the scale out. This tests a conjecture that ends Mertens'
+    "Local propagation by linear decoders": later parameters move slowly along axes that are not yet stable.
+    """
+    passes = Passes(epochs, batches, **options)
+    at_least("strength", strength, 0)
+    one_of("damping", damping, get_args(Damping))
+    arguments = (model, optimizer, hidden_criterion, criterion)
+    rule, ends = _local(Damped, passes, *arguments, X=passes.X, strength=strength, damping=damping)
+
+    def report(step: Any) -> DampedStep:
+        rule.displacements = rule.inputs.displacements()
+        return DampedStep(rule.displacements, step.epoch, step.loss, *ends)
+
+    return start(rule, passes, report)
+
+
+class Inputs:
+    """What reaches the first linear layer of each block of a live model, on a batch X (n, ...) that stays the same."""
+
+    def __init__(self, model: nn.Sequential, X: Tensor) -> None:
+        self.model, self.X = model, X
+        self.layers: list[Any] = [first_linear(block) or block for block in model]
+        for i, layer in enumerate(self.layers):
+            if i and not isinstance(layer, nn.Linear):
+                raise ValueError(f"model: block {i} has no nn.Linear, along whose inputs a step could be damped")
+        self.before = self.now()
+
+    @torch.no_grad()
+    def now(self) -> list[Tensor]:
+        """Return the inputs, each (rows, axes), in evaluation mode."""
+        found: list[Tensor] = []
+        handles = [
+            layer.register_forward_pre_hook(lambda _, inputs: found.append(inputs[0].flatten(0, -2)))
+            for layer in self.layers
+        ]
+        try:
+            with mode(False, self.model):
+                self.model(self.X.clone())
+        finally:
+            for handle in handles:
+                handle.remove()
+        return found
+
+    def displacements(self) -> list[Tensor]:
+        """Return how far each axis has moved since the last call, relative to its size: (axes,) for each block."""
+        before, self.before = self.before, self.now()
+        return [relative_movement(old, now) for old, now in zip(before, self.before)]
+
+
+def first_linear(block: nn.Module) -> nn.Linear | None:
+    """Return the first linear layer of a block, if it has one."""
+    return next((part for part in block.modules() if isinstance(part, nn.Linear)), None)
+
+
+def relative_movement(before: Tensor, now: Tensor) -> Tensor:
+    """Return for each column (n, axes) the root mean square of its change over the larger of before and now: 0 to 2.
+
+    >>> relative_movement(torch.tensor([[3.0, 1.0, 0.0]]), torch.tensor([[3.0, 2.0, 0.0]]))
+    tensor([0.0000, 0.5000, 0.0000])
+    """
+    change, *sizes = (t.square().mean(0).sqrt() for t in (now - before, now, before))
+    return torch.where(change > 0, change / torch.maximum(*sizes), 0)

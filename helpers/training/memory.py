@@ -50,7 +50,7 @@ class _Held:
 
 
 def saved_for_backward(run: Callable[[], object], ignore: nn.Module) -> int:
-    """Run something and return the most bytes that were kept for the backward pass at one time.
+    """Run something and return the most bytes that were kept for the backward pass at one time, or 0.
 
     Parameters
     ----------
@@ -59,18 +59,13 @@ def saved_for_backward(run: Callable[[], object], ignore: nn.Module) -> int:
     ignore : nn.Module
         Its parameters and buffers are not counted: a model's weights are in memory anyway.
 
-    Returns
-    -------
-    int
-        Bytes, 0 if nothing records a graph.
-
     Notes
     -----
     Counted are the tensors that operations save for their derivatives, data such as X and Y among them: each storage
     once however many operations share it, a view with the whole storage that it looks into, from the moment it is saved
     until the backward pass, or the end of the graph, frees it. Not counted are gradients, the optimiser's state, copies
-    that a rule makes itself, and what a hand-written ``autograd.Function`` leaves on its ``ctx`` without
-    ``save_for_backward``. The numbers do not depend on the machine.
+    that a rule makes itself, and what a hand-written ``autograd.Function`` leaves on its ``ctx``. The numbers do not
+    depend on the machine.
     """
     tally = _Tally(ignore)
     with saved_tensors_hooks(lambda tensor: _Held(tensor, tally), lambda held: held.tensor):

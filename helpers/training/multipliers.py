@@ -23,31 +23,16 @@ from torch import Tensor, nn
 from torch.optim import LBFGS
 
 from helpers.datasets import whole_number
-from helpers.training.arguments import Checked, Criterion, check_recording
-from helpers.training.constrained import at_least, grown
-from helpers.training.evaluation import mode
-from helpers.training.layers import probe
-from helpers.training.loop import TrainingError
-from helpers.training.relaxed import Relaxed
+from helpers.training.arguments import Checked, Criterion, at_least, check_recording
+from helpers.training.constrained import Relaxed, grown
+from helpers.training.layers import mode, probe
+from helpers.training.rules import TrainingError
 
 
 class MultiplierStep(NamedTuple):
-    """What an outer step yields; the lists have an entry for each hidden block.
-
-    Attributes
-    ----------
-    outer : int
-        Number of the outer step, from 1.
-    penalty : float
-        μ of this step.
-    violation : list of float
-        max \\|h_i(z_{i-1}) - z_i\\| over all samples and units.
-    difference, cosine : list of float
-        \\|λ_i - adjoint\\| / \\|adjoint\\|, and the cosine between the two.
-    multipliers, adjoints : list of Tensor
-        λ_i after this step, and dL/dz_i, each (n, ...), float64.
-    passes : int
-        Gradient passes over the data so far.
+    """What an outer step yields: its number from 1, its μ, and for each hidden block the largest gap, the distance
+    of λ_i from the adjoint over the adjoint's norm, the cosine between the two, λ_i and dL/dz_i (n, ...); gradient
+    passes over the data so far.
     """
 
     outer: int
@@ -61,7 +46,7 @@ class MultiplierStep(NamedTuple):
 
 
 def adjoints(model: nn.Sequential, X: Tensor, Y: Tensor, criterion: Criterion) -> list[Tensor]:
-    """Return dL/dz_i of each hidden block's output z_i, by back-propagation.
+    """Return dL/dz_i, of the shape of z_i, of each hidden block's output z_i, by back-propagation.
 
     Parameters
     ----------
@@ -71,11 +56,6 @@ def adjoints(model: nn.Sequential, X: Tensor, Y: Tensor, criterion: Criterion) -
         Inputs and targets.
     criterion : callable
         ``(scores, targets) -> mean loss``; so an adjoint is of the order of 1/n.
-
-    Returns
-    -------
-    list of Tensor
-        Each of the shape of z_i.
     """
     probe(model, X)
     hidden: list[Tensor] = []
@@ -119,36 +99,22 @@ def multipliers_at(
     ----------
     model, X, Y, criterion
         As in `adjoints`.
-    penalty : float
-        μ of the first step, more than 0.
-    growth : float
-        Factor on μ each step, 1 or more, until μ has reached 1000.
-    outer : int
-        Steps of the multipliers, 1 or more.
-    inner : int
-        Iterations of L-BFGS that a step may take at most to minimise over the activations.
+    penalty, growth : float
+        μ of the first step, more than 0; the factor on it each step, 1 or more, until it has reached 1000.
+    outer, inner : int
+        Steps of the multipliers; iterations of L-BFGS that a step may take at most to minimise over the activations.
 
     Yields
     ------
     MultiplierStep
         ``(outer, penalty, violation, difference, cosine, multipliers, adjoints, passes)``
 
-    Raises
-    ------
-    TypeError, ValueError
-        At the call: a model that is not nested or does not fit the data, bad options.
-    TrainingError
-        If the loss is not finite.
-
     Notes
     -----
     All is computed in float64, on a copy in evaluation mode. A larger μ takes fewer steps, each on a worse conditioned
     problem. μ must outweigh the negative curvature of a sample's loss in its activations: below that, a partly trained
     net's activations leave for a better loss, and the difference stalls far from zero. The growth of μ ends that.
-
-    References
-    ----------
-    LeCun (1988), "A theoretical framework for back-propagation"; Hestenes (1969) and Powell (1969).
+    After LeCun (1988), "A theoretical framework for back-propagation"; Hestenes (1969) and Powell (1969).
     """
     check_recording()
     at_least("penalty", penalty, 0, open_end=True)
@@ -158,12 +124,10 @@ def multipliers_at(
     probe(model, X)
     fixed = copy.deepcopy(model).double().eval().requires_grad_(False)
     X, Y = X.double(), Y.double() if Y.is_floating_point() else Y
-    return _multiplier_steps(Relaxed(fixed, X, Checked("criterion", criterion), penalty), X, Y, growth, outer, inner)
+    return _steps(Relaxed(fixed, X, Checked("criterion", criterion), penalty), X, Y, growth, outer, inner)
 
 
-def _multiplier_steps(
-    problem: Relaxed, X: Tensor, Y: Tensor, growth: float, outer: int, inner: int
-) -> Iterator[MultiplierStep]:
+def _steps(problem: Relaxed, X: Tensor, Y: Tensor, growth: float, outer: int, inner: int) -> Iterator[MultiplierStep]:
     references = adjoints(problem.model, X, Y, problem.criterion)
     passes = 0
 
@@ -171,18 +135,15 @@ def _multiplier_steps(
         nonlocal passes
         passes += 1
         optimizer.zero_grad()
-        value = problem.lagrangian(problem(X), Y) * len(X)  # a sum over samples: gradients of order 1
+        value = problem.lagrangian(X, Y) * len(X)  # a sum over samples: gradients of order 1
         value.backward()
         return value.detach()
 
     for step in range(1, outer + 1):
         optimizer = LBFGS(
-            list(problem.activations),
-            max_iter=inner,
-            tolerance_grad=1e-9,
-            tolerance_change=0,
+            list(problem.activations), max_iter=inner, tolerance_grad=1e-9, tolerance_change=0,
             line_search_fn="strong_wolfe",
-        )
+        )  # fmt: skip
         optimizer.step(price)
         if not math.isfinite(price()):  # also takes the gaps at the minimum
             raise TrainingError(f"outer step {step}: the loss is not finite; look for NaN in X, Y and the weights")

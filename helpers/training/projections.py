@@ -26,9 +26,8 @@ from torch import Tensor, nn
 
 from helpers.datasets import whole_number
 from helpers.networks import layered_net
-from helpers.training.arguments import OptimizerFactory
-from helpers.training.idempotent_measures import check_samples, numerical_rank
-from helpers.training.idempotent_rules import Algorithm, make_loss
+from helpers.training.arguments import OptimizerFactory, make_optimizer
+from helpers.training.idempotent import Algorithm, check_samples, make_loss, numerical_rank
 
 Map = Callable[[Tensor], Tensor]
 
@@ -53,30 +52,20 @@ def train_projection(
 
     With images x and z = x + noise, the loss is ``reconstruction`` times mean((n(x) - x)²) + mean((n(z) - x)²), plus
     ``idempotence`` times mean((n(n(z)) - n(z))²). The gradient of the last is that of the rule ``algorithm``; of the
-    modified rule it is divided by n/2, so that equal weights count alike.
+    modified rule it is divided by n/2, so that equal weights count alike. The yielded loss is that before the step.
 
     Parameters
     ----------
-    net : nn.Module
-        As wide at its end as at its beginning; trained in place.
-    optimizer : callable
-        Makes an optimiser from parameters.
+    net, optimizer
+        As in `train_idempotent`.
     steps : int
-        Batches, 1 or more, each drawn anew from the images.
-    images : Tensor, shape (m, n)
+        Batches, 1 or more, each of ``batch`` images, drawn anew from the images (m, n) by the ``seed``.
     reconstruction, idempotence : float
         Weights, 0 or more, of which one is not 0.
     algorithm : Algorithm
         ORDINARY or MODIFIED.
     noise : float
         Standard deviation of the noise, in units of the images.
-    batch, seed : int
-        Images a step; the seed of batches and noise.
-
-    Yields
-    ------
-    float
-        The loss before the step; the net has then been updated.
     """
     check_samples("images", images)
     whole_number("steps", steps, 1)
@@ -88,7 +77,7 @@ def train_projection(
         raise ValueError(f"algorithm must be ORDINARY or MODIFIED, got {algorithm!r}: weights take the place of scales")
     criterion = make_loss(net, algorithm)
     weight = idempotence / (images.shape[1] / 2 if algorithm is Algorithm.MODIFIED else 1.0)
-    learner = optimizer(list(net.parameters()))
+    learner = make_optimizer(optimizer, list(net.parameters()))
     generator = torch.Generator().manual_seed(whole_number("seed", seed, 0))
 
     def run() -> Iterator[float]:
@@ -112,10 +101,8 @@ class MapMeasures(NamedTuple):
     ----------
     error : float
         Idempotent error mean((n(n(x)) - n(x))²).
-    moved : float
-        Median distance of n(x) to x: how well an unseen image is kept.
-    nearest : float
-        Median distance of n(x) to the nearest image that was trained on; 0 for a table of them.
+    moved, nearest : float
+        Median distances of n(x): to x, how well an unseen image is kept; to the nearest image that was trained on.
     pulled : list of float
         Median distances to the clean image of its noisy copy z, then of n(z), n(n(z)) and n(n(n(z))).
     rank : float
@@ -132,20 +119,10 @@ class MapMeasures(NamedTuple):
 def measure_map(
     f: Map, unseen: Tensor, known: Tensor, *, noise: float = 0.3, places: int = 20, seed: int = 0
 ) -> MapMeasures:
-    """Measure a map from images (m, n) to images, on unseen ones.
+    """Measure a map of images, a net or any function of tensors, on unseen ones (m, n), beside the known ones (k, n).
 
-    Parameters
-    ----------
-    f : callable
-        A net, or any function of tensors.
-    unseen, known : Tensor, shape (m, n), (k, n)
-        Images to measure on; images that the map was made from.
-    noise : float
-        Standard deviation of the noise of the copies.
-    places : int
-        How many unseen images the Jacobian is taken at.
-    seed : int
-        Of the noise.
+    ``noise`` is the standard deviation of the copies' noise, drawn by ``seed``; the Jacobian is taken at the first
+    ``places`` unseen images.
     """
     generator = torch.Generator().manual_seed(whole_number("seed", seed, 0))
     with torch.no_grad():
@@ -170,13 +147,9 @@ def _typical(differences: Tensor) -> float:
 def local_rank(f: Map, x: Tensor, h: float = 1e-3) -> Tensor:
     """Return the number of singular values above 1/2 of the Jacobian of ``f`` at each x (m, n): shape (m,).
 
-    Notes
-    -----
     By central differences, so that a table, which has no graph, can be asked too: 2mn values of ``f``. In float32 the
     entries are right to about 1e-4; where a table jumps within ``h`` of an x, that x counts 1.
 
-    Examples
-    --------
     >>> flat = torch.diag(torch.tensor([1.0, 1.0, 0.0]))
     >>> local_rank(lambda x: x @ flat, torch.zeros(2, 3))
     tensor([2, 2])

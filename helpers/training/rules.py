@@ -1,53 +1,331 @@
-"""The learning rules by name, all called alike: what panels, sweeps and races offer."""
+"""A learning rule is a module: the net, what the rule adds to it, and how a batch gives each part its gradient.
+
+So `state_dict` is the last finite state, `train` and `eval` are the mode, and `copy.deepcopy` is a snapshot. One loop,
+`train`, runs every rule. Back-propagation is the rule of a single part, the whole net:
+
+>>> from torch.optim import Rprop
+>>> from torch.nn.functional import binary_cross_entropy
+>>> from helpers.datasets import datasets
+>>> from helpers.networks import mertens_net
+>>> data = datasets["signed_xor"].train()
+>>> rule = Backprop(mertens_net(seed=0), Rprop, binary_cross_entropy)
+>>> for step in train(rule, 2, [(data.X, data.Y)]):
+...     print(step.epoch, round(step.loss, 2))
+1 0.69
+2 0.69
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+import contextlib
+import copy
+import math
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Generic, NamedTuple, TypeVar
 
-from torch import nn
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor, nn
 
-from helpers.training.alternatives import (
-    feedback_alignment,
-    forward_forward,
-    local_losses,
-    locally_optimize_damped,
-    locally_optimize_window,
-    signal_propagation,
+from helpers.training.arguments import (
+    Checked,
+    Criterion,
+    NamedError,
+    OptimizerFactory,
+    Passes,
+    StepMode,
+    check_apart,
+    check_recording,
+    make_optimizer,
 )
-from helpers.training.arguments import Criterion, OptimizerFactory
-from helpers.training.backprop import backprop_optimize
-from helpers.training.constrained import train_constrained
-from helpers.training.local import locally_optimize, locally_optimize_parallel
+from helpers.training.layers import FAILURES, Batches, Scores, like_weights, mode, probe, untouched
 
-Rule = Callable[..., Iterator[Any]]
+S = TypeVar("S")
 
 
-def _without_hidden(train: Rule, **chosen: Any) -> Rule:
-    """Call a rule as the local rules are called, one that has no use for ``hidden_criterion``."""
-
-    def rule(
-        model: nn.Sequential, optimizer: OptimizerFactory, hidden_criterion: Criterion, *rest: Any, **options: Any
-    ) -> Iterator[Any]:
-        return train(model, optimizer, *rest, **{**chosen, **options})
-
-    return rule
+class TrainingError(ValueError):
+    """Training met data, or a loss, that it cannot go on from; the last finite parameters are back in the model."""
 
 
-RULES: dict[str, Rule] = {
-    "back-propagation": _without_hidden(backprop_optimize),
-    "local, parallel": locally_optimize_parallel,
-    "local, sequential": locally_optimize,
-    "local, window": locally_optimize_window,
-    "local, damped": locally_optimize_damped,
-    "local losses, pred": _without_hidden(local_losses, signal="pred"),
-    "local losses, sim": _without_hidden(local_losses, signal="sim"),
-    "local losses, predsim": _without_hidden(local_losses, signal="predsim"),
-    "feedback alignment": _without_hidden(feedback_alignment),
-    "direct feedback alignment": _without_hidden(feedback_alignment, direct=True),
-    "forward-forward": _without_hidden(forward_forward),
-    "signal propagation": _without_hidden(signal_propagation),
-    "constrained, penalty": _without_hidden(train_constrained, method="penalty"),
-    "constrained, augmented Lagrangian": _without_hidden(train_constrained, method="augmented_lagrangian"),
-    "constrained, ADMM": _without_hidden(train_constrained, method="admm"),
-}
+class Diverged(ValueError):
+    """A loss or a parameter has become infinite or NaN."""
+
+
+class Step(NamedTuple):
+    """What an epoch of `train` yields: its number, from 1, the loss of each part before its update, and the rule."""
+
+    epoch: int
+    losses: list[float]
+    rule: Any
+
+    @property
+    def loss(self) -> float:
+        """The loss of the last part: of local rules the output block, of others the whole net."""
+        return self.losses[-1]
+
+
+class Rule(nn.Module):
+    """A net and a way to teach it. A rule of one's own says in `backward` how a batch gives each part its gradient.
+
+    ``optimizer`` makes an optimiser from a list of parameters. ``parts`` are the modules that learn together, part by
+    part, each with an optimiser of its own; by default the whole net is one part. No two parts share memory.
+    """
+
+    def __init__(
+        self, model: nn.Module, optimizer: OptimizerFactory, parts: Iterable[Iterable[nn.Module]] | None = None
+    ) -> None:
+        super().__init__()
+        self.model: Any = model
+        modules = [[model]] if parts is None else [list(part) for part in parts]
+        check_apart(modules)
+        self.learned = [[p for m in part for p in m.parameters() if p.requires_grad] for part in modules]
+        if not any(self.learned):
+            raise NamedError("model has no parameter that requires a gradient; nothing can be trained")
+        self.optimizers = [make_optimizer(optimizer, group) if group else None for group in self.learned]
+        self.active = range(len(modules))  # the parts in training
+        self.waiting = set[nn.Parameter]()  # parameters that no gradient has reached yet
+        self.resting = set[nn.Module]()  # parts of the model that the reader keeps in evaluation mode
+        self.changes_input = False  # whether the net works in place on what it is given, and so needs a copy
+
+    def backward(self, X: Tensor, Y: Tensor) -> list[float]:
+        """Add the gradient of a batch to each active part, by `learn`; return their losses."""
+        raise NotImplementedError
+
+    def learn(self, part: int, loss: Tensor) -> float:
+        """Add the gradient of a loss to a part's parameters, and to no others; return the loss as a number."""
+        value = finite(loss)
+        if group := self.learned[part]:
+            if not loss.requires_grad:
+                self.refuse_unreached(group, " and in the criterion")
+            loss.backward(inputs=group)
+        return value
+
+    def update(self) -> None:
+        """Let the optimiser of each active part take a step along the gradient that has been added up, and drop it."""
+        for optimizer in (self.optimizers[i] for i in self.active):
+            if optimizer:
+                try:
+                    optimizer.step()
+                except FAILURES as error:
+                    name = type(optimizer).__name__
+                    raise NamedError(f"optimizer {name} cannot take a step with these parameters: {error}") from error
+                optimizer.zero_grad()
+
+    def begin(self, epoch: int) -> None:
+        """Prepare for an epoch."""
+
+    def forward(self, X: Tensor) -> list[Tensor]:
+        """Return the answer of every layer that has one, (n, k) each, the net's own last."""
+        return [self.model(X.clone())]
+
+    def predict(self, X: ArrayLike | Tensor) -> list[Scores]:
+        """Return what `forward` does, for arrays too: in evaluation mode, without a graph."""
+        with torch.no_grad(), mode(False, self):
+            return [scores.cpu().numpy() for scores in self(like_weights(self.model, X))]
+
+    def reached(self) -> list[nn.Parameter]:
+        """Return the parameters to which a batch must give a gradient."""
+        return [p for i in self.active for p in self.learned[i]]
+
+    def rehearse(self, X: Tensor, Y: Tensor) -> None:
+        """Run a batch and leave no trace; refuse by name what could not be learned from."""
+        given = X.clone()
+        drawing = {name: value for name, value in vars(self).items() if isinstance(value, torch.Generator)}
+        with untouched(self):
+            vars(self).update({name: generator.clone_state() for name, generator in drawing.items()})
+            self.zero_grad()
+            try:
+                with contextlib.suppress(Diverged):  # which the first epoch reports
+                    self.backward(given, Y)
+                    self.refuse_unreached([p for p in self.reached() if p.grad is None])
+            except NamedError:
+                raise
+            except FAILURES as error:
+                raise NamedError(f"model cannot be trained on these batches: {error}") from error
+            finally:
+                self.zero_grad()
+                vars(self).update(drawing)
+        self.changes_input = not torch.equal(given, X)
+        self.waiting = set(self.reached())
+
+    def refuse_unreached(self, missed: Iterable[nn.Parameter], also: str = "") -> None:
+        """Refuse, by their names, parameters that should learn and that no gradient reaches."""
+        if missed := set(missed):
+            names = [name for name, p in self.named_parameters() if p in missed]
+            raise NamedError(
+                f"no gradient of the loss reaches {', '.join(names)}, so nothing is learned there: look in the model"
+                f"{also} for .detach(), .data, .item(), no_grad or an unused layer; what shall not learn is marked by "
+                "requires_grad_(False)"
+            )
+
+    @contextlib.contextmanager
+    def in_training(self) -> Iterator[None]:
+        """Training mode, but for parts that the reader keeps in evaluation mode; afterwards each part is as it was.
+
+        A model that is in evaluation mode as a whole is only being looked at: the parts of the epoch before count.
+        """
+        if self.model.training:
+            self.resting = {part for part in self.model.modules() if not part.training}
+        with mode(True, self):
+            for part in self.resting:
+                part.training = False
+            yield
+
+
+class Training(Iterator[S], Generic[S]):
+    """The steps of a rule, an epoch each: a generator that also knows the rule."""
+
+    def __init__(self, rule: Rule, steps: Iterator[S]) -> None:
+        self.rule, self._steps = rule, steps
+
+    def __next__(self) -> S:
+        return next(self._steps)
+
+    def close(self) -> None:
+        """Stop here; rule and net stay usable."""
+        self._steps.close()  # type: ignore[attr-defined]
+
+
+def train(rule: Rule, epochs: int, batches: Batches, *, step: StepMode = "epoch") -> Training[Step]:
+    """Teach a net by any rule, an epoch a step of this generator; arguments as in `backprop_optimize`."""
+    return start(rule, Passes(epochs, batches, step=step), lambda step: step)
+
+
+def start(rule: Rule, passes: Passes, report: Callable[[Step], S]) -> Training[S]:
+    """Rehearse a rule on the first batch, and return its steps as ``report`` tells them."""
+    rule.rehearse(passes.X, passes.Y)
+    return Training(rule, (report(step) for step in run(rule, passes.epochs, passes, passes.step)))
+
+
+def run(rule: Rule, epochs: int, batches: Batches, step: StepMode) -> Iterator[Step]:
+    """Run the epochs of a rehearsed rule: the one loop that all rules share.
+
+    With ``step="epoch"`` the gradients of the batches add up to one step; with ``"batch"`` each batch is a step. The
+    losses are those before the update (with ``"batch"``: before each batch's own), a mean a sample.
+    """
+    live = {name: t for name, t in rule.state_dict().items() if isinstance(t, Tensor)}
+    kept = copy.deepcopy(live)
+
+    def update() -> None:
+        for name, value in live.items():
+            kept[name].copy_(value)
+        rule.waiting = {p for p in rule.waiting if p.grad is None}
+        rule.update()
+
+    for epoch in range(1, epochs + 1):
+        number, totals, count = 1, list[float](), 0
+        try:
+            check_recording()
+            with rule.in_training():
+                rule.zero_grad()
+                rule.begin(epoch)
+                for X, Y in batches:
+                    losses = rule.backward(X.clone() if rule.changes_input else X, Y)
+                    totals = [t + value * len(X) for t, value in zip(totals or [0.0] * len(losses), losses)]
+                    count += len(X)
+                    if step == "batch":
+                        update()
+                    number += 1
+                if not count:
+                    raise ValueError("batches gave nothing in this epoch; give a list or a DataLoader")
+                if step == "epoch":
+                    update()
+                rule.refuse_unreached(rule.waiting.intersection(rule.reached()))
+                if not all(all_finite(t) for t in live.values()):
+                    raise Diverged("the update made parameters infinite or NaN; try a smaller learning rate")
+        except BaseException as error:
+            rule.zero_grad()
+            if isinstance(error, Exception):
+                for name, value in live.items():
+                    value.copy_(kept[name])
+            if isinstance(error, FAILURES):  # what torch says of unfit data
+                where = f"{'' if isinstance(error, NamedError) else 'batches, '}epoch {epoch}, batch {number}"
+                raise TrainingError(f"{where}: {error} (the last finite parameters are restored)") from error
+            raise
+        yield Step(epoch, [total / count for total in totals], rule)
+
+
+def finite(loss: Tensor) -> float:
+    """Return a loss as a number, or refuse one that is infinite or NaN."""
+    value = loss.item()
+    if not math.isfinite(value):
+        raise Diverged(f"the loss is {value}; try a smaller learning rate, and look for NaN in the data")
+    return value
+
+
+def all_finite(t: Tensor) -> bool:
+    """Return whether a tensor of numbers holds none that is infinite or NaN."""
+    return not t.is_floating_point() or not t.numel() or math.isfinite(torch.linalg.vector_norm(t, math.inf))
+
+
+class Backprop(Rule):
+    """One part, the whole net: the gradient of its loss goes through all blocks."""
+
+    def __init__(self, model: nn.Sequential, optimizer: OptimizerFactory, criterion: Criterion) -> None:
+        super().__init__(model, optimizer)
+        self.criterion = Checked("criterion", criterion)
+
+    def backward(self, X: Tensor, Y: Tensor) -> list[float]:
+        """Add the gradient of a batch."""
+        return [self.learn(0, self.criterion(self.model(X), Y))]
+
+
+class BackpropStep(NamedTuple):
+    """What an epoch of back-propagation yields: its number, from 1, and the mean training loss before its update."""
+
+    epoch: int
+    loss: float
+
+
+def backprop_optimize(
+    model: nn.Sequential,
+    optimizer: OptimizerFactory,
+    criterion: Criterion,
+    epochs: int,
+    batches: Batches,
+    *,
+    train_decoders: bool = True,
+    step: StepMode = "epoch",
+    seed: int | None = None,
+) -> Training[BackpropStep]:
+    """Train a net by back-propagation, an epoch a step of this generator.
+
+    Parameters
+    ----------
+    model : nn.Sequential
+        Nested blocks, as for the local rules; trained in place. A part that you have put into ``eval()`` stays in it.
+    optimizer : callable
+        Makes an optimiser from parameters: a class, or ``functools.partial(Adam, lr=1e-2)``.
+    criterion : callable
+        ``(scores, targets) -> mean loss``.
+    epochs : int
+        Number of passes over the batches, 1 or more.
+    batches : iterable of (X, Y)
+        X (n, ...) and Y (n, k); a ``DataLoader``, or any iterable that can be run through again.
+    train_decoders, seed
+        As in the local rules; back-propagation has no decoder and draws nothing.
+    step : {"epoch", "batch"}
+        Add up the loss over the batches and take one step, or take a step each batch.
+
+    Yields
+    ------
+    BackpropStep
+        ``(epoch, loss)``; the model has then been updated. With ``step="batch"`` each batch's loss is that before its
+        own step.
+
+    Raises
+    ------
+    TypeError, ValueError
+        At the call: a model that is not nested or does not fit the data, an optimiser object, a criterion that gives no
+        number, targets that do not fit the scores, bad epochs or batches.
+    TrainingError
+        At a batch: targets that the loss cannot take, a loss or an update that is not finite. The last finite
+        parameters are back in the model.
+
+    Notes
+    -----
+    An epoch takes one forward and one backward pass over L layers. All L activations are kept until the backward pass.
+    """
+    passes = Passes(epochs, batches, train_decoders=train_decoders, step=step, seed=seed)
+    probe(model, passes.X)
+    return start(Backprop(model, optimizer, criterion), passes, lambda step: BackpropStep(step.epoch, step.loss))

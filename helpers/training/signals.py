@@ -1,34 +1,45 @@
-"""What rules with a signal of their own share: class labels, and a net with a door for them.
+"""Other signals that can teach a layer, with no gradient between blocks: heads of its own, labels that go forward.
 
->>> class_labels(torch.tensor([[1.0], [0.0]]), 1), class_labels(torch.tensor([[0.0, 0.0, 1.0]]), 3)
-(tensor([1, 0]), tensor([2]))
->>> codes(torch.tensor([1, 0]), 2)
-tensor([[-0.5000,  0.5000],
-        [ 0.5000, -0.5000]])
+- `local_losses`: each block has heads of its own; nothing flows between blocks but activity.
+- `forward_forward`: true and wrong labels go forward with the input; each block learns to tell them apart.
+- `signal_propagation`: the target goes forward as the input does; each block learns to make them meet.
+
+>>> from torch.optim import Rprop
+>>> from torch.nn.functional import binary_cross_entropy
+>>> from helpers.datasets import datasets
+>>> from helpers.networks import mertens_net
+>>> data = datasets["signed_xor"].train()
+>>> for rule in (local_losses, forward_forward, signal_propagation):
+...     for step in rule(mertens_net(seed=0), Rprop, binary_cross_entropy, 20, [(data.X, data.Y)], seed=0):
+...         pass
+...     print(step.epoch, len(step.predict(data.X)))
+20 4
+20 4
+20 4
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from typing import Any, Literal, NamedTuple, Unpack
 
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
-from torch.nn.functional import one_hot
+from torch.nn.functional import cross_entropy, normalize, one_hot, softplus
 
-from helpers.networks import seeded
-from helpers.training.arguments import Checked, Criterion, Passes, StepMode, check_options
-from helpers.training.evaluation import Batches, Scores
-from helpers.training.layers import check_apart, probe
-from helpers.training.loop import Learner
+from helpers.datasets import whole_number
+from helpers.networks import Normalize, seeded
+from helpers.training.arguments import Checked, Criterion, OptimizerFactory, Options, Passes, at_least, one_of
+from helpers.training.layers import Batches, Scores, layer_outputs, make_encoders, probe
+from helpers.training.local import Blockwise, ParallelStep
+from helpers.training.rules import Training, start
+
+Signal = Literal["pred", "sim", "predsim"]
+WEIGHT_OF_SIMILARITY = {"pred": 0.0, "sim": 1.0, "predsim": 0.99}  # 0.99 as in the paper; prediction has the rest
 
 
-class OutputLearner(Learner):
-    """The output block among learners that hand on more than a batch: the net's own stream comes first in it."""
-
-    def judge(self, h: Tensor, Y: Tensor) -> tuple[Tensor, Tensor]:
-        """Judge the first len(Y) rows by ``criterion``, as any learner does."""
-        return super().judge(h[: len(Y)], Y)
+# Class labels
 
 
 def class_count(width: int) -> int:
@@ -39,24 +50,18 @@ def class_count(width: int) -> int:
 def class_labels(Y: Tensor, width: int) -> Tensor:
     """Return the class of each sample, (n,) whole numbers from 0.
 
-    Parameters
-    ----------
-    Y : Tensor
-        Targets: 0 or 1, of shape (n, 1); one-hot, of shape (n, width); or the classes themselves, whole numbers (n,).
-    width : int
-        Number of outputs of the net.
+    Targets are 0 or 1, (n, 1); one-hot, (n, width); or the classes themselves, whole numbers (n,). Others are a
+    ValueError, as is a class that a net of that width has no output for.
 
-    Raises
-    ------
-    ValueError
-        If the targets are none of these, or name a class that the net has no output for.
+    >>> class_labels(torch.tensor([[1.0], [0.0]]), 1), class_labels(torch.tensor([[0.0, 0.0, 1.0]]), 3)
+    (tensor([1, 0]), tensor([2]))
     """
-    classes = class_count(width)
+    most = class_count(width) - 1
     if not Y.is_floating_point() and Y.dim() == 1:
         labels = Y.long()
-        if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
+        if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) <= most:
             raise ValueError(
-                f"targets must be classes from 0 to {classes - 1}, got {int(labels.min())} to {int(labels.max())}"
+                f"targets must be classes from 0 to {most}, got {int(labels.min())} to {int(labels.max())}"
             )
         return labels
     if Y.dim() != 2 or Y.shape[1] != width:
@@ -73,79 +78,379 @@ def codes(labels: Tensor, classes: int, like: Tensor | None = None) -> Tensor:
     return one_hot(labels, classes).to(device, dtype) - 1 / classes
 
 
-def first_linear(block: nn.Module) -> nn.Linear | None:
-    """Return the first linear layer of a block, if it has one."""
-    return next((part for part in block.modules() if isinstance(part, nn.Linear)), None)
-
-
 def open_door(model: nn.Sequential, width: int, seed: int | None) -> nn.Linear:
     """Make the door through which a label enters a net: a map from its code to the first layer's pre-activations.
 
-    Parameters
-    ----------
-    model : nn.Sequential
-        Its first block begins with an ``nn.Linear``; it is not changed.
-    width : int
-        Number of outputs of the net.
-    seed : int or None
-        Seed of the initial weights (torch's default for ``nn.Linear``).
-
-    Returns
-    -------
-    nn.Linear
-        From (n, classes) to (n, units of the first layer), without bias. To add what it gives is the same as to append
-        the code to the input: (W E) (x; c) = W x + E c.
+    It leads from (n, classes) to (n, units of the first layer), without bias; the model, with so many outputs
+    (``width``), is not changed. To add what it gives is the same as to append the code to the input: (W E) (x; c) = W x
+    + E c.
     """
-    layer = next(iter(model))[0]  # type: ignore[index]
+    first: Any = model[0]
+    layer = first[0]
     if not isinstance(layer, nn.Linear):
         raise ValueError(
             f"model: block 0 begins with {type(layer).__name__}; a label enters at an nn.Linear, put one first"
         )
+    kind: Any = {"device": layer.weight.device, "dtype": layer.weight.dtype}
     with seeded(seed):
-        kind = {"device": layer.weight.device, "dtype": layer.weight.dtype}
         return nn.Linear(class_count(width), layer.out_features, bias=False, **kind)
 
 
-def prepare_labelled(
+# Local losses
+
+
+class LocalLosses(Blockwise):
+    """Each block learns from a prediction head and a similarity head, which move with it."""
+
+    def __init__(
+        self, model: nn.Sequential, optimizer: OptimizerFactory, criterion: Criterion, passes: Passes, signal: Signal,
+        head: int,
+    ) -> None:  # fmt: skip
+        self_weight = WEIGHT_OF_SIMILARITY[signal]
+        *outputs, last = probe(model, passes.X)
+        self_width = last[0].numel()
+        if self_weight:
+            class_labels(passes.Y, self_width)  # an error at the call, if they are none
+        checked, heads = Checked("criterion", criterion), list[nn.Module]()
+        with seeded(passes.seed):
+            for h in outputs:
+                reader = make_head(h, self_width, head, ending(model[-1]))
+                similar = make_head(h, max(2, head or h[0].numel()), head)  # one number, less its mean, would be zero
+                heads.append(nn.ModuleList([reader, similar] if self_weight else [reader]))
+        super().__init__(model, optimizer, [*heads, nn.Identity()], passes.train_decoders)
+        self.criterion, self.weight, self.width = checked, self_weight, self_width
+        self.decoders: list[Any] = [*(head[0] for head in heads), nn.Identity()]  # type: ignore[index]
+
+    def judge(self, i: int, h: Tensor, Y: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the block's output and the weighted sum of the losses of its heads."""
+        output = self.model[i](h)
+        if i + 1 == len(self.model):
+            return output, self.criterion(output, Y)
+        only_reads = self.weight == 1
+        loss = self.criterion(self.decoders[i](output.detach() if only_reads else output), Y)
+        loss = loss * (1.0 if only_reads else 1 - self.weight)
+        if self.weight:
+            targets = codes(class_labels(Y, self.width), class_count(self.width), like=output)
+            similar: Any = self.ends[i][1]  # type: ignore[index]
+            loss = loss + self.weight * similarity_loss(similar(output), targets)
+        return output, loss
+
+    def forward(self, X: Tensor) -> list[Tensor]:
+        """Return the answer of every layer, through its prediction head."""
+        return [decoder(h) for decoder, h in zip(self.decoders, layer_outputs(self.model, X))]
+
+
+def local_losses(
     model: nn.Sequential,
+    optimizer: OptimizerFactory,
     criterion: Criterion,
     epochs: int,
     batches: Batches,
-    train: bool,
-    step: StepMode,
-    seed: int | None,
-) -> tuple[Passes, Checked, int, nn.Linear]:
-    """Check what a rule for class labels is called with; return batches, criterion, outputs, and the labels' door."""
-    check_options(epochs, step, seed, train)
-    checked = Checked("criterion", criterion)
-    passes = Passes(batches, epochs)
-    width = probe(model, passes.first[0])[-1][0].numel()
-    class_labels(passes.first[1], width)  # an error at the call, if they are none
-    check_apart(model)
-    return passes, checked, width, open_door(model, width, seed)
+    *,
+    signal: Signal = "predsim",
+    head: int = 32,
+    **options: Unpack[Options],
+) -> Training[ParallelStep]:
+    """Train all blocks at once, each by a local loss through heads that learn with it.
+
+    Parameters
+    ----------
+    model, optimizer, epochs, batches, **options
+        As in `locally_optimize_parallel`; the decoders are the heads.
+    criterion : callable
+        ``(scores, targets) -> mean loss``, of the output block and of every prediction head: a head ends as the output
+        block does (in a sigmoid, say), so each layer learns as if it were the last.
+    signal : {"predsim", "pred", "sim"}
+        ``"pred"``: ``criterion`` of a prediction head. ``"sim"``: `similarity_loss` of a similarity head; the
+        prediction head then learns to read the layer, and teaches it nothing. ``"predsim"``: 0.01 of the first plus
+        0.99 of the second. With similarity, targets must be class labels.
+    head : int
+        Hidden units (tanh) of a head; 0 makes heads linear, as the paper's are for fully connected layers.
+
+    Yields
+    ------
+    ParallelStep
+        ``(epoch, loss, encoders, decoders)``: the decoders are the prediction heads.
+
+    References
+    ----------
+    Nøkland & Eidnes (2019), "Training neural networks with local error signals". There, feature maps enter the
+    similarity by their standard deviations; here an output of any shape is flattened.
+    """
+    passes = Passes(epochs, batches, **options)
+    one_of("signal", signal, ("pred", "sim", "predsim"))
+    encoders = make_encoders(model)
+    rule = LocalLosses(model, optimizer, criterion, passes, signal, whole_number("head", head, 0))
+    return start(rule, passes, lambda step: ParallelStep(step.epoch, step.loss, encoders, rule.decoders))
 
 
-class DoorNet(nn.Module):
-    """A net and the door of its labels: what a rule that passes labels forward answers with.
+def similarity_loss(features: Tensor, targets: Tensor) -> Tensor:
+    """Compare who resembles whom: mean squared difference of two cosine-similarity matrices.
+
+    For features (n, d) and targets (n, k), each row taken less its mean, ‖S(features) - S(targets)‖² / n² in Frobenius'
+    norm, with S of shape (n, n). The two matrices are never made: with unit rows F and T, S(F) = FF' and ‖FF' - TT'‖² =
+    ‖F'F‖² - 2‖F'T‖² + ‖T'T‖², O(n d²) time and O(d²) memory, where the matrices take O(n² d) and O(n²).
+
+    >>> unlike, alike = torch.tensor([[2.0, 0.0], [0.0, 1.0]]), torch.tensor([[1.0, 0.0], [1.0, 0.0]])
+    >>> round(float(similarity_loss(unlike, alike)), 3)
+    2.0
+    """
+    F, T = (normalize(rows - rows.mean(1, keepdim=True)) for rows in (features.flatten(1), targets))
+    differ = (F.T @ F).square().sum() - 2 * (F.T @ T).square().sum() + (T.T @ T).square().sum()
+    return differ / len(F) ** 2
+
+
+def make_head(h: Tensor, width: int, hidden: int, ending: nn.Module | None = None) -> nn.Sequential:
+    """Make a small net on the output h (1, ...) of a block: tanh units between, or none, and what it ends in."""
+    units = h[0].numel()
+    between = [nn.Linear(units, hidden), nn.Tanh()] if hidden else []
+    last = [nn.Linear(hidden or units, width), *([ending] if ending else [])]
+    return nn.Sequential(nn.Flatten(), *between, *last).to(h)
+
+
+def ending(block: nn.Module) -> nn.Sequential:
+    """Return a copy of what follows the last layer with parameters in the output block: its activation, if any."""
+    parts = list(block.children())
+    last = max((i for i, part in enumerate(parts) if [*part.parameters()]), default=-1)
+    return copy.deepcopy(nn.Sequential(*parts[last + 1 :]))
+
+
+# Labels that go forward
+
+
+class Labelled(Blockwise):
+    """Hidden blocks learn from labels that enter by a door of the first; the output block learns by ``criterion``."""
+
+    def __init__(self, model: nn.Sequential, optimizer: OptimizerFactory, criterion: Criterion, passes: Passes) -> None:
+        width, checked = probe(model, passes.X)[-1][0].numel(), Checked("criterion", criterion)
+        class_labels(passes.Y, width)  # an error at the call, if they are none
+        door, hidden = open_door(model, width, passes.seed), len(model) - 1
+        ends = [door if i == 0 < hidden else nn.Identity() for i in range(len(model))]
+        super().__init__(model, optimizer, ends, passes.train_decoders)
+        self.criterion, self.door, self.width, self.classes = checked, door, width, class_count(width)
+
+    def judge(self, i: int, h: Tensor, Y: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what goes on to the next block, the net's own stream first, and the loss of this block."""
+        if i + 1 < len(self.model):
+            return self.judge_hidden(i, h, class_labels(Y, self.width))
+        output = self.model[i](h[: len(Y)])
+        return output, self.criterion(output, Y)
+
+    def judge_hidden(self, i: int, h: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return output and loss of a hidden block."""
+        raise NotImplementedError
+
+    def enter(self, labels: Tensor, X: Tensor) -> Tensor:
+        """Return what labels (m,) add to the pre-activations of the first layer."""
+        entered: Tensor = self.door(codes(labels, self.classes, like=X))
+        return entered
+
+    def shares(self, scores: Tensor) -> Tensor:
+        """Return softmax over labels of (n, classes); (n, 1), of class 1, where the net has one output."""
+        return scores.softmax(1)[:, self.width == 1 :]
+
+
+def goodness(activity: Tensor) -> Tensor:
+    """Return the mean square of each row, (n, ...) -> (n,)."""
+    return activity.flatten(1).square().mean(1)
+
+
+def unit(activity: Tensor) -> Tensor:
+    """Scale each row (n, ...) to length 1."""
+    return normalize(activity.flatten(1), dim=1).view_as(activity)
+
+
+def wrong_labels(labels: Tensor, classes: int, generator: torch.Generator | None) -> Tensor:
+    """Draw for each label another one, uniformly: the true one moved on by 1 to classes - 1, and round."""
+    moved = torch.randint(1, classes, labels.shape, generator=generator).to(labels.device)
+    return (labels + moved) % classes
+
+
+def cut_scaling(block: nn.Module) -> tuple[list[Any], list[nn.Module]]:
+    """Cut the layers of a block before the `Normalize` that ends it, if one does."""
+    layers = list(block.children())
+    end = len(layers) - isinstance(layers[-1], Normalize)
+    return layers[:end], layers[end:]
+
+
+class ForwardForward(Labelled):
+    """A block learns to be active where the label is right, and quiet where it is wrong."""
+
+    def __init__(self, *arguments: Any, threshold: float, seed: int | None) -> None:
+        super().__init__(*arguments)
+        if len(self.model) == 1:
+            raise ValueError("model has no hidden block, and Forward-Forward trains no other by goodness; add one")
+        self.threshold = threshold
+        self.generator = None if seed is None else torch.Generator().manual_seed(seed)
+        self.goodness = [(0.0, 0.0)] * (len(self.model) - 1)
+
+    def judge_hidden(self, i: int, h: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the three streams, (3n, ...): no label, true, wrong; and the loss of the last two."""
+        n, (layers, scaling) = len(labels), cut_scaling(self.model[i])
+        if i == 0:  # where the labels enter; the linear map of X is computed once
+            from_X = layers.pop(0)(h)
+            entering = self.enter(torch.cat([labels, wrong_labels(labels, self.classes, self.generator)]), h)
+            h = torch.cat([from_X, from_X.repeat(2, 1) + entering])
+        activity = nn.Sequential(*layers)(h)
+        true, wrong = goodness(activity[n:]).split(n)
+        loss = (softplus(self.threshold - true).mean() + softplus(wrong - self.threshold).mean()) / 2
+        self.goodness[i] = (float(true.detach().mean()), float(wrong.detach().mean()))
+        return torch.cat([nn.Sequential(*scaling)(activity[:n]), unit(activity[n:])]), loss
+
+    def label_goodness(self, X: Tensor) -> list[Tensor]:
+        """Return the goodness (n, classes) of each hidden block for each label, and last that of all hidden units."""
+        n, labels = len(X), torch.arange(self.classes, device=X.device).repeat_interleave(len(X))
+        squares, found, units = X.new_zeros(self.classes * n), list[Tensor](), 0
+        h = X
+        for i, block in enumerate(list(self.model)[:-1]):
+            layers, _ = cut_scaling(block)
+            if i == 0:
+                h = layers.pop(0)(X.clone()).repeat(self.classes, 1) + self.enter(labels, X)
+            activity: Tensor = nn.Sequential(*layers)(h)
+            found.append(goodness(activity))
+            squares, units = squares + found[-1] * activity[0].numel(), units + activity[0].numel()
+            h = unit(activity)
+        return [g.view(self.classes, n).T for g in (*found, squares / units)]
+
+    def forward(self, X: Tensor) -> list[Tensor]:
+        """Return answers by goodness, each label tried: of each hidden block, and last of all hidden units."""
+        return [self.shares(g) for g in self.label_goodness(X)]
+
+
+class ForwardForwardStep(NamedTuple):
+    """What an epoch of Forward-Forward yields.
+
+    Attributes
+    ----------
+    epoch, loss
+        Number of the epoch, from 1, and ``criterion`` of the output block before its update.
+    losses : list of float
+        The loss of each hidden block, in goodness, before its update.
+    goodness : list of (float, float)
+        Mean goodness of each hidden block for true and for wrong labels, before its update (of the last batch).
+    net : ForwardForward
+        The rule: the net with its label's door, live.
+    """
+
+    epoch: int
+    loss: float
+    losses: list[float]
+    goodness: list[tuple[float, float]]
+    net: ForwardForward
+
+    def predict(self, X: ArrayLike | Tensor) -> list[Scores]:
+        """Return answers (n, k) to X (n, d) by goodness: of each hidden block, and last of all hidden units."""
+        return self.net.predict(X)
+
+
+def forward_forward(
+    model: nn.Sequential,
+    optimizer: OptimizerFactory,
+    criterion: Criterion,
+    epochs: int,
+    batches: Batches,
+    *,
+    threshold: float = 2.0,
+    **options: Unpack[Options],
+) -> Training[ForwardForwardStep]:
+    """Train hidden blocks by goodness, and the output block on what they make of an input without a label.
 
     Parameters
     ----------
     model : nn.Sequential
-        The blocks, live.
-    door : nn.Linear
-        From label codes to the first layer's pre-activations.
-    width : int
-        Number of outputs of the model.
+        Nested blocks; trained in place. The first begins with an ``nn.Linear``: there the label enters, through a map
+        that the rule owns (`open_door`), as if it were appended to the input. The model itself keeps its input.
+    optimizer, epochs, **options
+        As in `locally_optimize_parallel`; the door is the decoder of the first block. The seed draws wrong labels too.
+    criterion : callable
+        ``(scores, targets) -> mean loss`` of the output block.
+    batches : iterable of (X, Y)
+        X (n, d); Y class labels: 0 or 1 (n, 1), one-hot (n, k), or whole numbers (n,).
+    threshold : float
+        Goodness, as a mean square, that tells true from wrong; more than 0.
+
+    Yields
+    ------
+    ForwardForwardStep
+        ``(epoch, loss, losses, goodness, net)``. Ask ``step.predict``, which tries each label, in k forward passes. The
+        model by itself, fed with X alone, answers from features that were never trained without a label: often much
+        worse.
+
+    Notes ----- With g the goodness and θ the threshold, a block's loss is the mean of softplus(θ - g) over true labels
+    and of softplus(g - θ) over wrong ones, drawn anew each time from the other classes. Between blocks, rows are scaled
+    to length 1, so that the next block cannot read the goodness off: by the ``Normalize`` that ends a block, or by the
+    rule. After Hinton (2022), "The Forward-Forward algorithm: some preliminary investigations". There the label
+    replaces pixels, the goodness is the sum of squares, and the first layer is left out of the answer.
     """
+    at_least("threshold", threshold, 0, open_end=True)
+    passes = Passes(epochs, batches, **options)
+    rule = ForwardForward(model, optimizer, criterion, passes, threshold=threshold, seed=passes.seed)
+    return start(rule, passes, lambda s: ForwardForwardStep(s.epoch, s.loss, s.losses[:-1], list(rule.goodness), rule))
 
-    def __init__(self, model: nn.Sequential, door: nn.Linear, width: int) -> None:
-        super().__init__()
-        self.model, self.door, self.width = model, door, width
 
-    def like_weights(self, X: ArrayLike | Tensor) -> Tensor:
-        """Return X as a tensor of the net's type, on its device."""
-        return torch.as_tensor(X, dtype=self.door.weight.dtype, device=self.door.weight.device)
+class SignalPropagation(Labelled):
+    """A block learns to give inputs and their targets one direction."""
 
-    def shares(self, scores: Sequence[Tensor]) -> list[Scores]:
-        """Return softmax over the labels of each (n, classes); (n, 1), of class 1, where the net has one output."""
-        return [s.softmax(1)[:, self.width == 1 :].cpu().numpy() for s in scores]
+    def outputs(self, i: int, h: Tensor) -> Tensor:
+        """Return a hidden block's output, (n + k, ...): for n inputs, then for the k targets."""
+        if i:
+            output: Tensor = self.model[i](h)
+            return output
+        linear, *rest = self.model[0].children()
+        targets = self.enter(torch.arange(self.classes, device=h.device), h)
+        output = nn.Sequential(*rest)(torch.cat([linear(h), targets]))
+        return output
+
+    def similarities(self, output: Tensor) -> Tensor:
+        """Return h·t_c, (n, k), of a block's output for n inputs and, behind them, k targets."""
+        rows = output.flatten(1)
+        return rows[: -self.classes] @ rows[-self.classes :].T
+
+    def judge_hidden(self, i: int, h: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the outputs for inputs and targets, and the cross entropy of their similarities."""
+        output = self.outputs(i, h)
+        return output, cross_entropy(self.similarities(output), labels)
+
+    def forward(self, X: Tensor) -> list[Tensor]:
+        """Return answers: of hidden blocks softmax of the similarities, of the output block its scores."""
+        found, h = list[Tensor](), X
+        for i in range(len(self.model) - 1):
+            h = self.outputs(i, h.clone())
+            found.append(self.shares(self.similarities(h)))
+        return [*found, self.model(X.clone())]
+
+
+class SignalStep(NamedTuple):
+    """What an epoch of signal propagation yields; the losses are those of the output and of the hidden blocks."""
+
+    epoch: int
+    loss: float
+    losses: list[float]
+    net: SignalPropagation
+
+    def predict(self, X: ArrayLike | Tensor) -> list[Scores]:
+        """Return the answer (n, k) of every layer to X (n, d): hidden blocks by the nearest target, the last's own."""
+        return self.net.predict(X)
+
+
+def signal_propagation(
+    model: nn.Sequential,
+    optimizer: OptimizerFactory,
+    criterion: Criterion,
+    epochs: int,
+    batches: Batches,
+    **options: Unpack[Options],
+) -> Training[SignalStep]:
+    """Train hidden blocks to bring inputs and their targets together, both passed forward; the output block on top.
+
+    Arguments are as in `forward_forward`; here the door projects the targets beside the first layer, into the same
+    space. Yields `SignalStep`.
+
+    With h the block's output for an input and t_c its output for the target of class c, the block's loss is the cross
+    entropy of the scores h·t_c: h is drawn to its own target and away from the others. The targets of all classes are k
+    more rows of a batch. After Kohan, Rietman & Siegelmann (2023), "Signal propagation: the framework for learning and
+    inference in a forward pass"; there, a batch's own targets stand for the classes.
+    """
+    passes = Passes(epochs, batches, **options)
+    rule = SignalPropagation(model, optimizer, criterion, passes)
+    return start(rule, passes, lambda step: SignalStep(step.epoch, step.loss, step.losses[:-1], rule))

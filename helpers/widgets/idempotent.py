@@ -27,8 +27,15 @@ from helpers.networks import NETWORKS, square_net
 from helpers.options import Whole
 from helpers.plots.idempotent import Basins, Cobweb, ScalarMaps, plot_basins, plot_cobweb, plot_scalar_maps
 from helpers.plots.idempotent_nets import IdempotentProgress, RuleState
-from helpers.training.idempotent import Algorithm, IdempotentStep, Samples, purify, train_idempotent
-from helpers.training.idempotent_measures import idempotent_error, image_of_identity
+from helpers.training.idempotent import (
+    Algorithm,
+    IdempotentStep,
+    Samples,
+    idempotent_error,
+    image_of_identity,
+    purify,
+    train_idempotent,
+)
 from helpers.widgets.controls import choice, log_slider, set_controls, slider, whole
 from helpers.widgets.explorer import Explorer
 from helpers.widgets.live_panel import LivePanel

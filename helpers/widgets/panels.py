@@ -16,13 +16,12 @@ from typing import Any
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from helpers.datasets import datasets
-from helpers.options import Several, known
+from helpers.options import OneOf, Several, known
 from helpers.plots import LayerProgress
 from helpers.plots.progress import Measured
 from helpers.training import RULES
-from helpers.training.evaluation import Scores
-from helpers.training.session import NETS, OPTIMIZERS, Session, Setting
+from helpers.training.layers import Scores
+from helpers.training.runs import LABELLED, OPTIMIZERS, Run, Session
 from helpers.widgets.controls import choice, log_slider, row, set_controls, slider, whole
 from helpers.widgets.live_panel import LivePanel
 from helpers.widgets.runner import PART
@@ -30,7 +29,11 @@ from helpers.widgets.runner import PART
 POINT_EVERY = 0.2  # seconds between two points of the live curves
 CURVES_EVERY = 1.0  # seconds between two drawings of the curves and titles, which take longer than the fields
 MEASURED = 300  # points of each set on which the live curves are measured
-LABELLED = [name for name in datasets if name != "normal"]  # whose targets are classes
+NETS: dict[str, dict[str, Any]] = {
+    "100-100-10 Mish": {"hidden": (100, 100, 10), "activation": "Mish", "normalize": True},
+    "32-32-32 tanh": {"hidden": (32, 32, 32), "activation": "tanh", "normalize": False},
+    "16-16 tanh": {"hidden": (16, 16), "activation": "tanh", "normalize": False},
+}
 Seen = tuple[list[Scores], Measured | None]  # the answers over the plane; now and then a point of the curves
 
 
@@ -45,8 +48,10 @@ class TrainingPanel(LivePanel[LayerProgress]):
         Grid points a side of each field, 64 or, slower and finer, 100.
     share : float
         The share of the time that drawing may take, between 0.1 and 0.9.
+    net : str
+        A name in `NETS`; a net of one's own by the fields ``hidden``, ``activation``, ``normalize``.
     **setting
-        The other fields of `Setting`. Those without a control (noise, samples, each_block) stay as they are given.
+        The other fields of `Run`. Those without a control (noise, samples, equal) stay as they are given.
 
     Attributes
     ----------
@@ -62,11 +67,21 @@ class TrainingPanel(LivePanel[LayerProgress]):
     """
 
     def __init__(
-        self, rule: str | Sequence[str] = "local, parallel", *, size: int = 64, share: float = 0.5, **setting: Any
+        self,
+        rule: str | Sequence[str] = "local, parallel",
+        *,
+        size: int = 64,
+        share: float = 0.5,
+        net: str = "100-100-10 Mish",
+        **setting: Any,
     ):
-        self.rules = list(Several(RULES).check("rule", (rule,) if isinstance(rule, str) else rule))
-        known(setting, [field.name for field in fields(Setting) if field.name != "rule"])
-        self.base = start = Setting(rule=self.rules[0], **setting)
+        self.rules = Several(RULES).check("rule", (rule,) if isinstance(rule, str) else rule)
+        known(setting, [field.name for field in fields(Run) if field.name != "rules"])
+        OneOf(NETS).check("net", net)
+        self.base = start = Run(**{"samples": 1000, **NETS[net], **setting})
+        own = {name: getattr(start, name) for name in NETS[net]}
+        self.nets = NETS if own == NETS[net] else NETS | {f"{'-'.join(map(str, start.hidden))} {start.activation}": own}
+        self.net = next(name for name, known_net in self.nets.items() if known_net == own)
         self.next_point = self.next_curves = 0.0
         self.sessions: list[Session] = []
         controls = self._make_controls(start, size)
@@ -77,38 +92,38 @@ class TrainingPanel(LivePanel[LayerProgress]):
         super().__init__(controls, settings, share)
         self.share.observe(lambda change: setattr(self.runner, "share", change["new"]), "value")
 
-    def _make_controls(self, start: Setting, size: int) -> dict[str, Any]:
-        nets: list[Any] = [(name, name) for name in NETS]
-        if not isinstance(start.net, str):
-            nets.append((start.net.words, start.net))
+    def _make_controls(self, start: Run, size: int) -> dict[str, Any]:
         controls: dict[str, Any] = {
-            "data": choice("Data", LABELLED),
+            "data": choice("Data", list(LABELLED)),
             "rule": choice("Rule", list(RULES)),
-            "net": choice("Net", nets),
+            "net": choice("Net", list(self.nets)),
             "optimizer": choice("Optimiser", list(OPTIMIZERS)),
             "rate": log_slider("Learning rate η", 0.01, -4, 1, live=False),
             "seed": whole("Seed", 0, 0, 10**6),
             "epochs": whole("Epochs", 200, 1, 10**5),
             "size": choice("Grid", [("64 × 64", 64), ("100 × 100", 100)], width="150px"),
         }
-        set_controls(controls, {name: getattr(start, name) for name in controls if name != "size"} | {"size": size})
+        given = {name: getattr(start, name) for name in ("data", "optimizer", "rate", "seed", "epochs")}
+        set_controls(controls, given | {"rule": self.rules[0], "net": self.net, "size": size})
         if len(self.rules) > 1:
             del controls["rule"]
         return controls
 
     @property
-    def setting(self) -> Setting:
+    def setting(self) -> Run:
         """What the controls say now (with several rules, of the first), and of what has no control, what was given."""
-        return replace(self.base, **{name: control.value for name, control in self.controls.items() if name != "size"})
+        values = {name: control.value for name, control in self.controls.items() if name != "size"}
+        rule = values.pop("rule", self.rules[0])
+        return replace(self.base, rules=(rule,), **self.nets[values.pop("net")], **values)
 
     def _begin(self) -> tuple[Iterator[Any], int]:
         """Build the runs that the controls describe, and the picture if it no longer fits them."""
         base = self.setting
-        rules = self.rules if len(self.rules) > 1 else [base.rule]
-        self.sessions = [Session(replace(base, rule=rule)) for rule in rules]
+        rules = self.rules if len(self.rules) > 1 else base.rules
+        self.sessions = [Session(replace(base, rules=(rule,))) for rule in rules]
         first, size = self.sessions[0], self.controls["size"].value
         total = max(session.total for session in self.sessions)
-        key = (replace(base, rule=rules[0], optimizer="Rprop", rate=1.0), size, tuple(rules), total)
+        key = (replace(base, optimizer="Rprop", rate=1.0), size, rules, total)
         self._use(
             key,
             lambda: LayerProgress(
@@ -142,13 +157,13 @@ class TrainingPanel(LivePanel[LayerProgress]):
 
     def _look(self) -> Callable[[], Seen]:
         """Copy the runs as they stand, and hand out the longer work: answers over the plane, a point of the curves."""
-        views, picture, now = [session.snapshot(quick=True) for session in self.sessions], self._picture, perf_counter()
+        views, picture, now = [session.snapshot() for session in self.sessions], self._picture, perf_counter()
         due = now > self.next_point
         if due:
             self.next_point = now + POINT_EVERY
 
         def predict(X: Any) -> list[Scores]:
-            return [scores for view in views for scores in view(X)]
+            return [scores for view in views for scores in view.predict(X)]
 
         def work() -> Seen:
             return predict(picture.grid.points) if picture.grid else [], picture.yardstick(predict) if due else None

@@ -1,6 +1,6 @@
 """The playground: any labelled data, any small net, any rule or a race of up to four; its whole state is one text.
 
->>> panel = Playground.from_text("data=moons; blocks=2; width=8; epochs=4")
+>>> panel = Playground.from_text("data=moons; hidden=8-8; epochs=4")
 >>> picture = panel.run()  # without hands; in a notebook, show the panel and press Start
 >>> panel.runner.count, panel.error, panel.text == Playground.from_text(panel.text).text
 (4, None, True)
@@ -20,13 +20,12 @@ from ipywidgets import HTML, HBox, VBox
 
 from helpers.options import known
 from helpers.plots.playground import PlaygroundPicture
-from helpers.training.evaluation import Scores
-from helpers.training.race import MOST_RULES, Outcome, Race, State
-from helpers.training.race_code import code_of
+from helpers.training.layers import Scores
+from helpers.training.runs import Outcome, Race
 from helpers.widgets.cells import post
 from helpers.widgets.controls import buttons, row, text_box
 from helpers.widgets.live_panel import LivePanel
-from helpers.widgets.playground_controls import NONE, ROWS, make_controls
+from helpers.widgets.playground_controls import MOST_RULES, NONE, ROWS, State, make_controls
 from helpers.widgets.runner import PART
 
 POINTS = 60  # of each curve: measured at fixed epochs, so that equal states give equal curves
@@ -105,7 +104,7 @@ class Playground(LivePanel[PlaygroundPicture]):
 
     def code(self) -> str:
         """Return Python code that trains the same nets without the panel and gets the same numbers."""
-        return code_of(self.race)
+        return self.race.code()
 
     def save(self, path: str | Path) -> Path:
         """Write the figure as it is now to a file.
@@ -133,11 +132,17 @@ class Playground(LivePanel[PlaygroundPicture]):
         if name.startswith("rule"):
             chosen = [self.controls[f"rule {i + 1}"].value for i in range(MOST_RULES)]
             name, value = "rules", tuple(dict.fromkeys(rule for rule in chosen if rule != NONE))
-        changes: dict[str, Any] = {name: float(f"{value:.3g}") if isinstance(value, float) else value}
-        for shown, most in (("layer", "blocks"), ("unit", "width")):
-            now = {most: getattr(self.state, most), shown: getattr(self.state, shown)} | changes
-            changes[shown] = min(now[shown], now[most])
-        self._take(replace(self.state, **changes))
+        try:
+            if name == "hidden":
+                value = State.from_text(f"hidden={value}").hidden
+            now = vars(self.state) | {name: float(f"{value:.3g}") if isinstance(value, float) else value}
+            now["layer"] = min(now["layer"], len(now["hidden"]))
+            now["unit"] = min(now["unit"], now["hidden"][now["layer"] - 1])
+            state = State(**now)
+        except (TypeError, ValueError) as error:
+            self._refuse(error)
+        else:
+            self._take(state)
 
     def _typed(self, change: dict[str, Any]) -> None:
         if self.quiet:
@@ -145,8 +150,12 @@ class Playground(LivePanel[PlaygroundPicture]):
         try:
             self.apply(change["new"])
         except (TypeError, ValueError) as error:
-            words = html.escape(f"Nothing has changed: {error}.")
-            self.refusal.value = f'<p role="alert" style="color:#a33b00;font-size:1.1em">{words}</p>'
+            self._refuse(error)
+
+    def _refuse(self, error: Exception) -> None:
+        """Say why what was typed is not taken over."""
+        words = html.escape(f"Nothing has changed: {error}.")
+        self.refusal.value = f'<p role="alert" style="color:#a33b00;font-size:1.1em">{words}</p>'
 
     def _take(self, state: State) -> None:
         """Make a state the present one; only another unit to look at leaves the training as it is."""
@@ -165,7 +174,8 @@ class Playground(LivePanel[PlaygroundPicture]):
             self.controls[f"rule {i + 1}"].value = self.state.rules[i] if i < len(self.state.rules) else NONE
         for name, control in self.controls.items():
             if not name.startswith("rule"):
-                control.value = getattr(self.state, name)
+                value = getattr(self.state, name)
+                control.value = "-".join(map(str, value)) if name == "hidden" else value
         self.line.value, self.refusal.value = self.state.text, ""
         self.quiet = False
 
@@ -192,7 +202,7 @@ class Playground(LivePanel[PlaygroundPicture]):
             normalize=True,
             optimizer="Adam",
             rate=1.0,
-            width=100,
+            hidden=(100,) * len(state.hidden),
             layer=1,
             unit=1,
             rules=state.rules if several else ("local, parallel",),
@@ -228,12 +238,12 @@ class Playground(LivePanel[PlaygroundPicture]):
 
     def _look(self) -> Callable[[], Seen]:
         """Copy the nets as they stand, and hand out the longer work: answers over the plane, outputs of the units."""
-        views, picture = [session.snapshot(quick=True) for session in self.race.sessions], self._picture
+        views, picture = [session.snapshot() for session in self.race.sessions], self._picture
         picked = self.looked_at
         layers = None if picture.small else picked[0]  # without thumbnails only the unit that is shown large
 
         def work() -> Seen:
-            answers = [scores for view in views for scores in view(picture.grid.points)] if picture.grid else []
+            answers = [scores for view in views for scores in view.predict(picture.grid.points)] if picture.grid else []
             return answers, [view.units(picture.probes, layers) for view in views], picked
 
         return work

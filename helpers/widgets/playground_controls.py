@@ -3,21 +3,45 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 from helpers.options import OneOf, Real, Whole
 from helpers.training import RULES
-from helpers.training.race import MOST_RULES, OPTIONS, State
-from helpers.widgets.controls import choice, log_slider, slider, whole
+from helpers.training.runs import Run, declared
+from helpers.widgets.controls import choice, log_slider, slider, text_box, whole
 
 NONE = "none"
 ROWS = (
     ("data", "noise", "samples"),
-    ("blocks", "width", "activation", "normalize"),
+    ("hidden", "activation", "normalize"),
     ("rule 1", "rule 2", "rule 3", "rule 4", "equal"),
     ("optimizer", "rate", "seed", "epochs"),
     ("layer", "unit"),
 )
+
+
+@dataclass(frozen=True)
+class State(Run):
+    """All that a picture of the playground depends on, but for the epochs trained so far: a run, and what is shown.
+
+    ``layer`` and ``unit`` are the hidden unit that is shown large, both counted from 1.
+    """
+
+    layer: int = declared(1, Whole(1, 4))
+    unit: int = declared(1, Whole(1, 100))
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.layer > len(self.hidden) or self.unit > self.hidden[self.layer - 1]:
+            raise ValueError(
+                f"layer and unit must be in the net of hidden widths {'-'.join(map(str, self.hidden))}, got "
+                f"layer {self.layer}, unit {self.unit}"
+            )
+
+
+OPTIONS = State.options()
+MOST_RULES = 4
 
 
 def make_controls() -> dict[str, Any]:
@@ -45,8 +69,7 @@ def make_controls() -> dict[str, Any]:
         "data": pick("data", "Data"),
         "noise": bar("noise", "Noise σ", 0.05),
         "samples": bar("samples", "Training points", 10),
-        "blocks": bar("blocks", "Hidden blocks"),
-        "width": bar("width", "Units a block"),
+        "hidden": text_box("Hidden blocks (units of each, such as 32-32-32)", "", width="420px"),
         "activation": pick("activation", "Activation"),
         "normalize": choice("Rows scaled to length 1", [("yes", True), ("no", False)]),
         "rule 1": choice("Rule 1", list(RULES), width="270px"),

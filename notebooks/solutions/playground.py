@@ -5,17 +5,14 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
-from helpers.training.race import Outcome, State
+from helpers.training.runs import Outcome, Run
 
 
 def each_weight_changes(text: str) -> dict[str, int]:
     """Count how often each weight is changed under each rule of a state."""
-    state = State.from_text(text)
-    shared = max(1, state.epochs // (state.blocks + 1))  # the output is a block too
-    return {
-        rule: shared if rule == "local, sequential" and state.equal == "passes" else state.epochs
-        for rule in state.rules
-    }
+    run = Run.from_text(text)
+    shared = max(1, run.epochs // (len(run.hidden) + 1))  # the output is a block too
+    return {rule: shared if rule == "local, sequential" and run.equal == "passes" else run.epochs for rule in run.rules}
 
 
 def winner(races: Sequence[Sequence[Outcome]]) -> str:
@@ -30,6 +27,6 @@ def winner(races: Sequence[Sequence[Outcome]]) -> str:
 def local_wins() -> str:
     """Return a state in which the local rule leads: a tanh net that gradient descent alone moves slowly."""
     return (
-        "data=signed_xor; samples=200; blocks=4; width=16; activation=tanh; normalize=no; "
+        "data=signed_xor; samples=200; hidden=16-16-16-16; activation=tanh; normalize=no; "
         "rules=back-propagation | local, parallel; equal=passes; epochs=100; optimizer=SGD; rate=0.5"
     )

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from helpers.training import RULES
-from helpers.training.race import LABELLED
+from helpers.training.runs import LABELLED
 from tests.browser.lab import SECONDS, opened
 from tests.browser.pages import in_the_kernel, run, train_on, written
 from tests.browser.test_panels import Panel
@@ -15,7 +15,7 @@ from tests.browser.test_panels import Panel
 pytestmark = pytest.mark.browser
 
 HEAD = "import torch\nfrom helpers.widgets.playground import Playground\ntorch.set_num_threads(1)"
-SMALL = "blocks=1, width=6, samples=40, epochs=5000"
+SMALL = "hidden=6, samples=40, epochs=5000"
 
 # What a reader's hands do, in the page itself: many times as fast as through the driver of the browser.
 HANDS = """const panel = document.querySelectorAll('.panel')[0];
@@ -103,7 +103,7 @@ def actions(seed, count=300):
         "rules=magic",
         "=",
         "<b>",
-        "blocks=4; width=12; layer=4",
+        "hidden=12-12-12-12; layer=4",
         "seed=1e3",
         "epochs=300",
     ]

@@ -7,7 +7,7 @@ import statistics
 import pytest
 
 from helpers.checks import playground as exercises
-from helpers.training.race import State
+from helpers.training.runs import Run
 from tests.solutions import load
 
 solution = load("playground")
@@ -24,7 +24,7 @@ def test_a_right_answer_is_told_how_many_cases_it_passed(name, cases):
 
 def counted(share, updates=True, rules=None):
     def each_weight_changes(text):
-        state = State.from_text(text)
+        state = Run.from_text(text)
         shared = state.equal == "passes" or not updates
         return {
             rule: share(state) if rule == "local, sequential" and shared else state.epochs
@@ -37,13 +37,13 @@ def counted(share, updates=True, rules=None):
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        (counted(lambda s: s.epochs // s.blocks), "the output is one too"),
-        (counted(lambda s: s.epochs / (s.blocks + 1)), "round down"),
-        (counted(lambda s: s.epochs // (s.blocks + 1)), "less than one epoch"),
-        (counted(lambda s: max(1, s.epochs // (s.blocks + 1)), updates=False), "read `equal`"),
+        (counted(lambda s: s.epochs // len(s.hidden)), "the output is one too"),
+        (counted(lambda s: s.epochs / (len(s.hidden) + 1)), "round down"),
+        (counted(lambda s: s.epochs // (len(s.hidden) + 1)), "less than one epoch"),
+        (counted(lambda s: max(1, s.epochs // (len(s.hidden) + 1)), updates=False), "read `equal`"),
         (
             counted(
-                lambda s: max(1, s.epochs // (s.blocks + 1)),
+                lambda s: max(1, s.epochs // (len(s.hidden) + 1)),
                 rules=["back-propagation", "local, parallel", "local, sequential"],
             ),
             "only rules",
@@ -90,7 +90,7 @@ def test_wrong_winners(wrong, words):
     assert words in verdict.text
 
 
-TWO = "rules=back-propagation | local, parallel; epochs=5; samples=50; width=4"
+TWO = "rules=back-propagation | local, parallel; epochs=5; samples=50; hidden=4-4-4"
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ TWO = "rules=back-propagation | local, parallel; epochs=5; samples=50; width=4"
         ("rules=local, parallel; epochs=5", "these two and no other"),
         (TWO + "; equal=updates", "choose it in the panel"),
         (TWO.replace("samples=50", "samples=600"), "500 points at most"),
-        ("epochs=5; planet=mars", "no part of the state is called 'planet'"),
+        ("epochs=5; planet=mars", "no part of a run is called 'planet'"),
     ],
 )
 def test_wrong_settings(text, words):

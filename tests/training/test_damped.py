@@ -13,9 +13,14 @@ from torch.nn.functional import mse_loss
 from torch.optim import SGD, Adam, Rprop
 
 from helpers.networks import layered_net
-from helpers.training import locally_optimize, locally_optimize_parallel, make_decoders
-from helpers.training.alternatives import locally_optimize_damped, locally_optimize_window
-from helpers.training.damped import relative_movement
+from helpers.training import (
+    locally_optimize,
+    locally_optimize_damped,
+    locally_optimize_parallel,
+    locally_optimize_window,
+    make_decoders,
+)
+from helpers.training.local import relative_movement
 
 sgd = partial(SGD, lr=0.1)
 

@@ -14,12 +14,10 @@ from torch.optim import SGD, Rprop
 
 from helpers.datasets import datasets
 from helpers.networks import layered_net
-from helpers.training import RULES, backprop_optimize
-from helpers.training.alternatives import feedback_alignment
-from helpers.training.feedback import feedback_matrices
-from helpers.training.feedback_learner import angle
+from helpers.training import RULES, backprop_optimize, feedback_alignment
+from helpers.training.feedback import angle, feedback_matrices
 from helpers.training.layers import probe
-from helpers.training.signals import first_linear
+from helpers.training.local import first_linear
 
 DIRECT = pytest.mark.parametrize("direct", [False, True])
 sgd = partial(SGD, lr=0.1)

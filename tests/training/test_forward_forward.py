@@ -14,10 +14,8 @@ from torch.nn.functional import binary_cross_entropy as bce
 from torch.optim import SGD, Rprop
 
 from helpers.networks import layered_net
-from helpers.training import RULES, predictor
-from helpers.training.alternatives import forward_forward, signal_propagation
-from helpers.training.forward_forward import wrong_labels
-from helpers.training.signals import class_labels, codes, open_door
+from helpers.training import RULES, forward_forward, predictor, signal_propagation
+from helpers.training.signals import class_labels, codes, open_door, wrong_labels
 
 FORWARD = pytest.mark.parametrize("rule", [forward_forward, signal_propagation])
 sgd = partial(SGD, lr=0.1)

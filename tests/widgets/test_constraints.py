@@ -54,7 +54,7 @@ def test_a_run_is_that_of_the_plain_generator():
     assert last.violation == step.violation
     now = adjoints(fresh, data.X, data.Y, binary_cross_entropy)
     assert last.adjoint_sizes == pytest.approx([float(a.norm()) for a in now])
-    assert last.sizes == pytest.approx(step.norms)
+    assert last.sizes == pytest.approx([float(m.norm()) for m in step.multipliers])
 
 
 def test_reset_brings_the_first_picture_back_and_buttons_train():

@@ -13,8 +13,9 @@ from torch.optim import Rprop
 from helpers.datasets import datasets
 from helpers.networks import mertens_net
 from helpers.training import RULES, TrainingError
-from helpers.training.session import NETS, OPTIMIZERS, Session, Setting
+from helpers.training.runs import OPTIMIZERS, Run, Session
 from helpers.widgets import TrainingPanel, cells
+from helpers.widgets.panels import NETS
 
 SMALL = {"net": "16-16 tanh", "epochs": 9}
 
@@ -76,7 +77,7 @@ def test_three_rules_side_by_side_are_the_three_alone():
     together.run()
     assert len(together.live.picture.fields) == 3 * 3
     for rule, session in zip(rules, together.sessions, strict=True):
-        alone = Session(Setting(rule=rule, net="16-16 tanh", epochs=6))
+        alone = Session(Run(rules=(rule,), samples=1000, **NETS["16-16 tanh"], epochs=6))
         list(alone)
         assert all(torch.equal(p, q) for p, q in zip(session.model.parameters(), alone.model.parameters()))
 
@@ -158,12 +159,12 @@ def test_a_new_panel_of_the_same_cell_pauses_the_old_one(monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"rule": "magic"}, "rule must be one of back-propagation"),
+        ({"rule": "magic"}, "rule must be among back-propagation"),
         ({"rule": []}, "rule must be one or more different names"),
         ({"net": "huge"}, "net must be one of"),
         ({"optimizer": "Newton"}, "optimizer must be one of Rprop"),
-        ({"rate": -1.0}, "rate must be a number, more than 0"),
-        ({"epochs": 0}, "epochs must be a whole number, 1 or more"),
+        ({"rate": -1.0}, "rate must be a number from 0.0001"),
+        ({"epochs": 0}, "epochs must be a whole number from 1"),
         ({"share": 1.5}, "share"),
     ],
 )

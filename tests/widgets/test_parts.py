@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from helpers.training.race import Race, State
+from helpers.training.runs import Race, Run
 from helpers.widgets.panels import TrainingPanel
 from helpers.widgets.playground import Playground
 from helpers.widgets.runner import PART, Runner
@@ -106,10 +106,10 @@ def test_an_error_in_a_part_is_an_error_of_the_step(fail_at):
 
 
 def test_a_race_yields_a_part_after_each_rule_but_the_last():
-    race = Race(State(blocks=1, width=3, samples=20, epochs=3, rules=FOUR))
+    race = Race(Run(hidden=(3,), samples=20, epochs=3, rules=FOUR))
     parts = list(race.parts())
     assert parts == [0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3]
-    assert list(Race(State(blocks=1, width=3, samples=20, epochs=3, rules=FOUR))) == [1, 2, 3]
+    assert list(Race(Run(hidden=(3,), samples=20, epochs=3, rules=FOUR))) == [1, 2, 3]
 
 
 @pytest.mark.parametrize("make", [Playground, TrainingPanel])
@@ -124,7 +124,7 @@ def test_panels_with_several_rules_hand_their_parts_to_the_runner(make):
 
 def test_a_paused_race_stands_at_whole_epochs():
     async def scenario():
-        panel = Playground(rules=FOUR, blocks=2, width=8, samples=50, epochs=1000)
+        panel = Playground(rules=FOUR, hidden=(8, 8), samples=50, epochs=1000)
         for _ in range(5):
             panel.runner.start()
             await asyncio.sleep(0.05)

@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from helpers.training import RULES, TrainingError
-from helpers.training.race import LABELLED, Race, State
-from helpers.training.session import Session
+from helpers.training.runs import LABELLED, Race, Session
 from helpers.widgets.controls import ends
 from helpers.widgets.live import LiveImage
 from helpers.widgets.playground import Playground
+from helpers.widgets.playground_controls import State
 
-SMALL = {"blocks": 2, "width": 5, "samples": 40, "epochs": 6}
+SMALL = {"hidden": (5, 5), "samples": 40, "epochs": 6}
 RACE = SMALL | {"rules": ("back-propagation", "local, sequential", "forward-forward")}
 
 
@@ -152,7 +152,7 @@ def test_a_broken_text_is_said_and_changes_nothing():
     values = {name: control.value for name, control in panel.controls.items()}
     with pytest.raises(ValueError, match="="):
         panel.apply("=")
-    for text in ("seed=x", "rules=magic", "data=moons; data=rings", "<b>hello</b>", "blocks=9"):
+    for text in ("seed=x", "rules=magic", "data=moons; data=rings", "<b>hello</b>", "hidden=9-9-9-9-9"):
         panel.line.value = text
         assert 'role="alert"' in panel.refusal.value
         assert "Nothing has changed" in panel.refusal.value
@@ -169,9 +169,7 @@ def test_a_broken_text_is_said_and_changes_nothing():
 
 def test_a_text_sets_every_control_and_other_digits_stay():
     panel = Playground()
-    panel.apply(
-        "data=rings; rate=0.012345; noise=0.33; blocks=1; width=7; samples=33; rules=local, damped | local, window"
-    )
+    panel.apply("data=rings; rate=0.012345; noise=0.33; hidden=7; samples=33; rules=local, damped | local, window")
     assert panel.controls["rate"].value == 0.012345
     assert panel.controls["rule 2"].value == "local, window"
     panel.controls["seed"].value = 4
@@ -225,10 +223,10 @@ def test_changes_while_it_trains_count_as_one_and_the_picture_follows():
         panel = Playground(**SMALL | {"epochs": 5000})
         panel.runner.start()
         await until(lambda: panel.runner.count > 0)
-        panel.apply("blocks=4; width=9; layer=4; unit=9; epochs=5000; samples=40; data=moons")
+        panel.apply("hidden=9-9-9-9; layer=4; unit=9; epochs=5000; samples=40; data=moons")
         panel.controls["layer"].value = 2
-        panel.controls["blocks"].value = 2
-        await until(lambda: panel.race.state.data == "moons" and panel.runner.count > 0)
+        panel.controls["hidden"].value = "9-9"
+        await until(lambda: panel.race.run.data == "moons" and panel.runner.count > 0)
         assert panel.runner.state == "running"
         assert panel.looked_at == (2, 9)
         panel.runner.pause()

@@ -1,0 +1,373 @@
+"""A training run described by plain values: equal runs, equal numbers. What panels show, races compare, scripts repeat.
+
+>>> run = Run.from_text("data=moons; hidden=8-8; rules=back-propagation | local, parallel; epochs=30")
+>>> race = Race(run)
+>>> for count in race:
+...     pass
+>>> count, [outcome.rule for outcome in race.outcomes()]
+(30, ['back-propagation', 'local, parallel'])
+>>> Run.from_text(run.text) == run
+True
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, fields, replace
+from functools import lru_cache, partial
+from typing import Any, NamedTuple, Self
+
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy, mse_loss
+from torch.optim import SGD, Adam, RMSprop, Rprop
+
+from helpers.datasets import Points, datasets
+from helpers.networks import layered_net
+from helpers.options import Each, OneOf, Option, Real, Several, Whole
+from helpers.training import RULES
+from helpers.training.layers import Scores, accuracy, fit_decoders, layer_outputs, layer_scores, mode
+from helpers.training.rules import Rule, Training, TrainingError
+
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "Mish": nn.Mish,
+    "tanh": nn.Tanh,
+    "ReLU": nn.ReLU,
+    "sigmoid": nn.Sigmoid,
+    "linear": nn.Identity,
+}
+OPTIMIZERS: dict[str, Callable[..., Any]] = {"Rprop": Rprop, "Adam": Adam, "RMSprop": RMSprop, "SGD": SGD}
+LABELLED = tuple(name for name in datasets if name != "normal")  # whose targets are classes
+EQUAL = ("passes", "updates", "seconds")
+LONGEST = 1000  # characters of a text
+MOST_EPOCHS = 100_000
+
+
+def declared(default: Any, option: Option) -> Any:
+    """Declare a field of a `Run`, or of what a panel adds to one: its default, and what it may be."""
+    return field(default=default, metadata={"option": option})
+
+
+@dataclass(frozen=True)
+class Run:
+    """All that a training run depends on; each field is checked, and nothing is changed in silence.
+
+    Attributes
+    ----------
+    data, activation, optimizer : str
+        Names in `LABELLED`, ``ACTIVATIONS``, ``OPTIMIZERS``.
+    noise : float
+        Added to the inputs of both sets, a standard deviation.
+    samples, epochs, seed : int
+        Training points; the budget; the seed of data, net, decoders and shuffles.
+    hidden : tuple of int
+        Widths of the hidden blocks.
+    normalize : bool
+        Whether each hidden block scales its rows to length 1.
+    rules : tuple of str
+        Names in ``RULES``: one, or several for a `Race`.
+    equal : str
+        What is held equal. "passes": each rule sees the data ``epochs`` times; the sequential rule shares them among
+        its blocks. "updates": each weight is changed ``epochs`` times. "seconds": each rule of a race may take as long
+        as ``epochs`` epochs of the first one, by speeds measured beforehand.
+    rate : float
+        Learning rate; of Rprop, the first step length.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a name is not known, a number is out of its range, or a value is of another kind; the message names it.
+    """
+
+    data: str = declared("signed_xor", OneOf(LABELLED))
+    noise: float = declared(0.0, Real(0, 0.5))
+    samples: int = declared(500, Whole(20, 1000))
+    hidden: tuple[int, ...] = declared((32, 32, 32), Each(Whole(1, 100), 4))
+    activation: str = declared("Mish", OneOf(ACTIVATIONS))
+    normalize: bool = declared(True, OneOf((True, False)))
+    rules: tuple[str, ...] = declared(("local, parallel",), Several(RULES, 4))
+    equal: str = declared("passes", OneOf(EQUAL))
+    epochs: int = declared(200, Whole(1, MOST_EPOCHS))
+    optimizer: str = declared("Rprop", OneOf(OPTIMIZERS))
+    rate: float = declared(0.01, Real(1e-4, 10))
+    seed: int = declared(0, Whole(0, 10**6))
+
+    def __post_init__(self) -> None:
+        for part in fields(self):
+            value = part.metadata["option"].check(part.name, getattr(self, part.name))
+            # frozen for everyone else; a list becomes a tuple here, 1 becomes 1.0, and no value changes
+            object.__setattr__(self, part.name, type(part.default)(value))
+
+    @classmethod
+    def options(cls) -> dict[str, Any]:
+        """Return what each field may be, by name: what controls are made from."""
+        return {part.name: part.metadata["option"] for part in fields(cls)}
+
+    @property
+    def text(self) -> str:
+        """The run in one line: ``name=value`` in the order of the fields, parted by semicolons."""
+        return "; ".join(f"{part.name}={_written(getattr(self, part.name))}" for part in fields(self))
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """Read a run; what the text leaves out has its default. The text is parsed, never evaluated."""
+        if not isinstance(text, str) or len(text) > LONGEST:
+            raise ValueError(f"a run is described by a text of at most {LONGEST} characters")
+        defaults, values = {part.name: part.default for part in fields(cls)}, dict[str, Any]()
+        for part in filter(None, map(str.strip, text.split(";"))):
+            name, equals, word = (piece.strip() for piece in part.partition("="))
+            if not equals or not word:
+                raise ValueError(f"{part!r} is not of the form name=value; parts are parted by semicolons")
+            if name not in defaults:
+                raise ValueError(f"no part of a run is called {name!r}; there are {', '.join(defaults)}")
+            if name in values:
+                raise ValueError(f"{name} is given twice")
+            values[name] = _read(name, word, defaults[name])
+        return cls(**values)
+
+    @property
+    def schedule(self) -> tuple[int, int]:
+        """The epochs that the (first) rule is called with, and the steps that it then yields."""
+        blocks = len(self.hidden) + 1
+        if self.rules[0] != "local, sequential":
+            return self.epochs, self.epochs
+        each = self.epochs if self.equal == "updates" else max(1, self.epochs // blocks)
+        return each, each * blocks
+
+    @property
+    def words(self) -> str:
+        """What is held equal, in a sentence."""
+        return {
+            "passes": f"equal passes: the data {self.epochs} times for each rule",
+            "updates": f"equal updates: each weight {self.epochs} times under each rule",
+            "seconds": f"equal seconds: each rule as long as {self.epochs} epochs of {self.rules[0]} take",
+        }[self.equal]
+
+    def points(self) -> tuple[Points, Points]:
+        """Return training and test set; they are shared, so change nothing in them."""
+        return _points(self.data, self.noise, self.samples, self.seed)
+
+    def net(self) -> nn.Sequential:
+        """Make the net anew, a block a layer; equal runs have equal weights."""
+        training_set = self.points()[0]
+        widths = [training_set.X.shape[1], *self.hidden, training_set.Y.shape[1]]
+        return layered_net(widths, activation=ACTIVATIONS[self.activation], normalize=self.normalize, seed=self.seed)
+
+
+def _written(value: Any) -> str:
+    """Write a value as `_read` reads it: yes or no; widths parted by hyphens, names by bars."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return (" | " if isinstance(value[0], str) else "-").join(map(str, value))
+    return str(value)
+
+
+def _read(name: str, word: str, default: Any) -> Any:
+    """Turn a word into a value of the default's kind, whose range is not checked yet."""
+    if isinstance(default, tuple):
+        mark = "|" if isinstance(default[0], str) else "-"
+        return tuple(_read(name, part.strip(), default[0]) for part in word.split(mark))
+    if isinstance(default, bool):
+        if word not in ("yes", "no"):
+            raise ValueError(f"{name} must be yes or no, got {word!r}")
+        return word == "yes"
+    if isinstance(default, str):
+        return word
+    form = r"\d{1,9}" if isinstance(default, int) else r"\d{1,9}(\.\d{1,20})?(e[+-]?\d{1,2})?"
+    if not re.fullmatch(form, word, re.ASCII):
+        raise ValueError(f"{name} must be a {'whole ' * isinstance(default, int)}number, got {word!r}")
+    return type(default)(word)
+
+
+@lru_cache(maxsize=8)
+def _points(data: str, noise: float, samples: int, seed: int) -> tuple[Points, Points]:
+    train, test = datasets[data][:2]
+    return train(samples=samples, noise=noise, seed=seed), test(noise=noise, seed=seed)
+
+
+class Answers:
+    """A rule as it stands: what each layer of its net answers, and what the hidden units do."""
+
+    def __init__(self, rule: Rule, points: Points) -> None:
+        self.rule, self._points = rule, points
+
+    @property
+    def model(self) -> nn.Sequential:
+        """The net."""
+        net: nn.Sequential = self.rule.model
+        return net
+
+    def predict(self, X: ArrayLike | Tensor) -> list[Scores]:
+        """Return the answer (n, k) of every layer; where the rule has none, by read-outs fitted on 200 points."""
+        scores = self.rule.predict(X)
+        if len(scores) == len(self.model):
+            return scores
+        return layer_scores(self.model, fit_decoders(self.model, self._points.X[:200], self._points.Y[:200]), X)
+
+    def units(self, X: ArrayLike | Tensor, layers: int | None = None) -> list[Scores]:
+        """Return the outputs (n, width) of the first ``layers`` hidden blocks, of all of them unless told."""
+        x = torch.as_tensor(X, dtype=torch.float32)
+        with torch.no_grad(), mode(False, self.model):
+            return [h.numpy() for h in layer_outputs(list(self.model)[:-1][:layers], x)]
+
+
+class Session(Answers):
+    """One run, by one rule, about to start: its data, its net, its steps, and the answer of every layer at any time.
+
+    A net has one user at a time, a step, an answer, or the copy of a snapshot: any thread may call a session. It has
+    ``training_set`` and ``test_set`` (as one batch), ``model``, ``rule``, ``step`` (what was yielded last, or None),
+    and ``count`` of ``total`` steps.
+    """
+
+    def __init__(self, run: Run) -> None:
+        if len(run.rules) > 1:
+            raise ValueError(f"rules must be one for a Session, got {' | '.join(run.rules)}; a Race runs several")
+        self.run, (self.training_set, self.test_set) = run, run.points()
+        epochs, self.total = run.schedule
+        self.count, self.step, self._lock = 0, None, threading.RLock()
+        optimizer, batches = partial(OPTIMIZERS[run.optimizer], lr=run.rate), [tuple(self.training_set.tensors)]
+        rule, losses = RULES[run.rules[0]], (mse_loss, binary_cross_entropy)
+        self._steps: Training[Any] = rule(run.net(), optimizer, *losses, epochs, batches, seed=run.seed)
+        super().__init__(self._steps.rule, self.training_set)
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        with self._lock:
+            self.step = next(self._steps)
+            self.count += 1
+            return self.step
+
+    def predict(self, X: ArrayLike | Tensor) -> list[Scores]:
+        """Return what `Answers.predict` does."""
+        with self._lock:
+            return super().predict(X)
+
+    def units(self, X: ArrayLike | Tensor, layers: int | None = None) -> list[Scores]:
+        """Return what `Answers.units` does."""
+        with self._lock:
+            return super().units(X, layers)
+
+    def snapshot(self) -> Answers:
+        """Return the net as of now, a copy of its own: the run and other snapshots go on, in other threads too."""
+        with self._lock:
+            return Answers(copy.deepcopy(self.rule), self.training_set)
+
+
+class Outcome(NamedTuple):
+    """Where a rule stands: steps taken, accuracy of the output on both sets, seconds of training."""
+
+    rule: str
+    steps: int
+    training: float
+    test: float
+    seconds: float
+
+
+class Race:
+    """Runs of one to four rules, each from the same initial weights, that spend an equal budget side by side.
+
+    Iterating yields 1, 2, ... up to ``total``; after k of them each of the ``sessions`` has taken the share k / total
+    of its steps, in so many ``seconds`` each. At equal seconds the speed of each rule is measured before the start, on
+    some steps of a net that is thrown away.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run, self.total = run, run.epochs
+        epochs = [run.epochs] * len(run.rules)
+        if run.equal == "seconds" and len(run.rules) > 1:
+            speeds = [speed(replace(run, rules=(rule,))) for rule in run.rules]
+            epochs = [min(max(1, round(run.epochs * own / speeds[0])), MOST_EPOCHS) for own in speeds]
+        self.sessions = [Session(replace(run, rules=(rule,), epochs=n)) for rule, n in zip(run.rules, epochs)]
+        self.seconds = [0.0] * len(self.sessions)
+
+    def __iter__(self) -> Iterator[int]:
+        return filter(None, self.parts())
+
+    def parts(self) -> Iterator[int]:
+        """Yield 0 after each rule of a count but the last, then the count: a turn each for whoever watches buttons."""
+        last = len(self.sessions) - 1
+        for count in range(1, self.total + 1):
+            for i, session in enumerate(self.sessions):
+                begin = time.perf_counter()
+                try:
+                    while session.count < session.total * count // self.total:
+                        next(session)
+                except TrainingError as error:
+                    raise TrainingError(f"{session.run.rules[0]}: {error}") from error
+                self.seconds[i] += time.perf_counter() - begin
+                yield count if i == last else 0
+
+    def outcomes(self) -> list[Outcome]:
+        """Measure where each rule stands."""
+        found = []
+        for session, seconds in zip(self.sessions, self.seconds):
+            training, test = (
+                accuracy(session.predict(points.X)[-1], points.Y) for points in (session.training_set, session.test_set)
+            )
+            found.append(Outcome(session.run.rules[0], session.count, training, test, seconds))
+        return found
+
+    def code(self) -> str:
+        """Return the race as the code that a reader would write: pasted into a cell, it gives the same numbers.
+
+        It leaves ``models`` and ``found`` (test accuracies), each a dict by rule. At equal seconds it holds the numbers
+        of epochs that this race has measured, so that it repeats this race, not the measurement.
+        """
+        run, points = self.run, self.sessions[0].training_set
+        epochs = {session.run.rules[0]: session.run.schedule[0] for session in self.sessions}
+        same = ("data", "samples", "noise", "seed", "normalize", "optimizer", "rate")
+        return TEMPLATE.format(
+            text=textwrap.fill(f"The run: {run.text}", 110, initial_indent="# ", subsequent_indent="#   "),
+            epochs=repr(epochs).replace("'", '"'),
+            remark="  # for each of its blocks, where a rule is sequential" if "local, sequential" in epochs else "",
+            widths=[points.X.shape[1], *run.hidden, points.Y.shape[1]],
+            layer=ACTIVATIONS[run.activation].__name__,
+            **{name: getattr(run, name) for name in same},
+        )
+
+
+def speed(run: Run) -> float:
+    """Measure how many steps a second a rule takes, on a few for each block."""
+    session = Session(replace(run, epochs=4 * (len(run.hidden) + 1)))
+    begin = time.perf_counter()
+    for _ in session:
+        pass
+    return session.count / (time.perf_counter() - begin)
+
+
+TEMPLATE = """\
+from functools import partial
+
+from torch import nn
+from torch.nn.functional import binary_cross_entropy, mse_loss
+from torch.optim import {optimizer}
+
+from helpers.datasets import datasets
+from helpers.networks import layered_net
+from helpers.options import Each, OneOf, Option, Real, Several, Whole
+from helpers.training import RULES, accuracy, predictor
+
+{text}
+training_set = datasets["{data}"].train(samples={samples}, noise={noise}, seed={seed})
+test_set = datasets["{data}"].test(noise={noise}, seed={seed})
+batches = [(training_set.X, training_set.Y)]
+epochs = {epochs}{remark}
+models, found = {{}}, {{}}
+for rule, count in epochs.items():
+    model = layered_net({widths}, activation=nn.{layer}, normalize={normalize}, seed={seed})
+    optimizer = partial({optimizer}, lr={rate})
+    for step in RULES[rule](model, optimizer, mse_loss, binary_cross_entropy, count, batches, seed={seed}):
+        pass
+    predict = getattr(step, "predict", lambda X: [predictor(model)(X)])  # an answer a layer, where a rule has them
+    models[rule], found[rule] = model, accuracy(predict(test_set.X)[-1], test_set.Y)
+    print(f"{{rule}}: {{found[rule]:.3f}} of the test points right")
+"""
