@@ -37,8 +37,8 @@ from helpers.training.idempotent import (
     train_idempotent,
 )
 from helpers.widgets.controls import choice, log_slider, set_controls, slider, whole
-from helpers.widgets.explorer import Explorer
-from helpers.widgets.live_panel import LivePanel
+from helpers.widgets.panel import Explorer
+from helpers.widgets.runner import Trainer
 
 Floats = NDArray[np.float64]
 
@@ -160,7 +160,7 @@ SAMPLES = Whole(1, 10_000)
 SHOWN = 200  # inputs whose outputs are drawn
 
 
-class IdempotentPanel(LivePanel[IdempotentProgress]):
+class IdempotentPanel(Trainer[IdempotentProgress]):
     """Watch three rules from one start: ordinary, ordinary times n/2, modified; the same data, the same rate.
 
     Parameters
@@ -185,6 +185,8 @@ class IdempotentPanel(LivePanel[IdempotentProgress]):
     TypeError, ValueError
         If an option is out of its range; the message names it and the range.
     """
+
+    curves_every = 0.0
 
     def __init__(
         self, net: str = "N1", *, rate: float = 0.1, samples: int = 128, seed: int = 0, epochs: int = 300
@@ -220,15 +222,13 @@ class IdempotentPanel(LivePanel[IdempotentProgress]):
             self.last = [new or old for new, old in zip(steps, self.last)]
             yield self.last
 
-    def _note(self, count: int) -> None:
-        if self._picture.x[-1:] != [count]:
-            self._picture.record(count, [rule_state(net, self.inputs, step) for net, step in zip(self.nets, self.last)])
+    def _record(self, count: int) -> None:
+        states = [rule_state(net, self.inputs, step) for net, step in zip(self.nets, self.last)]
+        self.picture.record(count, states)
 
-    def _show(self, count: int, seen: Any) -> None:
-        """Measure and draw; at every stop, say it in words too."""
-        self._note(count)
-        self._picture.move()
-        self._send(curves=True, words=seen is None)
+    def _draw(self, count: int) -> None:
+        self._stop(count)
+        self.picture.move()
 
 
 def rule_state(net: nn.Module, inputs: torch.Tensor, step: IdempotentStep | None) -> RuleState:

@@ -18,9 +18,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from weakref import WeakValueDictionary
 
-import numpy as np
-from ipywidgets import HTML, Image, Layout, VBox, Widget
 from IPython import get_ipython
+from ipywidgets import HTML, Image, Layout, VBox, Widget
 from matplotlib.artist import Artist
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image as Pillow

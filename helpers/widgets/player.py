@@ -21,8 +21,8 @@ from typing import Any
 
 from ipywidgets import IntSlider, Layout, VBox
 
-from helpers.widgets.cells import present_loop, take_over
 from helpers.widgets.controls import STYLE, buttons, log_slider, row
+from helpers.widgets.panel import present_loop, take_over
 
 BREATH = 0.02  # seconds between two looks at the clock while it plays
 

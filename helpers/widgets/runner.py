@@ -22,7 +22,6 @@ SLICE = 0.015  # seconds of training before the loop gets its turn
 FPS = 22  # twenty painted frames a second look smooth; each one more costs training, and makes the buttons slow
 FASTEST = 1000.0  # epochs a second on the speed slider, where it means: as fast as it goes
 WORDS_EVERY = 0.2  # seconds between two lines about a training that runs
-CURVES_EVERY = 1.0  # seconds between two drawings of curves and titles, which take longer than what moves
 POINTS = 60  # of each curve: measured at fixed steps, so that equal runs give equal curves, watched or not
 
 P = TypeVar("P", bound=Recording)
@@ -251,6 +250,7 @@ class Trainer(Panel, Generic[P]):
 
     picture: P
     live: LiveImage
+    curves_every = 1.0  # seconds between two drawings of curves and titles, which take longer than what moves
 
     def __init__(self, controls: dict[str, Any], rows: list[Widget] | None = None) -> None:
         super().__init__(controls, rows or ())
@@ -268,11 +268,11 @@ class Trainer(Panel, Generic[P]):
         """Measure the state after so many steps, for the curves."""
         raise NotImplementedError
 
-    def _draw(self) -> None:
-        """Bring what moves in every frame up to date; the curves are brought up to date elsewhere."""
+    def _draw(self, count: int) -> None:
+        """Bring what moves in every frame up to date; the curves follow by themselves."""
 
     def _stop(self, count: int) -> None:
-        """Measure the state at a stop, which may lie between two points of the curves."""
+        """Measure a state that is shown, and that may lie between two points of the curves."""
         if count != self.recorded:
             self.recorded = count
             self._record(count)
@@ -338,12 +338,12 @@ class Trainer(Panel, Generic[P]):
         """Draw what moves; now and then, and at every stop, the curves too, and at a stop say it in words."""
         if still:
             self._stop(count)
-        self._draw()
+        self._draw(count)
         if still or time.perf_counter() > self.next_curves:
             if self.picture.trace():
                 self.live.refresh()
             self.live.write()
-            self.next_curves = time.perf_counter() + CURVES_EVERY
+            self.next_curves = time.perf_counter() + self.curves_every
         self.live.show()
         if still:
             self.live.describe()

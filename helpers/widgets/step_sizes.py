@@ -14,7 +14,7 @@ from helpers.diff.numerical import METHODS
 from helpers.plots import Picture
 from helpers.plots.step_sizes import plot_step_sizes
 from helpers.widgets.controls import choice, log_slider
-from helpers.widgets.explorer import Explorer
+from helpers.widgets.panel import Explorer
 
 STEPS = np.logspace(-16, 0, 161)  # ten to the decade: the stops of the slider
 Errors = dict[str, NDArray[np.float64]]
