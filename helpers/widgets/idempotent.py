@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -216,7 +216,7 @@ class IdempotentPanel(Trainer[IdempotentProgress]):
         self._use((epochs, width), lambda: IdempotentProgress(names, epochs, width))
         return self._side_by_side(trainings), epochs
 
-    def _side_by_side(self, trainings: list[Iterator[IdempotentStep]]) -> Iterator[Any]:
+    def _side_by_side(self, trainings: Sequence[Iterator[IdempotentStep]]) -> Iterator[Any]:
         """Take an epoch of each training in turn; one that has diverged keeps its last step, the others go on."""
         for steps in itertools.zip_longest(*trainings):
             self.last = [new or old for new, old in zip(steps, self.last)]

@@ -180,7 +180,8 @@ class Runner:
                 self._draw(still=False)
                 drawn = time.perf_counter()
                 frame = max(now + 1 / FPS, drawn + drawn - now)  # training gets as long as the frame took
-            await asyncio.sleep(min(0.02, max(0.001, due - time.perf_counter())))
+            if self.state == "running":
+                await asyncio.sleep(min(0.02, max(0.001, due - time.perf_counter())))
         if self.state in ("finished", "failed"):
             self._draw()
 
