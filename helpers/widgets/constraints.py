@@ -18,7 +18,7 @@ from torch.optim import Rprop
 
 from helpers.datasets import datasets
 from helpers.networks import layered_net
-from helpers.options import Whole, known
+from helpers.options import Whole
 from helpers.plots.constraints import ConstraintProgress, Measured
 from helpers.training.constrained import Method, train_constrained
 from helpers.training.multipliers import adjoints, cosine, multipliers_at, relative_difference
@@ -33,7 +33,6 @@ METHODS: dict[str, Method] = {
 }
 WAYS = {FIXED: 12} | dict.fromkeys(METHODS, 300)  # and how many steps each takes
 PLANE = ["signed_xor", "gaussian", "rings", "moons"]
-SAMPLES = Whole(1, 10_000)
 HIDDEN = 2  # layers, of 32 tanh units each
 
 
@@ -68,7 +67,7 @@ class ConstraintPanel(Trainer[ConstraintProgress]):
     def __init__(
         self, way: str = FIXED, *, samples: int = 200, data: str = "signed_xor", penalty: float = 1.0, seed: int = 0
     ) -> None:
-        self.samples = SAMPLES.check("samples", samples)
+        self.samples = Whole(1, 10_000).check("samples", samples)
         controls: dict[str, Any] = {
             "way": choice("What moves", list(WAYS), width="360px"),
             "data": choice("Data", PLANE),
@@ -131,5 +130,4 @@ def measure(model: nn.Sequential, X: Tensor, Y: Tensor, step: Any) -> Measured:
 
 def constraint_panel(way: str = FIXED, **setting: Any) -> ConstraintPanel:
     """Make the panel; ``way`` and the settings as in `ConstraintPanel`."""
-    known(setting, ("samples", "data", "penalty", "seed"))
     return ConstraintPanel(way, **setting)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -93,14 +94,12 @@ def step_size_panel() -> Explorer:
     >>> print(forward)
     forward: off by 0.095; truncation up to 4.8e-06, rounding up to 0.28, so rounding rules
     """
-    known: dict[tuple[str, str], tuple[Any, ...]] = {}
 
+    @cache
     def curves(function: str, precision: str) -> tuple[Any, ...]:
-        if (function, precision) not in known:
-            case, dtype = CASES[function], np.dtype(precision).type
-            expected = {name: sum(parts) for name, parts in expected_parts(case, dtype).items()}
-            known[function, precision] = (step_errors(case, dtype), expected, default_steps(case, dtype))
-        return known[function, precision]
+        case, dtype = CASES[function], np.dtype(precision).type
+        expected = {name: sum(parts) for name, parts in expected_parts(case, dtype).items()}
+        return step_errors(case, dtype), expected, default_steps(case, dtype)
 
     picture = plot_step_sizes(STEPS, *curves(next(iter(CASES)), "float32"), step=1e-5)
 

@@ -103,9 +103,8 @@ def test_start_pause_step_reset_and_changes_while_training(server, browser, note
         assert panel.moves(6)
         panel.press("Pause")
         panel.until("paused")
-        assert (
-            in_the_kernel(book, "panel.setting.data, panel.setting.rule, panel.error") == "moons back-propagation None"
-        )
+        said = in_the_kernel(book, "panel.state.data, panel.state.rules[0], panel.error")
+        assert said == "moons back-propagation None"
         panel.press("Reset")
         panel.until("ready: epoch 0 ")
         panel.box.evaluate(FIFTY, ["Start", "Pause", "Step", "Reset"])
