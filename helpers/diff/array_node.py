@@ -251,6 +251,9 @@ def record(row: Row, parents: tuple[Array, ...], options: dict[str, Any] = NOTHI
         value = row.value(*map(value_of, parents), **options)
     except DomainError:
         raise
+    except TypeError as error:
+        given = ", ".join(f"{name}={option!r}" for name, option in options.items())
+        raise TypeError(f"{row.name} cannot take {given or 'these arrays'}: {error}") from error
     except ValueError as error:
         shapes = " and ".join(str(parent.shape) for parent in parents)
         raise ValueError(f"{row.name} cannot take the shape {shapes}: {error}") from error

@@ -22,7 +22,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from helpers.diff.rules import RULES, Operand, Rule, exp, local_derivative, sign
+from helpers.diff.rules import RULES, Operand, Rule, exp, local_derivative
 
 Shape = tuple[int, ...]
 
@@ -253,7 +253,7 @@ ROWS: dict[str, Row] = {name: elementwise(rule) for name, rule in RULES.items()}
         simpler("neg", lambda y_bar, y, x: -y_bar),
         simpler("mul", lambda y_bar, y, a, b: y_bar * b, lambda y_bar, y, a, b: y_bar * a),
         simpler("tanh", tanh_vjp),
-        simpler("relu", lambda y_bar, y, x: y_bar * sign(y)),  # 0 or 1, and NaN of NaN
+        simpler("relu", lambda y_bar, y, x: y_bar * np.sign(y)),  # 0 or 1, and NaN of NaN
         Row("matmul", operator.matmul, (matmul_left, matmul_right)),
         Row("sum", add_up,
             (lambda y_bar, y, x, axis, keepdims: spread(y_bar, x.shape, axis),)),

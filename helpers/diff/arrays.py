@@ -101,7 +101,7 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
     inputs = [record(ROWS["identity"], (x,)) if isinstance(x, Array) else Array(x) for x in primals]
     result = call(f, *inputs)
     if not (isinstance(result, Array) or is_number(result)):
-        raise TypeError(f"f must return one array, got {result!r} of type {type(result).__name__}")
+        raise TypeError(f"f must return one array, got {result!r} of type {type(result).__name__}; stack joins several")
     y = result if isinstance(result, Array) else constant(result, inputs[0])
     own, nodes = set(inputs), trace(y)
     nested = any(not (node.parents or node.constant or node in own) for node in nodes)  # it leads to Arrays outside
@@ -152,5 +152,7 @@ def jacobian(f: Callable[[Any], Any], x: ArrayLike) -> Any:
     """
     y, pullback = vjp(f, x)
     shape, size = np.shape(y), int(np.prod(np.shape(y)))
+    if not size:
+        return np.zeros((*shape, *np.shape(x)))
     rows = [pullback(np.eye(1, size, i).reshape(shape))[0] for i in range(size)]
     return stack(rows).reshape((*shape, *np.shape(rows[0])))

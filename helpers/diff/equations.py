@@ -42,11 +42,16 @@ class Equation(NamedTuple):
             return lambda bar: []  # a constant: there is nobody to hand its adjoint on to
         if self.derivatives is None:
             return vjp(self.f, *operands)[1]
-        size = np.size(values[self.name])
-        jacobians = [np.asarray(d(*operands), float).reshape(size, -1) for d in self.derivatives]
+        jacobians = [self._given_jacobian(d(*operands), x, values) for d, x in zip(self.derivatives, operands)]
         return lambda bar: [
             (np.ravel(bar) @ jacobian).reshape(np.shape(operand)) for jacobian, operand in zip(jacobians, operands)
         ]
+
+    def _given_jacobian(self, given: ArrayLike, operand: Value, values: Mapping[str, Value]) -> Matrix:
+        J, shape, size = np.asarray(given, float), np.shape(values[self.name]), np.size(values[self.name])
+        if J.shape not in (matrix := (size, np.size(operand)), shape + np.shape(operand)) and J.size != 1:
+            raise ValueError(f"a derivative of {self.name!r} must have the shape {matrix}, got {J.shape}")
+        return J.reshape(matrix)
 
     def jacobians(self, values: Mapping[str, Value]) -> list[Matrix]:
         """Return the Jacobian in each parent, (size of the variable, size of the parent): a pullback a row."""
@@ -200,7 +205,11 @@ class Equations:
             raise ValueError(f"method must be 'fixed-point' or 'newton', got {method!r}")
         if set(inputs) != set(self.inputs):
             raise ValueError(f"inputs must be {', '.join(self.inputs)}, got {', '.join(inputs) or 'none'}")
+        if not 0 <= tolerance < float("inf"):
+            raise ValueError(f"tolerance must be finite and not below 0, got {tolerance!r}")
         order, cycles = self.order(), self.cycles()
+        if strangers := set(start or {}) - {name for group in cycles for name in group}:
+            raise ValueError(f"start must name variables of a cycle, got {', '.join(sorted(map(str, strangers)))}")
         used = {parent for equation in self.equations.values() for parent in equation.parents}
         for name in self.inputs:
             if name not in used:

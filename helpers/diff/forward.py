@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from helpers.diff.array_trace import kept_index
-from helpers.diff.operations import call
+from helpers.diff.operations import call, floating
 from helpers.diff.rules import (
     Operand,
     Operators,
@@ -83,7 +83,7 @@ class Dual(Operators):
                 raise TypeError(f"{name} must be a number or an array of them, got {type(given).__name__}: {given!r}")
         if is_number(value) and is_number(tangent) and np.shape(value) != np.shape(tangent):
             raise ValueError(f"tangent must have the shape {np.shape(value)} of the value, got {np.shape(tangent)}")
-        self.value, self.tangent, self.level = _floating(value), _floating(tangent), level
+        self.value, self.tangent, self.level = floating(value), floating(tangent), level
 
     @classmethod
     def apply(cls, rule: Rule, *operands: Any) -> Dual:
@@ -212,6 +212,10 @@ def derivative(f: Callable[[Any], Any], x: Any) -> Any:
     >>> derivative(lambda x: x**3, 2.0), derivative(lambda x: derivative(lambda z: z**3, x), 2.0)
     (12.0, 12.0)
     """
+    if isinstance(x, (list, tuple)) or (isinstance(x, np.ndarray) and x.ndim):
+        raise TypeError(
+            f"derivative takes one number, got {x!r:.80}; for arrays call jacobian, or jvp with a direction"
+        )
     return jvp(f, x, 1.0)[1]
 
 
@@ -265,12 +269,6 @@ def _array(x: Any) -> NDArray[np.floating[Any]]:
     if at.dtype.kind not in "biuf" or not at.size:
         raise ValueError(f"x must hold real numbers, one at least; got the type {at.dtype} and the shape {at.shape}")
     return at
-
-
-def _floating(x: Any) -> Any:
-    """Make floats of NumPy's whole numbers and bools, which would overflow in silence."""
-    whole = isinstance(x, (np.ndarray, np.generic)) and x.dtype.kind in "biu"
-    return x * 1.0 if whole else x
 
 
 def _input(x: Any, x_dot: Any, level: int) -> Dual:

@@ -74,7 +74,7 @@ def _kept_in(way: str) -> Callable[..., Any]:
 
     def refuse(self: Operand, *_: Any, **__: Any) -> NoReturn:
         raise TypeError(
-            f"{way} would make a plain number of a {type(self).__name__}, and its derivative would be lost: compute "
+            f"{way} would turn {type(self).__name__} into plain numbers, and its derivative would be lost: compute "
             "with operators and the functions of helpers.diff (sin, exp, stack, ...); for the plain number say x.value"
         )
 
@@ -106,7 +106,8 @@ class Operand:
     __array__ = _kept_in("an array of NumPy (made of it, or filled with it)")
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
-        name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
+        name = f"numpy.{ufunc.__name__}" if ufunc.__name__ in vars(np) else ufunc.__name__
+        name += "" if method == "__call__" else f".{method}"
         if "out" in options:
             self._refuse(name, "cannot write into out: write a = a + x, not a += x, where a is a plain array")
         if options:
@@ -116,7 +117,7 @@ class Operand:
     def __array_function__(
         self, function: Callable[..., Any], types: Any, arguments: tuple[Any, ...], options: dict[str, Any]
     ) -> Any:
-        name = f"{function.__module__}.{function.__name__}".removeprefix("numpy.")
+        name = f"{function.__module__}.{function.__name__}"
         ours = NUMPY.get(function)
         if ours is not None:
             try:
@@ -133,7 +134,7 @@ class Operand:
 
     def _refuse(self, name: str, why: str) -> NoReturn:
         raise TypeError(
-            f"numpy.{name} on a {type(self).__name__} {why}. Compute with operators, with x.sum and its like, and with "
+            f"{name} on {type(self).__name__} {why}. Compute with operators, with x.sum and its like, and with "
             "the functions of helpers.diff (sin, maximum, where, stack, ...); for plain numbers say x.value"
         )
 
@@ -197,6 +198,7 @@ def apply(rule: Rule, *operands: Any) -> Any:
     for operand in operands:
         if not is_number(operand):
             raise TypeError(f"{rule.name} takes numbers, got {operand!r} of type {type(operand).__name__}")
+    operands = tuple([floating(operand) for operand in operands])
     check_domain(rule, *operands)
     return rule.array_value(*operands)
 
@@ -235,6 +237,12 @@ def is_number(operand: object) -> bool:
     if isinstance(operand, (np.ndarray, np.generic)):
         return operand.dtype.kind in "biufc"
     return isinstance(operand, (int, float, complex))
+
+
+def floating(operand: Any) -> Any:
+    """Make floats of NumPy's whole numbers and bools, which would overflow in silence, or lose digits in float16."""
+    whole = isinstance(operand, (np.ndarray, np.generic)) and operand.dtype.kind in "biu"
+    return operand * 1.0 if whole else operand
 
 
 def check_domain(rule: Rule, *operands: Any) -> None:

@@ -134,7 +134,8 @@ class DecisionField(Picture):
             text = f"{title}: of the square is given {given}."
         low, high = self.span
         if len(self.shares) == 2 and (low < 0 or high > 1):
-            text += f" Scores go from {low:.3g} to {high:.3g}; below 0 and above 1 the colours do not change."
+            text += f" Scores go from {low:.3g} to {high:.3g} and are cut at 0.5;"
+            text += " below 0 and above 1 the colours do not change."
         return f"{text} {drawn_of(*self.drawn)}".strip()
 
 
@@ -235,6 +236,10 @@ def draw_points(X: ArrayLike, Y: ArrayLike, ax: Axes, limit: int = 150) -> list[
         raise ValueError(
             f"X and Y must have one row a point each, got {len(np.asarray(X))} and {len(np.asarray(Y))} rows"
         )
+    targets = np.asarray(Y, dtype=float)
+    many = targets.ndim == 2 and targets.shape[1] > 1
+    if not (np.isin(targets, (0, 1)) | np.isnan(targets)).all() or (many and (targets.sum(axis=1) != 1).any()):
+        raise ValueError("Y must be one column of 0 and 1, or one-hot; of scores take Y >= 0.5, of -1 and 1 take Y > 0")
     x, classes = np.asarray(X, dtype=float)[:limit], class_of(Y)[:limit]
     marks = []
     for c in np.unique(classes):

@@ -97,12 +97,13 @@ class Curves(Picture):
 
     @property
     def words(self) -> str:
-        """Where each line starts and where it ends."""
+        """Where each line starts and where it ends, of the points that are drawn."""
         parts = []
         for name, line in self.lines.items():
             y = np.asarray(line.get_ydata(), dtype=float)
+            drawn = y[np.isfinite(y) & (y > 0 if self.log else True)]
             if len(y):
-                parts.append(f"{name} from {y[0]:.3g} to {y[-1]:.3g}")
+                parts.append(f"{name} from {drawn[0]:.3g} to {drawn[-1]:.3g}" if len(drawn) else f"{name} has no point")
         return f"{self.ax.get_ylabel()} over {self.ax.get_xlabel()}: {'; '.join(parts) or 'nothing yet'}."
 
 

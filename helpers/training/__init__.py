@@ -13,6 +13,7 @@ from torch import nn
 
 from helpers.training.arguments import Criterion, OptimizerFactory
 from helpers.training.constrained import ConstrainedStep, train_constrained
+from helpers.training.damped import locally_optimize_damped
 from helpers.training.feedback import feedback_alignment
 from helpers.training.layers import (
     accuracy,
@@ -27,49 +28,22 @@ from helpers.training.local import (
     ParallelStep,
     SequentialStep,
     locally_optimize,
-    locally_optimize_damped,
     locally_optimize_parallel,
     locally_optimize_window,
 )
+from helpers.training.local_losses import local_losses, similarity_loss
 from helpers.training.multipliers import MultiplierStep, adjoints, cosine, multipliers_at, relative_difference
 from helpers.training.rules import BackpropStep, Rule, Step, Training, TrainingError, backprop_optimize, train
-from helpers.training.signals import forward_forward, local_losses, signal_propagation, similarity_loss
+from helpers.training.signals import forward_forward, signal_propagation
 
 __all__ = [
-    "RULES",
-    "BackpropStep",
-    "ConstrainedStep",
-    "MultiplierStep",
-    "ParallelStep",
-    "Rule",
-    "SequentialStep",
-    "Step",
-    "Training",
-    "TrainingError",
-    "accuracy",
-    "adjoints",
-    "average_loss",
-    "backprop_optimize",
-    "cosine",
-    "feedback_alignment",
-    "fit_decoders",
-    "forward_forward",
-    "layer_scores",
-    "local_losses",
-    "locally_optimize",
-    "locally_optimize_damped",
-    "locally_optimize_parallel",
-    "locally_optimize_window",
-    "make_decoders",
-    "make_encoders",
-    "multipliers_at",
-    "predictor",
-    "relative_difference",
-    "signal_propagation",
-    "similarity_loss",
-    "train",
-    "train_constrained",
-]
+    "RULES", "BackpropStep", "ConstrainedStep", "MultiplierStep", "ParallelStep", "Rule", "SequentialStep", "Step",
+    "Training", "TrainingError", "accuracy", "adjoints", "average_loss", "backprop_optimize", "cosine",
+    "feedback_alignment", "fit_decoders", "forward_forward", "layer_scores", "local_losses", "locally_optimize",
+    "locally_optimize_damped", "locally_optimize_parallel", "locally_optimize_window", "make_decoders",
+    "make_encoders", "multipliers_at", "predictor", "relative_difference", "signal_propagation", "similarity_loss",
+    "train", "train_constrained",
+]  # fmt: skip
 
 
 def _without_hidden(train: Callable[..., Training[Any]], **chosen: Any) -> Callable[..., Training[Any]]:

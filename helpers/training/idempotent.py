@@ -39,8 +39,21 @@ from torch import Tensor, nn
 
 from helpers.datasets import datasets, whole_number
 from helpers.training.arguments import OptimizerFactory, Passes, StepMode, one_of
-from helpers.training.layers import Batches, mode
+from helpers.training.idempotent_measures import (
+    check_samples,
+    idempotent_error,
+    image_of_identity,
+    mean_square_change,
+    numerical_rank,
+    trace_and_norm,
+)
+from helpers.training.layers import Batches
 from helpers.training.rules import Diverged, Rule, Training, TrainingError, finite, start
+
+__all__ = [
+    "Algorithm", "IdempotencyLoss", "IdempotentStep", "Samples", "idempotent_error", "image_of_identity", "m1_update",
+    "make_loss", "numerical_rank", "purify", "trace_and_norm", "train_idempotent",
+]  # fmt: skip
 
 
 class Algorithm(Enum):
@@ -50,85 +63,6 @@ class Algorithm(Enum):
     ORDINARY_SCALED = "ordinary x n/2"
     MODIFIED = "modified"
     M1 = "M1"
-
-
-# Measures
-
-
-def check_samples(name: str, x: Tensor) -> None:
-    """Refuse, by name, what is no floating-point tensor of samples (..., n)."""
-    if not isinstance(x, Tensor):
-        raise TypeError(f"{name} must be a tensor, got {type(x).__name__}")
-    if not x.is_floating_point():
-        raise TypeError(f"{name} must be floating point, got {x.dtype}; say {name}.float()")
-    if not x.dim() or not x.numel():
-        raise ValueError(f"{name} must have shape (..., n) and hold a sample at least, got {tuple(x.shape)}")
-
-
-def mean_square_change(net: Callable[[Tensor], Tensor], y: Tensor) -> Tensor:
-    """Return E(y) = mean((n(y) - y)²) over samples and features, a scalar with its graph; refuse what has none."""
-    check_samples("y", y)
-    try:
-        y2 = net(y.clone())  # a net may change its input in place
-    except RuntimeError as error:
-        raise ValueError(
-            f"net cannot take y of shape {tuple(y.shape)}, {y.dtype}; an idempotent net takes what it gives: {error}"
-        ) from error
-    if y2.shape != y.shape:
-        raise ValueError(
-            f"net must give back what it takes, but maps {tuple(y.shape)} to {tuple(y2.shape)}; "
-            "an idempotent net is as wide at its end as at its beginning"
-        )
-    return (y2 - y).square().mean()
-
-
-def idempotent_error(net: nn.Module, x: Tensor) -> float:
-    """Return mean((n(n(x)) - n(x))²) for samples x of shape (..., n), in evaluation mode and without a graph."""
-    check_samples("x", x)
-    with torch.no_grad(), mode(False, net):
-        return float(mean_square_change(net, net(x.clone())))
-
-
-def image_of_identity(net: nn.Module, width: int | None = None) -> Tensor:
-    """Return n(I), shape (n, n): row i is what the net makes of unit vector i; W' for a linear net, plus its bias.
-
-    ``width`` is n, by default that of the first linear layer.
-    """
-    if width is None:
-        linear = next((part for part in net.modules() if isinstance(part, nn.Linear)), None)
-        if linear is None:
-            raise ValueError("net has no nn.Linear to read its width from; give width=")
-        width = linear.in_features
-    like = next(net.parameters(), torch.empty(0))
-    with torch.no_grad(), mode(False, net):
-        image: Tensor = net(torch.eye(whole_number("width", width, 1), dtype=like.dtype, device=like.device))
-    if image.shape != (width, width):
-        raise ValueError(f"net must be as wide at its end as at its beginning, but maps {width} to {image.shape[-1]}")
-    return image
-
-
-def trace_and_norm(net: nn.Module, width: int | None = None) -> tuple[float, float]:
-    """Return trace and Frobenius norm of n(I): of an idempotent linear net, the trace is the rank.
-
-    The zero map has a perfect idempotent error, and trace and norm 0: never report the one without the other.
-
-    >>> zero = nn.Linear(3, 3, bias=False)
-    >>> _ = zero.weight.data.zero_()
-    >>> idempotent_error(zero, torch.ones(2, 3)), trace_and_norm(zero)
-    (0.0, (0.0, 0.0))
-    """
-    image = image_of_identity(net, width)
-    return float(image.trace()), float(torch.linalg.matrix_norm(image))
-
-
-def numerical_rank(image: Tensor) -> Tensor:
-    """Return the number of singular values above 1/2 of matrices (..., n, n); -1 where one is not finite.
-
-    The singular values of an idempotent matrix are 0, or 1 and more: 1/2 lies between. O(n³).
-    """
-    finite = image.isfinite().all(-1).all(-1)
-    values = torch.linalg.svdvals(torch.where(finite[..., None, None], image, 0))
-    return torch.where(finite, (values > 0.5).sum(-1), -1)
 
 
 # Rules
@@ -157,8 +91,6 @@ def purify(A: ArrayLike | Tensor, steps: int) -> Tensor:
     repelling fixed point 1/2 or a cycle; outside [(1 - √5)/2, (1 + √5)/2] a real one diverges, and the iterates become
     infinite or NaN. Nothing is clipped.
 
-    Examples
-    --------
     >>> purify(0.6, 3)
     tensor([0.6000, 0.6480, 0.7155, 0.8033], dtype=torch.float64)
     >>> purify([[0.9, 0.3], [0.0, 0.2]], 9)[-1].round(decimals=4)  # a projector, though not an orthogonal one
@@ -166,8 +98,9 @@ def purify(A: ArrayLike | Tensor, steps: int) -> Tensor:
             [0.0000, 0.0000]], dtype=torch.float64)
     """
     whole_number("steps", steps, 0)
-    given = hasattr(A, "dtype")
-    iterate = torch.as_tensor(A) if given else torch.as_tensor(A, dtype=_double_of(A))
+    iterate = torch.as_tensor(A)
+    if not hasattr(A, "dtype"):  # Python numbers
+        iterate = torch.as_tensor(A, dtype=torch.complex128 if iterate.is_complex() else torch.float64)
     if not (iterate.is_floating_point() or iterate.is_complex()):
         raise TypeError(f"A must be real or complex, got {iterate.dtype}; say A.double()")
     if iterate.dim() >= 2 and iterate.shape[-1] != iterate.shape[-2]:
@@ -180,11 +113,6 @@ def purify(A: ArrayLike | Tensor, steps: int) -> Tensor:
         iterate = iterate @ iterate @ factor if matrices else iterate * iterate * factor
         iterates.append(iterate)
     return torch.stack(iterates)
-
-
-def _double_of(A: Any) -> torch.dtype:
-    """Return the double precision in which Python numbers are held."""
-    return torch.complex128 if torch.as_tensor(A).is_complex() else torch.float64
 
 
 def wanted_move(net: Callable[[Tensor], Tensor], y: Tensor) -> Tensor:
@@ -203,13 +131,9 @@ def m1_update(W: Tensor, x: Tensor) -> Tensor:
     x : Tensor, shape (m, n)
         Inputs.
 
-    Returns
-    -------
-    Tensor, shape (n, n)
-        ΔW, without a graph; the rule is W ← W + learning rate · ΔW.
-
     Notes
     -----
+    ΔW (n, n) has no graph; the rule is W ← W + learning rate · ΔW.
     Δ = y (3W' - 2W'W' - I) at y = xW': for x = I, ΔW is the step of `purify`, over n. Four products, O(mn²).
     """
     if not isinstance(W, Tensor):
@@ -261,14 +185,10 @@ class IdempotencyLoss(nn.Module):
     anything but y; the backward pass reads the parameters as they then are, so step the optimiser after it. Both work
     under ``create_graph``. A net that draws at random (dropout) would draw anew in the backward pass.
 
-    Examples
-    --------
-    >>> net = nn.Linear(2, 2, bias=False).requires_grad_(False)
-    >>> net.weight.copy_(torch.tensor([[1.0, 0.0], [0.0, 0.5]])).tolist()
-    [[1.0, 0.0], [0.0, 0.5]]
-    >>> y = net(torch.tensor([[2.0, 2.0]])).requires_grad_()
-    >>> IdempotencyLoss(net, modified=False)(y).item()  # the mean of 0 and 0.25
-    0.125
+    >>> net = nn.Linear(1, 1, bias=False)
+    >>> _ = nn.init.constant_(net.weight, 0.5)
+    >>> IdempotencyLoss(net, modified=False)(net(torch.tensor([[2.0]]))).item()  # 0.5 - 1, squared
+    0.25
     """
 
     def __init__(self, net: nn.Module, modified: bool = True, *, scaled: bool = False) -> None:

@@ -214,10 +214,16 @@ def like_weights(model: nn.Module, X: ArrayLike | Tensor) -> Tensor:
 
 
 def accuracy(scores: ArrayLike | Tensor, targets: ArrayLike | Tensor) -> float:
-    """Return the share of right answers, 0 to 1: one column is cut at 0.5, of several the largest wins."""
+    """Return the share of right answers, 0 to 1, of scores and targets (n, k): of several columns the largest wins.
+
+    One column is cut at 0.5, as fits targets of 0 and 1; of logits, take the sigmoid first. NaN is refused.
+    """
     s, t = np.asarray(scores), np.asarray(targets)
-    if s.shape != t.shape:
-        raise ValueError(f"scores and targets must have one shape, got {s.shape} and {t.shape}")
+    if s.shape != t.shape or s.ndim != 2 or not s.size:
+        raise ValueError(f"scores and targets must have one shape (n, k), n of 1 or more, got {s.shape} and {t.shape}")
+    for name, values in (("scores", s), ("targets", t)):
+        if np.isnan(values).any():
+            raise ValueError(f"{name} must be numbers, but hold NaN: of it, no answer is right or wrong")
     right = (s >= 0.5) == (t >= 0.5) if s.shape[-1] == 1 else s.argmax(-1) == t.argmax(-1)
     return float(right.mean())
 

@@ -26,8 +26,9 @@ from torch import Tensor, nn
 
 from helpers.datasets import whole_number
 from helpers.networks import layered_net
-from helpers.training.arguments import OptimizerFactory, make_optimizer
-from helpers.training.idempotent import Algorithm, check_samples, make_loss, numerical_rank
+from helpers.training.arguments import OptimizerFactory, check_recording, make_optimizer
+from helpers.training.idempotent import Algorithm, make_loss
+from helpers.training.idempotent_measures import check_samples, numerical_rank
 
 Map = Callable[[Tensor], Tensor]
 
@@ -77,7 +78,8 @@ def train_projection(
         raise ValueError(f"algorithm must be ORDINARY or MODIFIED, got {algorithm!r}: weights take the place of scales")
     criterion = make_loss(net, algorithm)
     weight = idempotence / (images.shape[1] / 2 if algorithm is Algorithm.MODIFIED else 1.0)
-    learner = make_optimizer(optimizer, list(net.parameters()))
+    check_recording()
+    learner = make_optimizer(optimizer, [p for p in net.parameters() if p.requires_grad])
     generator = torch.Generator().manual_seed(whole_number("seed", seed, 0))
 
     def run() -> Iterator[float]:

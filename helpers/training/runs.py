@@ -100,9 +100,10 @@ class Run:
 
     def __post_init__(self) -> None:
         for part in fields(self):
+            kind: Any = type(part.default)
             value = part.metadata["option"].check(part.name, getattr(self, part.name))
             # frozen for everyone else; a list becomes a tuple here, 1 becomes 1.0, and no value changes
-            object.__setattr__(self, part.name, type(part.default)(value))
+            object.__setattr__(self, part.name, kind(value))
 
     @classmethod
     def options(cls) -> dict[str, Any]:

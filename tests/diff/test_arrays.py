@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from helpers.diff import array_node, arrays, scalar
 from helpers.diff.array_rules import ROWS
 from helpers.diff.arrays import Array, concatenate, exp, jacobian, log, log_sum_exp, sqrt, stack, tanh, vjp, where
-from helpers.diff.forward import jvp
+from helpers.diff.forward import Dual, jvp
 
 # An instruction takes two arrays a, b of shape (3, 4), (4,), (3, 1) or (), and the functions m of a library; its result
 # has such a shape again, and entries of order one.
@@ -205,6 +205,7 @@ def test_jacobians_of_the_lecture():
     assert np.array_equal(J.transpose(1, 0, 3, 2).reshape(8, 12), np.kron(np.eye(4), A))  # by columns: I kron A
     assert np.array_equal(jacobian(lambda x: x.sum(), x), np.ones(3))
     assert jacobian(lambda x: x * x, 3.0) == 6.0
+    assert jacobian(lambda x: x[:0], x).shape == (0, 3)
     assert jacobian(lambda x: x * x, np.float32([1, 2])).dtype == np.float32
 
 
@@ -348,7 +349,7 @@ BAD = {
     "complex": (lambda: Array([1j]), TypeError, "real numbers, got complex128"),
     "Array of Array": (lambda: Array(X), TypeError, "got Array; take its .value"),
     "list of Arrays": (lambda: Array([X, X]), TypeError, r"array of NumPy.*stack.*\.value"),
-    "NumPy's functions": (lambda: np.arctan(X), TypeError, "numpy.arctan on a Array"),
+    "NumPy's functions": (lambda: np.arctan(X), TypeError, "numpy.arctan on Array"),
     "a list as operand": (lambda: X - [1.0], TypeError, "unsupported operand"),
     "complex operand": (lambda: X * 1j, TypeError, "real numbers"),
     "add": (lambda: X + np.ones(4), ValueError, r"add cannot take the shape \(2, 3\) and \(4,\)"),
@@ -375,6 +376,9 @@ BAD = {
     "wrong cotangent": (lambda: vjp(tanh, [1.0])[1](1.0), ValueError, r"shape \(1,\) must have this shape, got \(\)"),
     "several outputs": (lambda: vjp(lambda x: (x, x), 1.0), TypeError, "f must return one array, got .* tuple"),
     "no primal": (lambda: vjp(lambda: 1.0), ValueError, "vjp needs a primal"),
+    "axis as a float": (lambda: X.sum(axis=0.0), TypeError, "sum cannot take axis=0.0"),
+    "a list of Arrays as result": (lambda: vjp(lambda x: [x, x], 1.0), TypeError, "stack joins several"),
+    "a Dual as primal": (lambda: vjp(tanh, Dual(1.0, 1.0)), TypeError, "vjp takes arrays, got a Dual.*jvp inside vjp"),
     "truth": (lambda: bool(X), ValueError, "ambiguous"),
     "half precision": (lambda: X.astype(np.float16), ValueError, "float32 or float64"),
 }

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from helpers.diff import rules
-from helpers.diff.forward import Dual, derivative
+from helpers.diff.forward import Dual, derivative, jvp
 from helpers.diff.rules import RULES, DivisionByZero, DomainError, Rule, apply, is_number, local_derivative, power_by
 from helpers.diff.scalar import Scalar
 
@@ -85,6 +85,27 @@ def test_arrays_float32_and_complex_numbers(name):
     moved = apply(rule, complex(point[0], 1e-30), *point[1:])  # the complex step: exact but for rounding
     expected = local_derivative(rule, 0, values[0], point)
     assert moved.imag / 1e-30 == pytest.approx(expected, rel=1e-14)
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int64, bool])
+@pytest.mark.parametrize("name", [name for name in RULES if name not in ("power",)])
+def test_whole_numbers_of_numpy_are_taken_as_floats(name, dtype):
+    """A byte would wrap around, and NumPy computes the sine of a byte with 11 bits."""
+    top = np.iinfo(dtype).max if dtype is not bool else 1
+    operands = [np.array([1, 5, top]).astype(dtype)] * len(RULES[name].derivatives)
+    with np.errstate(over="ignore"):
+        found, expected = (apply(RULES[name], *xs) for xs in (operands, [x.astype(float) for x in operands]))
+        pushed, _ = jvp(lambda *x: apply(RULES[name], *x), tuple(operands), tuple(np.ones(3) for _ in operands))
+    assert found.dtype == pushed.dtype == np.float64
+    assert np.array_equal(found, expected)
+    assert np.array_equal(pushed, expected)
+
+
+def test_the_power_of_a_byte():
+    assert apply(power_by(-1), np.array([2, 4])).tolist() == [0.5, 0.25]
+    assert apply(RULES["power"], np.int8(100), np.int8(2)) == 10000.0
+    x = Dual(np.array([100], np.int8), np.array([1], np.int8))
+    assert ((x + x).value.tolist(), (x * x).tangent.tolist()) == ([200.0], [200.0])
 
 
 def test_kinks_are_those_of_torch():

@@ -165,6 +165,15 @@ def test_a_data_set_is_described_as_it_is_drawn(n, limit):
     assert (f"{limit:,} of {n:,}" in shown) == (limit < n)
 
 
+def test_a_curve_is_described_by_what_is_drawn_of_it():
+    words = plot_curves(
+        [1, 2, 3], {"a": [1, 0.1, -1], "b": [0, 0, 0]}, x_label="x", y_label="y", log_y=True
+    ).description
+    assert "a from 1 to 0.1; b has no point" in words
+    assert "Of the 3 points of a (y): 1 not drawn" in words
+    assert "Of the 3 points of b (y): 3 not drawn" in words
+
+
 def test_one_class_alone_is_named_as_it_is():
     assert "5 of class 1" in plot_dataset(np.ones((5, 2)), np.ones((5, 1))).description
     assert "class 0" not in plot_dataset(np.ones((5, 2)), np.ones((5, 1))).description
@@ -173,6 +182,7 @@ def test_one_class_alone_is_named_as_it_is():
 @pytest.mark.parametrize(
     ("X", "Y", "limit"),
     [([[NAN, 0]], [[0]], 9), ([[np.inf, 0]], [[0]], 9), ([[1, 0]], [[0], [1]], 9), ([[1, 0]], [[NAN]], 9),
+     ([[1, 0]], [[-1]], 9), ([[1, 0]], [[7]], 9), ([[1, 0]], [[0.3]], 9), ([[1, 0]], [[1, 1]], 9),
      ([[1, 0]], [[0]], 0), ([[1, 0]], [[0]], 2.5)],
 )  # fmt: skip
 def test_points_that_have_no_place_or_class_are_refused(X, Y, limit):
