@@ -25,8 +25,8 @@ from helpers.diff.scalar import Scalar
 from helpers.diff.steps import Sweep
 from helpers.options import OneOf, Whole, known
 from helpers.plots.traces import StepPicture, check_size, trace_table
-from helpers.widgets.cells import post, present_loop, take_over
 from helpers.widgets.controls import STYLE, buttons, choice, log_slider, row, set_controls, text_box
+from helpers.widgets.panel import post, present_loop, take_over
 
 MODES = {
     "reverse: values, then adjoints back": "reverse",
