@@ -230,6 +230,7 @@ def test_common_subexpressions_of_equal_copies():
     assert [(str(name), str(value)) for name, value in replacements] == [("t1", "exp(t0)"), ("t2", "sin(t1)")]
     assert str(reduced) == "t2 + t2 * t1"
     assert len(sympy.cse(read_by_sympy(f))[0]) == 2
+    assert operations(*share(X**2 * X**3 + X**2)) == 4  # two powers, their product, a sum
 
 
 @pytest.mark.parametrize(
