@@ -63,18 +63,8 @@ class Equation(NamedTuple):
 class NoConvergence(ArithmeticError):
     """An iteration did not arrive at a solution.
 
-    Attributes
-    ----------
-    residual : float
-        The largest |F(z) - z| at the last finite z.
-    spectral_radius : float
-        The largest |eigenvalue| of the Jacobian of F there: the fixed-point iteration contracts only below 1.
-    iterations : int
-        How many were made.
-    z : ndarray
-        The last finite z.
-    values : dict
-        The same by the names of the variables, where a `Program` raises this.
+    ``z`` is the last finite one, ``values`` the same by the names of the variables, ``residual`` the largest |F(z) - z|
+    there, and ``spectral_radius`` the largest |eigenvalue| of the Jacobian of F: only below 1 the iteration contracts.
     """
 
     def __init__(self, message: str, residual: float, spectral_radius: float, iterations: int, z: Vector) -> None:

@@ -70,11 +70,6 @@ class Expression(Operators):
         values : mapping from str to number, ndarray or Operand
             A value for each symbol, by name; names that the expression does not have are left alone. Values can be of
             any number type: with expressions this is substitution, with duals it differentiates.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If a symbol has no value, or one that is no number; DomainError as the operations raise it.
         """
         results: dict[int, Any] = {}
         values = by_name(values)

@@ -119,16 +119,9 @@ def evaluate(part: Part, values: Mapping[str, Any]) -> Any:
 
 
 class Formula(NamedTuple):
-    """A function of numbers of any type, made by `parse`.
+    """A function of numbers of any type, made by `parse` from a ``text``.
 
-    Attributes
-    ----------
-    text : str
-        The formula as it was written.
-    names : tuple of str
-        The variables, in the order in which a call takes them, as Python spells them.
-    constants : tuple of str
-        Which of pi, π and e stand for the constant.
+    A call takes the variables in the order of ``names``; ``constants`` are those of pi, π and e that are meant.
     """
 
     text: str
@@ -137,13 +130,7 @@ class Formula(NamedTuple):
     part: Part
 
     def __call__(self, *values: Any) -> Any:
-        """Return the value of the formula; whole numbers are taken as floats.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If there are too many or too few values, or one is no number; DomainError as the operations raise it.
-        """
+        """Return the value of the formula; whole numbers are taken as floats."""
         if len(values) != len(self.names):
             expected = f"{len(self.names)} values ({', '.join(self.names)})" if self.names else "no values"
             raise TypeError(f"the formula {self.text!r} takes {expected}, got {len(values)}")
@@ -353,13 +340,7 @@ def _power(base: Any, exponent: Any) -> Any:
 
 
 def read_values(text: str) -> dict[str, float]:
-    """Read the text "x1 = 2, x2 = pi/3": names, and formulas without a variable; a new line parts like a comma.
-
-    Raises
-    ------
-    ValueError
-        If a part is not ``name = number``, or a name stands twice.
-    """
+    """Read the text "x1 = 2, x2 = pi/3": names, and formulas without a variable; a new line parts like a comma."""
     values: dict[str, float] = {}
     depth, marked = 0, ""
     for character in text:  # a mark for each comma that is in no brackets

@@ -72,13 +72,8 @@ class Sweep:
         Forward mode: the input whose tangent is 1; the others have 0. The first one unless told. An array has tangent 1
         in every entry: what comes out is the derivative in this direction, the sum of the derivatives by its entries.
 
-    Attributes
-    ----------
-    steps : list of Step
-    slopes : str
-        What travels: "adjoints", "multipliers", "tangents", or "" if nothing does.
-    expected : Counter of str
-        How many products each node will have received at the end.
+    ``slopes`` says what travels: "adjoints", "multipliers", "tangents", or "" if nothing does; ``expected``, how many
+    products each node will have received at the end.
     """
 
     def __init__(self, graph: Graph, mode: str = "reverse", seed: str | None = None) -> None:

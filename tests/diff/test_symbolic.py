@@ -16,7 +16,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers import diff as s
-from helpers.diff import symbolic
 from helpers.diff.formula import FormulaError, parse
 from helpers.diff.forward import Dual, jvp
 from helpers.diff.rules import RULES, DomainError, Rule, apply, power_by
@@ -128,13 +127,6 @@ def test_the_oracle_refuses_wrong_rules(name, index, change, monkeypatch):
         check_against_sympy(expression)
 
 
-def test_the_oracle_refuses_a_forgotten_term(monkeypatch):
-    """A sum over the parents that keeps the last one only: overwriting instead of accumulating."""
-    monkeypatch.setattr(symbolic.functools, "reduce", lambda add, terms: terms[-1])
-    with pytest.raises(AssertionError):
-        check_against_sympy(X * s.sin(X))
-
-
 def test_expression_swell():
     """x -> x sin x, nested: sines, cosines, products and sums of the unsimplified product rule."""
     table = []
@@ -238,6 +230,7 @@ def test_common_subexpressions_of_equal_copies():
     assert [(str(name), str(value)) for name, value in replacements] == [("t1", "exp(t0)"), ("t2", "sin(t1)")]
     assert str(reduced) == "t2 + t2 * t1"
     assert len(sympy.cse(read_by_sympy(f))[0]) == 2
+    assert operations(*share(X**2 * X**3 + X**2)) == 4  # two powers, their product, a sum
 
 
 @pytest.mark.parametrize(
@@ -288,14 +281,6 @@ def test_values_of_any_type():
     assert isinstance((X + 1).evaluate({"x": 1}), float)
 
 
-def test_a_shared_node_is_evaluated_and_differentiated_once():
-    f = nested(200)  # as a tree 2^201 operations
-    df = differentiate(f, X)
-    assert operations(f, df) == 7 * 200
-    assert operations(simplify(df)) < 7 * 200
-    assert math.isfinite(df.evaluate({"x": 0.7}))
-
-
 def chain(length):
     y = X
     for _ in range(length // 2):
@@ -311,14 +296,6 @@ def test_a_chain_of_100_000_nodes():
     assert dy.evaluate({"x": 0.5}) > 0
     del y, dy
     gc.collect()  # freeing the chain does not recurse either
-
-
-def test_a_long_chain_is_simplified_and_shared():
-    y = chain(6_000)
-    assert operations(simplify(y)) == 3_000
-    assert operations(*share(y, chain(6_000))) == 6_000
-    replacements, _ = eliminate_common_subexpressions(y, differentiate(y, X))
-    assert len(replacements) == 3_000 - 1  # a product is used by the next sine and, in the derivative, cosine
 
 
 @pytest.mark.parametrize(
