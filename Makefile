@@ -2,10 +2,10 @@
 # Options:  PYTHON=python3.12            the Python that makes .venv (3.11 or later)
 #           TORCH_INDEX=<address>        take torch from this index (see README: the CPU build on Linux)
 #           LAB_ARGS="--no-browser"      more options for JupyterLab
-#           TESTS="tests/training"       what `make test` runs; everything unless told
-#           WORKERS=1                    processes of `make test`; as many as cores, at most 4, unless told
+#           TESTS="tests/training"       what `make test` runs; everything that needs no browser unless told
+#           WORKERS=1                    processes of `make test` and `make browser`; as many as cores, at most 4 and 2
 #           JOBS=2                       runs at a time of `make experiments`; one on each core unless told
-#           DASK=tcp://host:8786         let them run on a Dask cluster (needs the extra `cluster`)
+#           DASK=tcp://host:8786         let them run on a Dask cluster
 
 PYTHON ?= python3
 WORKERS ?= auto
@@ -15,7 +15,7 @@ RUNS := $(if $(JOBS),--jobs $(JOBS)) $(if $(DASK),--dask $(DASK))
 EXPERIMENTS := $(filter-out experiments/runs.py,$(wildcard experiments/*.py))
 ROOT := $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 
-.PHONY: help lab test check bench live experiments picture clean
+.PHONY: help lab test browser check bench live experiments picture clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -24,8 +24,11 @@ help: ## Show this list
 lab: .venv/course.done ## Set everything up and open the course in JupyterLab
 	$(BIN)/jupyter lab $(ROOT) $(LAB_ARGS) notebooks/00_start_here.ipynb
 
-test: .venv/test.done ## Set everything up and run all tests: unit tests, doctests, every notebook, the browser
-	$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses=4 --dist=worksteal $(TESTS)
+test: .venv/test.done ## Set everything up and run all tests that need no browser: unit tests, doctests, every notebook
+	$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses=4 --maxschedchunk=1 --ignore=tests/browser $(TESTS)
+
+browser: .venv/test.done ## Run the tests in JupyterLab and Chromium, which must be on PATH
+	$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses=2 --dist=loadgroup tests/browser
 
 check: .venv/dev.done ## Lint, format check and strict types
 	$(BIN)/ruff check .
@@ -39,7 +42,7 @@ bench: .venv/test.done ## Measure speed, memory and accuracy against the peers: 
 	$(BIN)/python benchmarks/three_modes.py
 	$(BIN)/python benchmarks/ensembles.py
 
-live: .venv/test.done ## Measure the live panels in JupyterLab and a real browser: one table
+live: .venv/test.done ## Measure the live panels in JupyterLab and Chromium: one table
 	$(BIN)/python benchmarks/live.py
 
 experiments: .venv/test.done ## Run again the experiments whose results the notebooks read (resumable)

@@ -25,7 +25,8 @@ def begin_with_batches():
     (steps, total), (session,) = begin(), panel.sessions
     batches = session.training_set.batches(100, seed=0)
     arguments = session.model, partial(Rprop, lr=0.01), mse_loss, binary_cross_entropy, total, batches
-    session.steps = RULES['local, parallel'](*arguments, seed=0)
+    session._steps = RULES['local, parallel'](*arguments, seed=0)
+    session.rule = session._steps.rule
     return steps, total
 panel.runner.begin = begin_with_batches
 panel.runner.reset()

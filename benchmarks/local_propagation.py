@@ -10,9 +10,7 @@ measurement is a function ``Budget -> list of rows``, entered in ``MEASUREMENTS`
 
 from __future__ import annotations
 
-import argparse
 import functools
-import json
 import statistics
 import sys
 import time
@@ -21,7 +19,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
-from tables import Row, apart, judged, table
+from tables import Row, judged, main
 from torch import nn
 from torch.nn.functional import binary_cross_entropy, mse_loss
 from torch.optim import Rprop
@@ -196,22 +194,6 @@ MEASUREMENTS: dict[str, Callable[[Budget], list[Row]]] = {
 QUICKLY = ("backprop", "parallel", "accuracy", "memory")  # the deep nets run the same code, for longer
 
 
-def main() -> None:
-    """Read the command line, measure, print the table."""
-    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="few repetitions, one seed, no deep nets: a smoke test")
-    parser.add_argument("--only", choices=MEASUREMENTS, help="one measurement instead of all")
-    parser.add_argument("--measure", choices=MEASUREMENTS, help="measure in this process and print JSON")
-    options = parser.parse_args()
-    if options.measure:
-        torch.set_num_threads(1)
-        print(json.dumps(MEASUREMENTS[options.measure](QUICK if options.quick else FULL)))
-        return
-    chosen = [options.only] if options.only else QUICKLY if options.quick else MEASUREMENTS
-    quick = ["--quick"] * options.quick
-    rows = [Row(*row) for name in chosen for row in apart(__file__, "--measure", name, *quick)]
-    print(f"torch {torch.__version__}, one thread\n\n{table(rows)}")
-
-
 if __name__ == "__main__":
-    main()
+    torch.set_num_threads(1)
+    main(__file__, MEASUREMENTS, FULL, QUICK, f"torch {torch.__version__}", QUICKLY)

@@ -1,12 +1,13 @@
-"""What all benchmarks share: measure in a fresh process, judge by a bound, print one table."""
+"""What all benchmarks share: a command line, measuring in a fresh process, judging by a bound, one table."""
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
@@ -45,3 +46,29 @@ def table(rows: Sequence[Any]) -> str:
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     text = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths)) + " |" for line in lines]
     return "\n".join([text[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *text[1:]])
+
+
+def main(
+    script: str,
+    measurements: Mapping[str, Callable[[Any], list[Row]]],
+    full: Any,
+    quick: Any,
+    head: str,
+    quickly: Sequence[str] = (),
+) -> None:
+    """Read the command line, take each measurement in a process of its own, print the table.
+
+    A measurement gets the budget ``full`` or ``quick``; a quick run takes those in ``quickly``, or all.
+    """
+    parser = argparse.ArgumentParser(description=head)
+    parser.add_argument("--quick", action="store_true", help="few repetitions: a smoke test")
+    parser.add_argument("--only", choices=measurements, help="one measurement instead of all")
+    parser.add_argument("--measure", choices=measurements, help="measure in this process and print JSON")
+    options = parser.parse_args()
+    if options.measure:
+        print(json.dumps(measurements[options.measure](quick if options.quick else full)))
+        return
+    chosen = [options.only] if options.only else (options.quick and quickly) or measurements
+    flags = ["--quick"] * options.quick
+    rows = [Row(*row) for name in chosen for row in apart(script, "--measure", name, *flags)]
+    print(f"{head}, one thread\n\n{table(rows)}")

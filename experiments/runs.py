@@ -197,7 +197,7 @@ def parallel(jobs: int, scheduler: str | None) -> joblib.Parallel:
         try:
             from distributed import Client
         except ImportError:
-            sys.exit("--dask needs Dask: say pip install -e '.[cluster]' here and on the cluster")
+            sys.exit("--dask needs Dask: say pip install -e '.[course,test]' here and on the cluster")
         Client(scheduler)  # joblib uses the client that was made last
         cluster = joblib.parallel_config("dask")
     with cluster:

@@ -8,20 +8,21 @@
 'signed_xor, gaussian, normal, rings, spirals, checkerboard, moons, digits'
 
 A new data set is a function ``(rng, samples=1000) -> (X, Y)`` under a line ``@data_set("what is to be learned")``.
+Options that it has besides are declared there: ``@data_set(..., turns=Real(0, above=True))``.
 """
 
 from __future__ import annotations
 
 import functools
-import math
-import numbers
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch import Generator, Tensor, as_tensor, randperm
 from torch.utils.data import TensorDataset
+
+from helpers.options import Real, Whole, known
 
 Floats = NDArray[np.float64]
 Drawn = tuple[Floats, Floats]
@@ -60,19 +61,11 @@ class Points(TensorDataset):
 
 
 class Shuffled:
-    """Batches in a new order in each pass; one batch stays as it is.
+    """Batches in a new order in each pass, of ``size`` rows each or of the sizes listed; one batch stays as it is.
 
     A pass shuffles a copy of all rows, O(n) memory, and its batches are cuts of that. A ``DataLoader`` fetches row by
-    row instead, which spares the copy and takes longer the smaller the rows are.
-
-    Parameters
-    ----------
-    X, Y : Tensor
-        Inputs (n, ...) and targets (n, k).
-    size : int or list of int
-        Samples a batch (the last may be smaller), or the sizes of all batches, which add up to n.
-    generator : Generator or None
-        What draws the orders; None leaves it to torch's global state.
+    row instead, which spares the copy and takes longer the smaller the rows are. ``generator`` draws the orders; None
+    leaves it to torch's global state.
     """
 
     def __init__(self, X: Tensor, Y: Tensor, size: int | list[int], generator: Generator | None) -> None:
@@ -99,28 +92,44 @@ class DataSet(NamedTuple):
 class Registry(dict[str, Entry]):
     """A dict whose missing key is answered with the names there are."""
 
+    def __init__(self, kind: str, **entries: Entry) -> None:
+        super().__init__(entries)
+        self.kind = kind
+
     def __missing__(self, name: str) -> Entry:
-        raise KeyError(f"no data set is called {name!r}; choose one of: {', '.join(self)}")
+        raise KeyError(f"no {self.kind} is called {name!r}; choose one of: {', '.join(self)}")
 
 
-datasets: Registry[DataSet] = Registry()
-descriptions: Registry[str] = Registry()
+datasets: Registry[DataSet] = Registry("data set")
+descriptions: Registry[str] = Registry("data set")
 
 
-def data_set(description: str, **test_options: Any) -> Callable[[Callable[..., Drawn]], Callable[..., Drawn]]:
+class Checked:
+    """An option that the function of the data set checks itself."""
+
+    def check(self, name: str, value: Any) -> Any:
+        """Return the value as it is."""
+        return value
+
+
+def data_set(
+    description: str, *, pools: bool = False, **options: Any
+) -> Callable[[Callable[..., Drawn]], Callable[..., Drawn]]:
     """Register a function ``(rng, samples=1000, **options) -> (X, Y)`` as the data set of its own name.
 
     Parameters
     ----------
     description : str
         What is to be learned, in LaTeX.
-    **test_options
-        Options that the test builder passes to the function and the training builder does not.
+    pools : bool
+        Whether the two splits come from pools of their own: the function then gets ``split``, 0 or 1, too.
+    **options
+        What may be given besides, each by its declaration in ``helpers.options``.
     """
 
     def register(draw: Callable[..., Drawn]) -> Callable[..., Drawn]:
-        train = functools.partial(build, draw, 0)
-        test = functools.partial(build, draw, 1, **test_options)
+        draws = [functools.partial(draw, split=split) if pools else draw for split in (0, 1)]
+        train, test = (functools.partial(build, draws[split], split, options) for split in (0, 1))
         datasets[draw.__name__] = DataSet(train, test, description)
         descriptions[draw.__name__] = description
         return draw
@@ -131,28 +140,28 @@ def data_set(description: str, **test_options: Any) -> Callable[[Callable[..., D
 def build(
     draw: Callable[..., Drawn],
     split: int,
-    *,
+    options: Mapping[str, Any],
+    /,
+    *unnamed: object,
     samples: int | None = None,
     noise: float = 0.0,
     seed: int | None = 0,
-    **options: Any,
+    **given: Any,
 ) -> Points:
     """Draw one split of a data set: what ``datasets[name].train`` and ``.test`` call.
 
     Parameters
     ----------
-    draw : callable
-        The function of the data set.
-    split : {0, 1}
-        Training or test: with equal seeds these are different draws.
+    draw, split, options
+        The function of the data set; 0 for training and 1 for test, with equal seeds different draws; the options.
     samples : int, optional
         Number of points, 1 or more. By default 1000 (of the digits all: 1000 for training, 797 for test).
     noise : float
         Standard deviation of the Gaussian noise added to X after labelling, in units of X; 0 or more.
     seed : int or None
         0 or more; equal seeds give equal points. None draws new points each time.
-    **options
-        What the function of the data set offers beyond these.
+    **given
+        What the data set offers beyond these.
 
     Returns
     -------
@@ -164,30 +173,25 @@ def build(
     TypeError, ValueError
         If an argument is of the wrong kind or out of its range; the message names it.
     """
+    if unnamed:
+        raise TypeError(f"give each option by its name, such as samples=500, got {', '.join(map(repr, unnamed))}")
+    known(given, ["samples", "noise", "seed", *options])
+    arguments = {name: options[name].check(name, value) for name, value in given.items()}
     if samples is not None:
-        options["samples"] = whole_number("samples", samples, 1)
-    if seed is not None:
-        whole_number("seed", seed, 0)
-    if isinstance(noise, bool) or not isinstance(noise, numbers.Real):
-        raise TypeError(f"noise must be a number, 0 or more, got {noise!r}")
-    if not 0 <= noise < math.inf:
-        raise ValueError(f"noise must be finite and 0 or more, got {noise!r}")
-    rng = np.random.default_rng(None if seed is None else [seed, split])
-    X, Y = draw(rng, **options)
-    if noise:
-        X = X + noise * rng.standard_normal(X.shape)
+        arguments["samples"] = Whole(1).check("samples", samples)
+    rng = np.random.default_rng(None if seed is None else [Whole(0).check("seed", seed), split])
+    scale = Real(0).check("noise", noise)
+    X, Y = draw(rng, **arguments)
+    if scale:
+        if X is Y:
+            raise ValueError(f"noise must be 0 where the targets are the inputs themselves, got {noise!r}")
+        X = X + scale * rng.standard_normal(X.shape)
     return Points(as_tensor(X.astype(np.float32)), as_tensor(Y.astype(np.float32)))
 
 
 def whole_number(name: str, value: Any, least: int) -> int:
     """Return ``value`` as an int of ``least`` or more, or raise an error that names the argument."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-        raise TypeError(f"{name} must be a whole number, {least} or more, got {value!r}")
-    if value < least:
-        raise ValueError(f"{name} must be {least} or more, got {value!r}")
-    if int(value) >= 2**63:  # what torch can hold
-        raise ValueError(f"{name} must be less than 2**63, got {value!r}")
-    return int(value)
+    return Whole(least).check(name, value)
 
 
 def one_hot(labels: NDArray[np.intp], classes: int) -> Floats:
@@ -195,7 +199,9 @@ def one_hot(labels: NDArray[np.intp], classes: int) -> Floats:
     return labels[:, None].astype(float) if classes == 2 else np.eye(classes)[labels]
 
 
-@data_set(r"Given a point $\vec{x} \in [-1, 1]^2$: class 1 if $x_0 x_1 \geq 0$, class 0 otherwise.")
+@data_set(
+    r"Given a point $\vec{x} \in [-1, 1]^2$: class 1 if $x_0 x_1 \geq 0$, class 0 otherwise.", width=Real(0, above=True)
+)
 def signed_xor(rng: np.random.Generator, samples: int = 1000, width: float = 2.0) -> Drawn:
     """Uniform points in a square of side ``width``; class 1 where both coordinates have one sign."""
     X = (rng.random((samples, 2)) - 0.5) * width
@@ -203,7 +209,9 @@ def signed_xor(rng: np.random.Generator, samples: int = 1000, width: float = 2.0
 
 
 @data_set(
-    r"Given a point $\vec{x} \in \mathbb{R}^d$ drawn from one of $k$ Gaussian clouds $N(\mu_c, \Sigma_c)$: name $c$."
+    r"Given a point $\vec{x} \in \mathbb{R}^d$ drawn from one of $k$ Gaussian clouds $N(\mu_c, \Sigma_c)$: name $c$.",
+    means=Checked(),
+    covariances=Checked(),
 )
 def gaussian(
     rng: np.random.Generator,
@@ -220,6 +228,8 @@ def gaussian(
     if centres.ndim != 2 or len(centres) < 2 or not np.isfinite(centres).all():
         raise ValueError(f"means must be finite, of shape (clouds, dimension), two clouds or more, got {means!r}")
     k, d = centres.shape
+    if samples < k:
+        raise ValueError(f"samples must be {k} or more, one for each cloud, got {samples}")
     if spread.shape not in [(), (d, d), (k, d, d)]:
         raise ValueError(f"covariances must be a number or of shape {(d, d)} or {(k, d, d)}, got {spread.shape}")
     matrices = np.broadcast_to(spread * np.eye(d) if spread.ndim == 0 else spread, (k, d, d))
@@ -230,10 +240,13 @@ def gaussian(
     return clouds[labels, np.arange(samples)], one_hot(labels, k)
 
 
-@data_set(r"Given $\vec{x} \sim N(0, I)$ in $\mathbb{R}^d$: give back $\vec{x}$ ($Y = X$, for idempotent nets).")
+@data_set(
+    r"Given $\vec{x} \sim N(0, I)$ in $\mathbb{R}^d$: give back $\vec{x}$ ($Y = X$, for idempotent nets).",
+    dimension=Whole(1),
+)
 def normal(rng: np.random.Generator, samples: int = 1000, dimension: int = 5) -> Drawn:
     """Standard normal samples of any dimension; the target is the input."""
-    X = rng.standard_normal((samples, whole_number("dimension", dimension, 1)))
+    X = rng.standard_normal((samples, dimension))
     return X, X
 
 
@@ -250,7 +263,8 @@ def rings(rng: np.random.Generator, samples: int = 1000) -> Drawn:
 
 
 @data_set(
-    r"Given a point $\vec{x} \in \mathbb{R}^2$ on one of two spirals that wind around each other: name the spiral."
+    r"Given a point $\vec{x} \in \mathbb{R}^2$ on one of two spirals that wind around each other: name the spiral.",
+    turns=Real(0, above=True),
 )
 def spirals(rng: np.random.Generator, samples: int = 1000, turns: float = 1.5) -> Drawn:
     """Two Archimedean spirals of that many turns, half a turn apart."""
@@ -262,12 +276,13 @@ def spirals(rng: np.random.Generator, samples: int = 1000, turns: float = 1.5) -
 
 @data_set(
     r"Given a point $\vec{x} \in [-1, 1]^2$ on a board of $4 \times 4$ squares: class 1 on the light squares, "
-    r"class 0 on the dark."
+    r"class 0 on the dark.",
+    squares=Whole(1),
 )
 def checkerboard(rng: np.random.Generator, samples: int = 1000, squares: int = 4) -> Drawn:
     """Uniform points on a checkerboard of ``squares`` by ``squares``; the corner at (-1, -1) is dark."""
     X = rng.uniform(-1, 1, (samples, 2))
-    cells = np.floor((X + 1) * whole_number("squares", squares, 1) / 2).astype(int)
+    cells = np.floor((X + 1) * squares / 2).astype(int)
     return X, one_hot(cells.sum(axis=1) % 2, 2)
 
 
@@ -283,9 +298,9 @@ def moons(rng: np.random.Generator, samples: int = 1000) -> Drawn:
 @data_set(
     r"Given the $8 \times 8$ grey values $\vec{x} \in [0, 1]^{64}$ of a handwritten digit: name the digit "
     r"(ten classes, one-hot).",
-    held_out=True,
+    pools=True,
 )
-def digits(rng: np.random.Generator, samples: int | None = None, held_out: bool = False) -> Drawn:
+def digits(rng: np.random.Generator, samples: int | None = None, *, split: int) -> Drawn:
     """Handwritten digits that scikit-learn bundles (UCI, E. Alpaydin and C. Kaynak, 1998): 1000 to train, 797 held out.
 
     The two pools never share an image, whatever the seeds; the seed picks ``samples`` images and their order.
@@ -295,7 +310,7 @@ def digits(rng: np.random.Generator, samples: int | None = None, held_out: bool 
 
     images, labels = load_digits(return_X_y=True)
     pools = train_test_split(np.arange(len(labels)), train_size=1000, stratify=labels, random_state=0)
-    pool = pools[int(held_out)]
+    pool = pools[split]
     if samples is not None and samples > len(pool):
         raise ValueError(f"samples must be {len(pool)} or less for this split of the digits, got {samples}")
     chosen = rng.permutation(pool)[:samples]

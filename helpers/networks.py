@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from helpers.datasets import whole_number
+from helpers.datasets import Registry, whole_number
 
 
 class Normalize(nn.Module):
@@ -182,14 +182,8 @@ def square_net(
         )
 
 
-class Networks(dict[str, Callable[..., nn.Sequential]]):
-    """Builders of nets; a missing key is answered with the names there are."""
-
-    def __missing__(self, name: str) -> Callable[..., nn.Sequential]:
-        raise KeyError(f"no net is called {name!r}; choose one of: {', '.join(self)}")
-
-
-NETWORKS = Networks(
+NETWORKS: Registry[Callable[..., nn.Sequential]] = Registry(
+    "net",
     N1=partial(square_net, [5, 5], bias=False),
     N2=partial(square_net, [5, 10, 5], bias=False),
     N3=partial(square_net, [5, 10, 5], activation=nn.Tanh),

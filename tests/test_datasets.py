@@ -70,10 +70,14 @@ def test_seeds_splits_and_noise(name):
     assert torch.equal(a.Y, b.Y)
     assert not torch.equal(a.X, train(samples=50, seed=6).X)
     assert not torch.equal(a.X, test(samples=50, seed=5).X)
+    assert not torch.equal(train(samples=50, seed=None).X, train(samples=50, seed=None).X)
+    if torch.equal(a.X, a.Y):  # give back what you get: noise would break the promise
+        with pytest.raises(ValueError, match="noise must be 0"):
+            train(samples=50, noise=0.1)
+        return
     noisy = train(samples=50, seed=5, noise=0.1)
     assert torch.equal(a.Y, noisy.Y)
     assert 0.05 < (noisy.X - a.X).std() < 0.2
-    assert not torch.equal(train(samples=50, seed=None).X, train(samples=50, seed=None).X)
 
 
 def test_drawing_leaves_the_global_random_state_alone():
@@ -150,10 +154,10 @@ def test_digits_are_real_and_the_splits_share_no_image():
 @pytest.mark.parametrize(
     ("options", "error", "words"),
     [
-        ({"samples": 0}, ValueError, "samples must be 1 or more, got 0"),
+        ({"samples": 0}, ValueError, "samples must be a whole number, 1 or more, got 0"),
         ({"samples": 2.5}, TypeError, "samples must be a whole number"),
         ({"samples": True}, TypeError, "samples"),
-        ({"noise": -0.1}, ValueError, "noise must be finite and 0 or more, got -0.1"),
+        ({"noise": -0.1}, ValueError, "noise must be a number, 0 or more, got -0.1"),
         ({"noise": float("nan")}, ValueError, "noise"),
         ({"noise": "loud"}, TypeError, "noise must be a number"),
         ({"seed": "7"}, TypeError, "seed must be a whole number, 0 or more, got '7'"),
@@ -175,11 +179,34 @@ def test_bad_arguments_are_refused_by_name(name, options, error, words):
         ({"covariances": [[1, 2], [3, 4]]}, "symmetric"),
         ({"covariances": -1.0}, "positive semi-definite"),
         ({"covariances": [1, 2, 3]}, "covariances"),
+        ({"means": [[0, 0], [1, 1], [2, 2]], "samples": 2}, "samples must be 3 or more, one for each cloud"),
     ],
 )
 def test_bad_clouds_are_refused(options, words):
     with pytest.raises(ValueError, match=words):
         datasets["gaussian"].train(**options)
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "values"),
+    [
+        ("signed_xor", "width", [0.0, -1.0, float("nan"), float("inf"), "2", True]),
+        ("spirals", "turns", [0.0, float("nan"), "2"]),
+        ("checkerboard", "squares", [0, 2.5, "4"]),
+        ("normal", "dimension", [0, 2.5, True]),
+        ("digits", "held_out", [True]),
+        ("digits", "split", [1]),
+    ],
+)
+def test_options_of_a_data_set_are_checked_by_name(name, option, values):
+    for value in values:
+        with pytest.raises((TypeError, ValueError), match=option):
+            datasets[name].train(samples=5, **{option: value})
+
+
+def test_options_are_given_by_name():
+    with pytest.raises(TypeError, match="by its name, such as samples=500, got 500"):
+        datasets["moons"].train(500)
 
 
 def test_too_many_digits_are_refused():

@@ -150,17 +150,17 @@ def test_a_seeded_net_is_what_torch_draws_from_that_seed():
 @pytest.mark.parametrize(
     ("build", "words"),
     [
-        (lambda: mertens_net(0), "inputs must be 1 or more"),
+        (lambda: mertens_net(0), "inputs must be a whole number, 1 or more"),
         (lambda: mertens_net(2, 1.5), "outputs must be a whole number"),
         (lambda: layered_net(5), "widths must be a list"),
         (lambda: layered_net("234"), "widths must be a list"),
-        (lambda: layered_net([2, 0, 1]), "each of widths must be 1 or more"),
+        (lambda: layered_net([2, 0, 1]), "each of widths must be a whole number, 1 or more"),
         (lambda: layered_net([2, 3, 1], activation="tanh"), "activation must be a class or a function"),
         (lambda: layered_net([2, 3, 1], activation=nn.Tanh()), "activation must be a class.*give its class"),
         (lambda: layered_net([2, 3, 1], normalize="no"), "normalize must be True or False"),
         (lambda: square_net([2, 3], bias=True), "widths must begin and end alike"),
         (lambda: NETWORKS["N1"](bias=1), "bias must be True or False"),
-        (lambda: NETWORKS["N3"](seed=-1), "seed must be 0 or more"),
+        (lambda: NETWORKS["N3"](seed=-1), "seed must be a whole number, 0 or more"),
     ],
 )
 def test_what_makes_no_net_is_refused_by_name(build, words):

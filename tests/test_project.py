@@ -56,9 +56,9 @@ INDIRECT = {
 FOLDERS = {
     "helpers": (),
     "notebooks": ("course",),
-    "tests": ("course", "test", "cluster"),
+    "tests": ("course", "test"),
     "benchmarks": ("test",),
-    "experiments": ("test", "cluster"),
+    "experiments": ("test",),
     "pictures": (),
 }
 
@@ -84,7 +84,11 @@ def distributions(module: str) -> set[str]:
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_what_is_imported_is_declared(folder):
     declared = {need.name.lower() for need in requirements(*FOLDERS[folder])}
-    bundled = {"ipython": "ipywidgets", "distributed": "dask"}  # what a declared one cannot be without
+    bundled = {
+        "ipython": "ipywidgets",
+        "traitlets": "ipywidgets",
+        "distributed": "dask",
+    }  # what a declared one cannot be without
     for module in imported(folder):
         found = {bundled.get(name, name) for name in distributions(module)}
         assert found & declared, f"{folder} imports {module}, of {found}, which pyproject.toml does not declare"
@@ -93,8 +97,8 @@ def test_what_is_imported_is_declared(folder):
 def test_what_is_declared_is_used():
     used = {name for folder in FOLDERS for module in imported(folder) for name in distributions(module)}
     used |= INDIRECT | {"dask"}  # imported as `distributed`
-    unused = {need.name for need in requirements("course", "test", "cluster", "dev")} - {
-        need.name for need in requirements("course", "test", "cluster", "dev") if need.name.lower() in used
+    unused = {need.name for need in requirements("course", "test", "dev")} - {
+        need.name for need in requirements("course", "test", "dev") if need.name.lower() in used
     }
     assert unused == set()
 

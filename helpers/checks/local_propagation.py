@@ -1,10 +1,4 @@
-"""Self-checks of lecture 07, and the loop whose bug its readers look for.
-
->>> def local_step(block, decoder, criterion, h, Y):
-...     raise NotImplementedError("Student exercise: cut the net")
->>> check_local_step(local_step)
-○ not attempted: replace the `raise` by your answer, then run this cell again.
-"""
+"""Self-checks of lecture 07, and the loop whose bug its readers look for."""
 
 from __future__ import annotations
 
@@ -16,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy, mse_loss
 from torch.optim import Optimizer
 
-from helpers.checks.verdict import check, judge
+from helpers.checks.verdict import check, judge, same
 from helpers.networks import layered_net
 from helpers.training import make_decoders
 
@@ -36,14 +30,13 @@ def one_optimizer_epoch(
         optimizer.step()
 
 
-def lopsided(scores: Tensor, targets: Tensor) -> Tensor:
-    """Return a loss that is not the same with its arguments exchanged."""
-    return ((scores - targets) ** 2 + 0.5 * scores).mean()
-
-
 @check
 def check_local_step(local_step: Callable[..., tuple[Tensor, Tensor]]) -> Iterator[str | None]:
     """Check ``local_step(block, decoder, criterion, h, Y) -> (loss, output for the next block)``."""
+
+    def lopsided(scores: Tensor, targets: Tensor) -> Tensor:  # not the same with its arguments exchanged
+        return ((scores - targets) ** 2 + 0.5 * scores).mean()
+
     model = layered_net([2, 5, 4, 1], seed=3)
     first, second = model[0], model[1]
     X = torch.linspace(-1, 1, 12).reshape(6, 2)
@@ -53,23 +46,15 @@ def check_local_step(local_step: Callable[..., tuple[Tensor, Tensor]]) -> Iterat
     expected = lopsided(decoders[0](first(X)), Y)
     slopes = torch.autograd.grad(expected, learners)
     loss, h = local_step(first, decoders[0], lopsided, X, Y)
-    shape, value = tuple(h.shape), torch.as_tensor(loss).detach()
-    yield judge(
-        shape == (6, 5), "5 units and 6 points", "an output (6, 5)", shape, "hand on block(h), not the decoder's"
-    )
-    same = bool(torch.isclose(value, expected))
-    yield judge(same, "the loss", f"{expected:.4f}", f"{value:.4f}", "criterion(decoder(block(h)), Y), in this order")
+    yield same(loss, expected, "the loss", "criterion(decoder(block(h)), Y), in this order", 1e-5)
     yield judge(not h.requires_grad, "the output", "no graph", "requires_grad=True", "cut it off with .detach()")
-    yield judge(torch.equal(h, first(X)), "the output", "the values of block(h)", "others", "change no parameter here")
+    yield same(
+        h, first(X), "the output", "hand on block(h), not what the decoder makes of it; change no parameter", 1e-7
+    )
     learned = [None if p.grad is None else p.grad.clone() for p in learners]
     agree = all(g is not None and torch.allclose(g, slope) for g, slope in zip(learned, slopes))
-    yield judge(
-        agree,
-        "the gradients of block 0 and its decoder",
-        "those of its own loss",
-        "others or none",
-        "call loss.backward() once, and cut only what you hand on",
-    )
+    what, hint = "the gradients of block 0 and its decoder", "call loss.backward() once, and cut only what you hand on"
+    yield judge(agree, what, "those of its own loss", "others or none", hint)
     local_step(second, decoders[1], lopsided, h, Y)
     crossed = any(not torch.equal(g, p.grad) for p, g in zip(learners, learned) if p.grad is not None and g is not None)
     yield judge(not crossed, "block 0 while block 1 learns", "an unchanged gradient", "a changed one", "cut the graph")
@@ -81,19 +66,18 @@ def check_optimizers(make_optimizers: Callable[[Layers, Layers], list[Optimizer]
     model = layered_net([2, 5, 4, 1], seed=3)
     decoders = make_decoders(model, torch.zeros(1, 2), seed=4)
     optimizers = list(make_optimizers(list(model), decoders))
+    yield same(len(optimizers), 3, "3 blocks, the optimisers", "one each")
     different = len({id(o) for o in optimizers})
-    yield judge(len(optimizers) == 3, "3 blocks", "3 optimisers", len(optimizers), "one each")
-    yield judge(
-        different == 3, "3 blocks", "3 different optimisers", different, "make a new one in each turn of the loop"
-    )
+    yield same(different, 3, "3 blocks, the different optimisers", "make a new one in each turn of the loop")
     for i, (optimizer, block, decoder) in enumerate(zip(optimizers, model, decoders)):
         held = {id(p) for group in optimizer.param_groups for p in group["params"]}
         own, read_out = ({id(p) for p in part.parameters()} for part in (block, decoder))
-        yield judge(own <= held, f"block {i}", "its parameters", "not all of them", "block.parameters()")
-        yield judge(
-            read_out <= held, f"block {i}", "its decoder's too", "none of them", "a decoder learns with its block"
-        )
-        yield judge(held == own | read_out, f"block {i}", "its own alone", "others' too", "that is the trap again")
+        for agrees, expected, got, hint in (
+            (own <= held, "its parameters", "not all of them", "block.parameters()"),
+            (read_out <= held, "its decoder's too", "none of them", "a decoder learns with its block"),
+            (held == own | read_out, "its own alone", "others' too", "that is the trap again"),
+        ):
+            yield judge(agrees, f"block {i}", expected, got, hint)
 
 
 @check
@@ -107,29 +91,19 @@ def check_block_passes(block_passes: Callable[[str, int, int], Any]) -> Iterator
             ("document's parallel", below, "block i is reached through the blocks below it: 1 + 2 + ... + L an epoch"),
             ("sequential", once + blocks - 1, "once more for each block that feeds another; the last feeds none"),
         ):
-            got = block_passes(rule, blocks, epochs)
-            yield judge(got == count, f"{rule!r}, {blocks} blocks, {epochs} epochs", count, got, hint)
+            yield same(block_passes(rule, blocks, epochs), count, f"{rule!r}, {blocks} blocks, {epochs} epochs", hint)
 
 
 @check
 def check_displacement(displacement: Callable[[Tensor, Tensor], Any]) -> Iterator[str | None]:
     """Check ``displacement(before, after)``, mean length of the moves over mean length of the points before."""
     before = torch.tensor([[3.0, 4.0], [0.0, 1.0]])
+    twice = "each moves by twice its own length: take after - before, row by row"
+    average = "average the row lengths first, then divide: no mean of ratios, no norm of the whole tensor"
     for after, expected, case, hint in (
         (before.clone(), 0.0, "points that stay", "no move, no displacement"),
-        (
-            -before,
-            2.0,
-            "points that change sign",
-            "each moves by twice its own length: take after - before, row by row",
-        ),
-        (
-            before + torch.tensor([0.0, 3.0]),
-            1.0,
-            "points that all move up by 3",
-            "average the row lengths first, then divide: no mean of ratios, no norm of the whole tensor",
-        ),
+        (-before, 2.0, "points that change sign", twice),
+        (before + torch.tensor([0.0, 3.0]), 1.0, "points that all move up by 3", average),
         (before * torch.tensor([[1.0], [4.0]]), 0.5, "a point that stays, one that moves by 3", "1.5 over 3"),
     ):
-        got = float(displacement(before, after))
-        yield judge(abs(got - expected) < 1e-5, case, expected, round(got, 4), hint)
+        yield same(displacement(before, after), expected, case, hint, 1e-5)

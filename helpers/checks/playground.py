@@ -15,11 +15,6 @@ MARGIN = 0.02  # by which the local rule has to lead, in test accuracy
 SEEDS = range(3)
 
 
-def outcome(rule: str, training: float, test: float) -> Outcome:
-    """Make an outcome of which only the accuracies matter."""
-    return Outcome(rule, 100, training, test, 1.0)
-
-
 @check
 def check_each_weight_changes(each_weight_changes: Callable[[str], dict[str, int]]) -> Iterator[str | None]:
     """Check ``each_weight_changes(text) -> {rule: updates of each weight}``."""
@@ -32,7 +27,7 @@ def check_each_weight_changes(each_weight_changes: Callable[[str], dict[str, int
         ),
         (f"hidden=32; epochs=31; {TRIO}; equal=passes", 15, 31, "a share of an epoch is no epoch: round down"),
         (f"hidden=9-9-9-9; epochs=3; {TRIO}; equal=passes", 1, 3, "no block gets less than one epoch"),
-        (f"hidden=32-16; epochs=80; {TRIO}; equal=updates", 80, 80, "read `equal`: here the updates are what is equal"),
+        (f"hidden=32-16; epochs=80; {TRIO}; equal=updates", 80, 80, "read the part equal: here it is the updates"),
         (f"{TRIO}", 50, 200, "what the text leaves out has its default: Run.from_text knows it"),
     ):
         expected = {"back-propagation": epochs, "local, parallel": epochs, "local, sequential": sequential}
@@ -45,18 +40,20 @@ def check_each_weight_changes(each_weight_changes: Callable[[str], dict[str, int
 @check
 def check_winner(winner: Callable[[Sequence[Sequence[Outcome]]], str]) -> Iterator[str | None]:
     """Check ``winner(races) -> rule``, the best median test accuracy over races that differ in their seed."""
-    memory = [[outcome("A", 0.99, 0.80), outcome("B", 0.85, 0.84)]] * 3
-    yield judge(winner(memory) == "B", "A ahead on training, B on test data", "B", winner(memory), "read .test")
-    lucky = [[outcome("A", 0.9, a), outcome("B", 0.9, 0.8)] for a in (0.99, 0.7, 0.7)]
-    yield judge(
-        winner(lucky) == "B", "A with one lucky seed of three", "B", winner(lucky), "a median, not the best run"
-    )
-    crash = [[outcome("A", 0.9, a), outcome("B", 0.9, 0.8)] for a in (0.0, 0.9, 0.9)]
-    yield judge(
-        winner(crash) == "A", "A with one bad seed of three", "A", winner(crash), "a median, not a mean or the worst"
-    )
-    mixed = [[outcome("B", 0.9, 0.7), outcome("A", 0.9, 0.8)], [outcome("A", 0.9, 0.9), outcome("B", 0.9, 0.6)]]
-    yield judge(winner(mixed) == "A", "rules in another order", "A", winner(mixed), "group by .rule, not by position")
+
+    def races(**tests: tuple[float, ...]) -> list[list[Outcome]]:
+        return [[Outcome(rule, 100, 0.9, t, 1.0) for rule, t in zip(tests, ts)] for ts in zip(*tests.values())]
+
+    memory = [[Outcome("A", 100, 0.99, 0.80, 1.0), Outcome("B", 100, 0.85, 0.84, 1.0)]] * 3
+    (first,), (second,) = races(A=(0.8,), B=(0.7,)), races(A=(0.9,), B=(0.6,))
+    for given, expected, case, hint in (
+        (memory, "B", "A ahead on training, B on test data", "read .test"),
+        (races(A=(0.99, 0.7, 0.7), B=(0.8,) * 3), "B", "A with one lucky seed of three", "a median, not the best run"),
+        (races(A=(0.0, 0.9, 0.9), B=(0.8,) * 3), "A", "A with one bad seed", "a median, not a mean or the worst"),
+        ([first[::-1], second], "A", "rules in another order", "group by .rule, not by position"),
+    ):
+        got = winner(given)
+        yield judge(got == expected, case, expected, got, hint)
 
 
 @check
@@ -76,10 +73,9 @@ def check_local_wins(local_wins: Callable[[], str]) -> Iterator[str | None]:
         test = {found.rule: found.test for found in race.outcomes()}
         margins.append(test[PAIR[1]] - test[PAIR[0]])
     lead = statistics.median(margins)
-    yield judge(
-        lead >= MARGIN,
+    case, wanted = (
         f"seeds {SEEDS.start} to {SEEDS.stop - 1}",
-        f"a median lead of the local rule of {MARGIN} in test accuracy",
-        f"{lead:.3f}",
-        "no signal through all blocks reaches a local rule: make that signal weak (depth, activation, optimiser)",
+        f"a median lead of the local rule of {MARGIN} on test data",
     )
+    hint = "no signal through all blocks reaches a local rule: make that signal weak (depth, activation, optimiser)"
+    yield judge(lead >= MARGIN, case, wanted, f"{lead:.3f}", hint)

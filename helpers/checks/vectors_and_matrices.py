@@ -1,10 +1,4 @@
-"""Self-checks of lecture 03.
-
->>> def matmul_vjp(A, X, G):
-...     raise NotImplementedError("Student exercise: the adjoints of A and of X")
->>> check_matmul_vjp(matmul_vjp)
-○ not attempted: replace the `raise` by your answer, then run this cell again.
-"""
+"""Self-checks of lecture 03."""
 
 from __future__ import annotations
 
@@ -12,81 +6,50 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from numpy.random import Generator
 from numpy.typing import NDArray
 
-from helpers.checks.verdict import check, judge
+from helpers.checks.verdict import check, judge, same
 from helpers.diff.arrays import vjp
 
 Floats = NDArray[np.float64]
 SEEDS = 5  # a wrong rule must be refused with each of so many pairs of vectors
 
 
-def close(got: Any, expected: Floats) -> bool:
-    """Return whether an answer has the expected shape and, up to rounding, the expected numbers."""
-    return np.shape(got) == np.shape(expected) and bool(np.allclose(got, expected, rtol=1e-9, atol=1e-12))
-
-
-def compare(got: Any, expected: Floats, case: str, hint: str) -> str | None:
-    """Judge the shape first, then the numbers."""
-    if np.shape(got) != np.shape(expected):
-        return judge(False, case, f"the shape {np.shape(expected)}", np.shape(got), hint)
-    return judge(close(got, expected), case, np.round(expected, 3).tolist(), np.round(got, 3).tolist(), hint)
-
-
-def multiply_by(matrix: Floats) -> Callable[[Floats], Floats]:
-    """Return the function that multiplies a vector by a matrix."""
-    return lambda vector: np.asarray(matrix @ vector)
-
-
-def wrong_rules(J: Floats) -> dict[str, tuple[Floats, str]]:
-    """Return matrices that a wrong pullback may use in place of J', each with a hint for who lets it pass."""
-    transpose = J.T
-    lost, exchanged = transpose.copy(), transpose[:, ::-1]
-    lost[0] = 0.0
-    return {
-        "the sign is wrong": (-transpose, "compare the two products as they are, without abs"),
-        "all is 0.1 % too large": (1.001 * transpose, "allow for rounding only, 1e-9 or so of the products"),
-        "one input receives nothing": (lost, "x_dot and y_bar must have all their entries random, not zero"),
-        "two outputs are exchanged": (exchanged, "draw y_bar at random: for a vector of ones this is no difference"),
-        "all is zero": (0.0 * transpose, "two products that differ do not agree, even if one of them is 0"),
-    }
-
-
 @check
 def check_agree(agree: Callable[..., Any]) -> Iterator[str | None]:
     """Check ``agree(pushforward, pullback, x_size, y_size, seed)``, the dot-product test."""
     J = np.array([[2.0, -1.0, 0.5], [0.3, 4.0, -2.0]])
-    sizes = (J.shape[1], J.shape[0])
-    drawn, what = [directions_drawn(agree, seed) for seed in (0, 0, 1)], "the vectors drawn"
-    yield judge(close(drawn[0], drawn[1]), what, "the same for one seed", "others", "np.random.default_rng(seed)")
-    for seed in range(SEEDS):
+    lost, exchanged = J.T.copy(), J.T[:, ::-1]
+    lost[0] = 0.0
+    drawn: dict[int, list[Floats]] = {seed: [] for seed in range(SEEDS)}
+
+    def answer(transpose: Floats, seed: int, scale: float = 1.0) -> bool:
+        def times(matrix: Floats, v: Floats) -> Floats:
+            drawn[seed].append(np.array(v, dtype=float))
+            return np.asarray(scale * matrix @ v)
+
+        return bool(agree(lambda v: times(J, v), lambda v: times(transpose, v), J.shape[1], J.shape[0], seed))
+
+    for seed in drawn:
         for scale in (1.0, 1e9, 1e-9):
-            got = agree(multiply_by(scale * J), multiply_by(scale * J.T), *sizes, seed)
             hint = "compare relative to the size of the products: rounding grows and shrinks with them"
-            yield judge(bool(got), f"a right pullback, J of size {scale:g}, seed {seed}", True, got, hint)
-        for case, (wrong, hint) in wrong_rules(J).items():
-            got = agree(multiply_by(J), multiply_by(wrong), *sizes, seed)
+            got = answer(J.T, seed, scale)
+            yield judge(got, f"a right pullback, J of size {scale:g}, seed {seed}", True, got, hint)
+        yield judge(drawn[seed], "both functions", "calls", "none", "push x_dot forward, pull y_bar back, and compare")
+        calls = np.reshape(np.concatenate(drawn[seed]), (3, -1))
+        hint = "np.random.default_rng(seed)"
+        yield same(calls, calls[[0, 0, 0]], f"the vectors drawn from seed {seed}, three times", hint)
+        for case, wrong, hint in (
+            ("the sign is wrong", -J.T, "compare the two products as they are, without abs"),
+            ("all is 0.1 % too large", 1.001 * J.T, "allow for rounding only, 1e-9 or so of the products"),
+            ("one input receives nothing", lost, "x_dot and y_bar must have all their entries random, not zero"),
+            ("two outputs are exchanged", exchanged, "draw y_bar at random: for a vector of ones nothing differs"),
+            ("all is zero", 0.0 * J.T, "two products that differ do not agree, even if one of them is 0"),
+        ):
+            got = answer(wrong, seed)
             yield judge(not got, f"a pullback where {case}, seed {seed}", False, got, hint)
-    yield judge(not close(drawn[0], drawn[2]), what, "others for another seed", "the same", "use the seed")
-
-
-def directions_drawn(agree: Callable[..., Any], seed: int) -> Floats:
-    """Return x_dot and y_bar that a test draws, noted on the way through a Jacobian that is the identity."""
-    noted: list[Floats] = []
-
-    def note(v: Floats) -> Floats:
-        noted.append(np.array(v, dtype=float))
-        return v
-
-    agree(note, note, 4, 4, seed)
-    return np.concatenate([[], *noted])
-
-
-def softmax(X: Floats) -> Floats:
-    """Return exp(X) over its sum, column by column."""
-    powers = np.exp(X - X.max(axis=0))
-    return np.asarray(powers / powers.sum(axis=0))
+    other = not np.array_equal(np.concatenate(drawn[0]), np.concatenate(drawn[1]))
+    yield judge(other, "the vectors drawn", "others for another seed", "the same", "use the seed")
 
 
 @check
@@ -98,13 +61,13 @@ def check_softmax_vjp(softmax_vjp: Callable[[Floats, Floats], Any]) -> Iterator[
         (4, 3, "an inner product for each column: sum over axis 0, with keepdims=True"),
         (3, 3, "in a square matrix a wrong axis raises nothing: sum over axis 0, with keepdims=True"),
     ):
-        Y, Y_bar = softmax(rng.normal(size=(n, k))), rng.normal(size=(n, k))
+        powers, Y_bar = np.exp(rng.normal(size=(n, k))), rng.normal(size=(n, k))
+        Y = powers / powers.sum(axis=0)
         columns = [(np.diag(y) - np.outer(y, y)) @ y_bar for y, y_bar in zip(Y.T, Y_bar.T)]
-        kept = Y.copy(), Y_bar.copy()
-        got = softmax_vjp(Y, Y_bar)
-        yield compare(got, np.stack(columns, axis=1), f"{n} numbers in each of {k} columns", hint)
-        unchanged = close(Y, kept[0]) and close(Y_bar, kept[1])
-        yield judge(unchanged, "y and y_bar", "unchanged", "changed in place", "the trace still needs them")
+        given = Y.copy(), Y_bar.copy()
+        yield same(softmax_vjp(*given), np.stack(columns, axis=1), f"{n} numbers in each of {k} columns", hint)
+        kept = np.array_equal(given[0], Y) and np.array_equal(given[1], Y_bar)
+        yield judge(kept, "y and y_bar", "unchanged", "changed in place", "the trace still needs them")
 
 
 @check
@@ -112,38 +75,26 @@ def check_matmul_vjp(matmul_vjp: Callable[[Floats, Floats, Floats], Any]) -> Ite
     """Check ``matmul_vjp(A, X, G) -> (A_bar, X_bar)`` against the engine."""
     rng = np.random.default_rng(4)
     for m, n, k in ((3, 4, 2), (1, 5, 3), (3, 3, 3)):
-        A, X, G = drawn(rng, (m, n), (n, k), (m, k))
-        answer = matmul_vjp(A, X, G)
+        A, X, G = (rng.normal(size=shape) for shape in ((m, n), (n, k), (m, k)))
+        answer, sizes = matmul_vjp(A, X, G), f"A ({m}, {n}), X ({n}, {k})"
         pair = isinstance(answer, (tuple, list)) and len(answer) == 2
         yield judge(pair, "the answer", "two adjoints, (A_bar, X_bar)", type(answer).__name__, "return both")
         A_bar, X_bar = vjp(lambda A, X: A @ X, A, X)[1](G)
-        sizes = f"A ({m}, {n}), X ({n}, {k})"
-        yield compare(answer[1], X_bar, f"the adjoint of X, {sizes}", "it has the shape of X: A'G, as derived above")
-        yield compare(
-            answer[0],
-            A_bar,
-            f"the adjoint of A, {sizes}",
-            "tr((AX)'G) = tr(X'A'G) = tr(A'GX'): now line 4 applies to A",
-        )
-
-
-def drawn(rng: Generator, *shapes: tuple[int, int]) -> list[Floats]:
-    """Draw a matrix of each shape."""
-    return [rng.normal(size=shape) for shape in shapes]
+        yield same(answer[1], X_bar, f"the adjoint of X, {sizes}", "it has the shape of X: A'G, as derived above")
+        hint = "tr((AX)'G) = tr(X'A'G) = tr(A'GX'): now line 4 applies to A"
+        yield same(answer[0], A_bar, f"the adjoint of A, {sizes}", hint)
 
 
 @check
 def check_unbroadcast(unbroadcast: Callable[[Floats, tuple[int, int]], Any]) -> Iterator[str | None]:
     """Check ``unbroadcast(G, shape)`` for every way in which a matrix can be broadcast."""
-    (G,) = drawn(np.random.default_rng(5), (3, 3))
+    G = np.random.default_rng(5).normal(size=(3, 3))
     for shape, expected, hint in (
         ((3, 1), [[g] for g in G @ np.ones(3)], "a column was repeated: add the columns of G up, with keepdims=True"),
         ((1, 3), [np.ones(3) @ G], "a row was repeated: add up the rows of G"),
         ((1, 1), [[G.sum()]], "a single number was repeated along both axes"),
         ((3, 3), G, "nothing was repeated, so there is nothing to add"),
     ):
-        yield compare(unbroadcast(G.copy(), shape), np.asarray(expected), f"an operand of shape {shape}", hint)
-    tall = G[:, :1]
-    yield compare(
-        unbroadcast(tall.copy(), (3, 1)), tall, "G itself of shape (3, 1)", "a sum over an axis of length 1 is harmless"
-    )
+        yield same(unbroadcast(G.copy(), shape), expected, f"an operand of shape {shape}", hint)
+    tall, hint = G[:, :1], "a sum over an axis of length 1 is harmless"
+    yield same(unbroadcast(tall.copy(), (3, 1)), tall, "G itself of shape (3, 1)", hint)

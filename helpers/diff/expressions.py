@@ -6,23 +6,29 @@
 (x * 2 + 1, 2.0)
 
 An expression used twice is one node with two arrows to it, so the graph is directed and acyclic, and no tree. All
-functions here are loops over `topological_order`: each node once, and no recursion, however deep it goes.
+functions here are loops over `topological_order`: each node once, and no recursion, however deep it goes. What is
+written and read again by `helpers.diff.formula` is the same graph, operation by operation, since another order rounds
+differently: a * (b / a) keeps its brackets.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
 
-from helpers.diff import printing
 from helpers.diff.names import by_name, checked_name
-from helpers.diff.operations import Operand, Rule, apply, is_number
+from helpers.diff.operations import ATOM, POWER, PRODUCT, SIGN, Operand, Rule, apply, is_number
 from helpers.diff.rules import Operators, power_by
 
 MAX_WRITTEN = 2_000  # operations of an expression that is still written out
+GREEK = {
+    "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu", "nu", "xi",
+    "pi", "rho", "sigma", "tau", "phi", "chi", "psi", "omega",
+}  # fmt: skip
 
 
 class Expression(Operators):
@@ -51,11 +57,10 @@ class Expression(Operators):
 
         A power with a number as exponent is the one that takes every base, however it came about, as it is when read.
         """
-        if rule.name == "power" and not isinstance(operands[1], Symbol):
-            exponent = as_expression(operands[1])
-            if isinstance(exponent, Constant):
-                return Expression(power_by(exponent.value), (as_expression(operands[0]),))
-        return Expression(rule, tuple(as_expression(operand) for operand in operands))
+        parents = tuple([as_expression(operand) for operand in operands])
+        if rule.name == "power" and isinstance(parents[1], Constant):
+            return Expression(power_by(parents[1].value), parents[:1])
+        return Expression(rule, parents)
 
     def evaluate(self, values: Mapping[str, Any]) -> Any:
         """Return the value of the expression, in one pass over the graph.
@@ -65,17 +70,15 @@ class Expression(Operators):
         values : mapping from str to number, ndarray or Operand
             A value for each symbol, by name; names that the expression does not have are left alone. Values can be of
             any number type: with expressions this is substitution, with duals it differentiates.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If a symbol has no value, or one that is no number; DomainError as the operations raise it.
         """
         results: dict[int, Any] = {}
         values = by_name(values)
         for node in topological_order(self):
             if isinstance(node, Symbol):
-                results[id(node)] = _value_of(node, values)
+                if node.name not in values:
+                    given = ", ".join(values) or "nothing"
+                    raise ValueError(f"values must have a number for {node.name!r}, got {given}")
+                results[id(node)] = checked_value(node.name, values[node.name])
             elif isinstance(node, Constant):
                 results[id(node)] = node.value
             elif node.operation:
@@ -83,42 +86,33 @@ class Expression(Operators):
         return results[id(self)]
 
     def __repr__(self) -> str:
-        return self._written(latex=False)
+        return self.written(latex=False)
 
     def _repr_latex_(self) -> str:
-        return rf"$\displaystyle {self._written(latex=True)}$"
+        return rf"$\displaystyle {self.written(latex=True)}$"
 
-    def _written(self, latex: bool) -> str:
+    def written(self, latex: bool) -> str:
+        """Write the expression as Python reads it, or in LaTeX; where its tree is large, say how large it is."""
         graph = operations(self)
         # of a large graph the tree is not even counted: the count can have as many digits as the graph has nodes
         if graph > MAX_WRITTEN or operations(self, shared=False) > MAX_WRITTEN:
             words = f"{graph} operations as a graph, too long to be written out"
             return rf"\text{{{words}}}" if latex else f"<{words}>"
-        return printing.written(topological_order(self), latex)
+        texts: dict[int, tuple[str, int]] = {}  # of each node, by its id: how it is written, and how tightly it binds
+        for node in topological_order(self):
+            texts[id(node)] = _written(node, [texts[id(parent)] for parent in node.parents], latex)
+        return texts[id(self)][0]
 
-    # Control flow asks for a truth that an expression does not have.
+    def _no_truth(self, other: object = None) -> NoReturn:
+        """Refuse what control flow asks for: a truth."""
+        raise TypeError(
+            f"{self!r}, or a comparison with it, is neither true nor false while its symbols have no values: an "
+            "expression is written down once, for all values, and `if`, `while` and `max` choose anew for each. Write "
+            "it with maximum, minimum, abs, relu or step, or differentiate the program itself, with Scalar or Dual"
+        )
 
-    def __bool__(self) -> bool:
-        _no_truth(f"{self!r} != 0")
-
-    def __eq__(self, other: object) -> Any:
-        return Comparison(self, "==", other)
-
-    def __ne__(self, other: object) -> Any:
-        return Comparison(self, "!=", other)
-
-    def __lt__(self, other: object) -> Any:
-        return Comparison(self, "<", other)
-
-    def __le__(self, other: object) -> Any:
-        return Comparison(self, "<=", other)
-
-    def __gt__(self, other: object) -> Any:
-        return Comparison(self, ">", other)
-
-    def __ge__(self, other: object) -> Any:
-        return Comparison(self, ">=", other)
-
+    __bool__ = __lt__ = __le__ = __gt__ = __ge__ = _no_truth
+    __eq__ = __ne__ = _no_truth
     __hash__ = object.__hash__
 
     def __float__(self) -> float:
@@ -143,10 +137,6 @@ class Symbol(Expression):
         super().__init__(None, ())
         self.name = checked_name(name)
 
-    def written(self, latex: bool) -> tuple[str, int]:
-        """Return how it is written, and how tightly that binds."""
-        return printing.name(self.name, latex)
-
 
 class Constant(Expression):
     """A number in an expression.
@@ -167,34 +157,17 @@ class Constant(Expression):
         if not math.isfinite(self.value):
             raise ValueError(f"a constant of an expression must be finite, got {value!r}")
 
-    def written(self, latex: bool) -> tuple[str, int]:
-        """Return how it is written, and how tightly that binds."""
-        return printing.number(self.value, latex)
-
-
-class Comparison:
-    """What comparing an expression gives: a question that has no answer yet."""
-
-    def __init__(self, left: Expression, sign: str, right: object) -> None:
-        self.left, self.sign, self.right = left, sign, right
-
-    def __repr__(self) -> str:
-        return f"{self.left!r} {self.sign} {self.right!r}"
-
-    def __bool__(self) -> bool:
-        _no_truth(repr(self))
-
 
 def as_expression(value: Any) -> Expression:
     """Return an expression as it is, and a real number as a `Constant`."""
     return value if isinstance(value, Expression) else Constant(value)
 
 
-def topological_order(*expressions: Expression) -> list[Expression]:
-    """Return all nodes that the expressions need, each once, parents before what is made of them."""
-    order: list[Expression] = []
+def topological_order(*nodes: Any) -> list[Any]:
+    """Return all nodes that the given ones need, each once, its ``parents`` before it."""
+    order: list[Any] = []
     seen: set[int] = set()
-    todo = [(expression, False) for expression in reversed(expressions)]
+    todo = [(node, False) for node in reversed(nodes)]
     while todo:
         node, parents_are_done = todo.pop()
         if parents_are_done:
@@ -241,15 +214,57 @@ def checked_value(name: str, value: Any) -> Any:
     return float(value) if isinstance(value, int) else value
 
 
-def _value_of(symbol: Symbol, values: Mapping[str, Any]) -> Any:
-    if symbol.name not in values:
-        raise ValueError(f"values must have a number for {symbol.name!r}, got {', '.join(values) or 'nothing'}")
-    return checked_value(symbol.name, values[symbol.name])
+# How a node is written: a text, and how tightly it binds.
 
 
-def _no_truth(question: str) -> NoReturn:
-    raise TypeError(
-        f"{question} is neither true nor false while its symbols have no values: an expression is written down once, "
-        "for all values, and `if`, `while` and `max` choose anew for each. Write it with maximum, minimum, abs, relu "
-        "or step, or differentiate the program itself, with Scalar or Dual"
-    )
+def _written(node: Expression, operands: Sequence[tuple[str, int]], latex: bool) -> tuple[str, int]:
+    if isinstance(node, Symbol):
+        return latex_name(node.name) if latex else node.name, ATOM
+    if isinstance(node, Constant):
+        return _number(node.value, latex)
+    rule, texts = node.operation, []
+    assert rule
+    for i, ((text, binds), parent) in enumerate(zip(operands, node.parents)):
+        if latex and rule.name == "mul" and parent.operation is not None and parent.operation.name == "div":
+            binds = ATOM  # the bar of a fraction holds it together
+        brackets = _needs_brackets(rule, i, text, binds, latex)
+        texts.append((r"\left({0}\right)" if latex else "({0})").format(text) if brackets else text)
+    if rule.exponent is not None:
+        exponent, _ = _number(float(rule.exponent), latex)
+        return (f"{texts[0]}^{{{exponent}}}" if latex else f"{texts[0]} ** {exponent}"), POWER
+    if latex and rule.name == "mul" and texts[1][0].isdigit():  # two numbers side by side would read as one
+        return rf"{texts[0]} \cdot {texts[1]}", PRODUCT
+    return (rule.latex if latex else rule.text).format(*texts), rule.precedence
+
+
+def _needs_brackets(rule: Rule, position: int, text: str, binds: int, latex: bool) -> bool:
+    if rule.precedence == ATOM or (latex and rule.name == "div"):
+        return False  # the brackets of a function, or the bar of a fraction, hold it together
+    if rule.precedence == POWER:
+        return binds <= POWER if position == 0 else binds < SIGN and not latex
+    if rule.precedence == SIGN:
+        return binds <= SIGN
+    if position == 0:
+        return binds < rule.precedence
+    return binds <= rule.precedence or text.startswith("-")  # x * -y would read as a difference
+
+
+def _number(value: float, latex: bool) -> tuple[str, int]:
+    """Write a number; whole ones without a decimal point."""
+    negative = math.copysign(1, value) < 0
+    text = str(int(value)) if value.is_integer() and abs(value) < 1e15 and (value or not negative) else repr(value)
+    binds = SIGN if negative else ATOM
+    if latex and "e" in text:
+        mantissa, exponent = text.split("e")
+        return rf"{mantissa} \cdot 10^{{{int(exponent)}}}", min(binds, PRODUCT)
+    return text, binds
+
+
+def latex_name(text: str) -> str:
+    r"""Write a name in LaTeX: x1 as x_{1} and theta as \theta."""
+    letters, digits = re.fullmatch(r"(.*?)_?(\d*)", text).groups()  # type: ignore[union-attr]
+    if letters in GREEK:
+        letters = rf"\{letters}"
+    elif len(letters) > 1:
+        letters = rf"\mathrm{{{letters}}}".replace("_", r"\_")
+    return f"{letters}_{{{digits}}}" if digits else letters

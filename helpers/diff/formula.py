@@ -14,82 +14,130 @@ allowed, so nobody had to think of all that might be harmful.
 
 from __future__ import annotations
 
+import ast
+import keyword
 import math
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+import operator
+import re
+import sys
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from helpers.diff.expressions import checked_value
-from helpers.diff.formula_reader import (
-    MAX_NESTING,
-    SINGLE_EQUALS,
-    Call,
-    Choice,
-    FormulaError,
-    Program,
-    Reader,
-    functions,
-)
 from helpers.diff.names import checked_name
+from helpers.diff.operations import ATOM
+from helpers.diff.rules import RULES, apply, power_by
 
-__all__ = ["Formula", "FormulaError", "parse", "read_values"]
+MAX_LENGTH, MAX_NESTING = 20_000, 50  # characters; operands in operands
+CONSTANTS = {"pi": math.pi, "π": math.pi, "e": math.e}
+OPERATORS: dict[type[ast.operator], str] = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div"}
+COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
+    ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge,
+    ast.Eq: operator.eq, ast.NotEq: operator.ne,
+}  # fmt: skip
+REFUSED: dict[type[ast.expr], str] = {
+    ast.Attribute: "an attribute, a dot behind a name,",
+    ast.BinOp: "this operator",
+    ast.BoolOp: "`and` or `or`",
+    ast.GeneratorExp: "a comprehension",
+    ast.Starred: "a star before a name",
+    ast.Tuple: "a comma outside a function's brackets (decimals take a point)",
+    ast.UnaryOp: "`not`",
+}
+HINTS = {
+    **dict.fromkeys("^²³", "; for a power write **"),
+    **dict.fromkeys("×·⋅", "; for a product write *"),
+    **dict.fromkeys("÷", "; for a quotient write /"),
+    **dict.fromkeys("−–", "; for a minus write -"),
+    **dict.fromkeys("[]{}", "; write round brackets"),
+    "|": "; for an absolute value write abs(...)",
+    "√": "; for a root write sqrt(...)",
+    "<super>": "; for a power write **",
+    "<sub>": "; for an index write it on the line, as in x1",
+}
+OTHER_NAMES = {"max": "maximum", "min": "minimum", "ln": "log", "sgn": "sign", "sqr": "sqrt", "fabs": "abs"}
+WORDS = r"(?:if|else|and|or|not|in|is|for)\b"  # of Python, which may stand behind a number
+# A number with a name or a bracket behind it: 2x, 2 x, 2(x + 1); but not 1e5, 1_000 or `2 if ...`.
+NUMBER = r"(?<![\w.])((?:\d[\d_]*+(?:\.[\d_]*+)?+|\.\d[\d_]*+)(?:[eE][+-]?\d[\d_]*+)?+)"
+IMPLICIT_PRODUCT = re.compile(NUMBER + rf"(?!\s*{WORDS})\s*(?=[^\W\d]|\()")
+NO_SPACE = re.compile(NUMBER + f"({WORDS})")
+SINGLE_EQUALS = re.compile("(?<![<>=!])=(?!=)")
+PYTHONS_WORD = re.compile(rf"\b(?!{WORDS})(?:{'|'.join(keyword.kwlist)})\b")
+LONG_NUMBER = re.compile(r"(?:\d_?){300}")
 
 
-class Formula:
-    """A function of numbers of any type, made by `parse`.
+class FormulaError(ValueError):
+    """A text that is no formula; the message shows where, ``position`` says it."""
 
-    Attributes
-    ----------
-    text : str
-        The formula as it was written.
-    names : tuple of str
-        The variables, in the order in which a call takes them, as Python spells them.
-    constants : tuple of str
-        Which of pi, π and e stand for the constant.
+    def __init__(self, what: str, text: str, position: int) -> None:
+        start = max(0, position - 30)
+        excerpt = text[start : position + 40]
+        super().__init__(f"{what}\n    {excerpt}\n    {' ' * (position - start)}^")
+        self.position = position
+
+
+class Operation(NamedTuple):
+    """A function and its operands."""
+
+    function: Callable[..., Any]
+    operands: tuple[Part, ...]
+
+
+class Choice(NamedTuple):
+    """One of two parts, as a comparison of two others says."""
+
+    compare: Callable[[Any, Any], Any]
+    left: Part
+    right: Part
+    chosen: Part
+    otherwise: Part
+
+
+Part = float | str | Operation | Choice  # a str is the name of a variable
+
+
+def evaluate(part: Part, values: Mapping[str, Any]) -> Any:
+    """Return the value of a part. Down the first operands goes a loop: a sum of 2,000 terms is nested so deep."""
+    outer = []
+    while isinstance(part, Operation):
+        outer.append(part)
+        part = part.operands[0]
+    if isinstance(part, Choice):
+        holds = part.compare(evaluate(part.left, values), evaluate(part.right, values))
+        if np.ndim(holds):
+            raise ValueError("a comparison takes numbers, got an array; call the formula once for each point")
+        result = evaluate(part.chosen if holds else part.otherwise, values)
+    else:
+        result = values[part] if isinstance(part, str) else part
+    for function, operands in reversed(outer):
+        result = function(result, *[evaluate(operand, values) for operand in operands[1:]])
+    return result
+
+
+class Formula(NamedTuple):
+    """A function of numbers of any type, made by `parse` from a ``text``.
+
+    A call takes the variables in the order of ``names``; ``constants`` are those of pi, π and e that are meant.
     """
 
-    __slots__ = ("_program", "constants", "names", "text")
-
-    def __init__(self, text: str, names: tuple[str, ...], program: Program, constants: tuple[str, ...] = ()) -> None:
-        self.text, self.names, self._program, self.constants = text, names, program, constants
+    text: str
+    names: tuple[str, ...]
+    constants: tuple[str, ...]
+    part: Part
 
     def __call__(self, *values: Any) -> Any:
-        """Return the value of the formula; whole numbers are taken as floats.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If there are too many or too few values, or one is no number; DomainError as the operations raise it.
-        """
+        """Return the value of the formula; whole numbers are taken as floats."""
         if len(values) != len(self.names):
             expected = f"{len(self.names)} values ({', '.join(self.names)})" if self.names else "no values"
             raise TypeError(f"the formula {self.text!r} takes {expected}, got {len(values)}")
-        return run(self._program, {name: checked_value(name, value) for name, value in zip(self.names, values)})
+        return evaluate(self.part, {name: checked_value(name, value) for name, value in zip(self.names, values)})
 
     def __repr__(self) -> str:
         return f"parse({self.text!r}, names={self.names})"
-
-
-def run(program: Program, values: Mapping[str, Any]) -> Any:
-    """Run a program in reverse Polish notation: operands come first, operations take them from a stack."""
-    stack: list[Any] = []
-    for instruction in program:
-        match instruction:
-            case float():
-                stack.append(instruction)
-            case str():
-                stack.append(values[instruction])
-            case Call(function, operands):
-                split = len(stack) - operands
-                stack[split:] = [function(*stack[split:])]
-            case Choice(compare, left, right, chosen, otherwise):
-                holds = compare(run(left, values), run(right, values))
-                if np.ndim(holds):
-                    raise ValueError("a comparison takes numbers, got an array; call the formula a point at a time")
-                stack.append(run(chosen if holds else otherwise, values))
-    (result,) = stack
-    return result
 
 
 def parse(text: str, names: Iterable[str] | None = None) -> Formula:
@@ -98,7 +146,7 @@ def parse(text: str, names: Iterable[str] | None = None) -> Formula:
     Parameters
     ----------
     text : str
-        At most 20,000 characters and some 2,000 terms, with brackets at most 50 deep.
+        At most 20,000 characters and some 2,000 terms, nested at most 50 deep.
     names : iterable of str, optional
         The variables, in the order in which the function is to take them; others are refused. By default all names
         that are neither functions nor pi or e, in the order in which they first stand in the text.
@@ -123,7 +171,7 @@ def parse(text: str, names: Iterable[str] | None = None) -> Formula:
     --------
     >>> parse("x^2")
     Traceback (most recent call last):
-    helpers.diff.formula_reader.FormulaError: '^' has no place in a formula; for a power write **
+    helpers.diff.formula.FormulaError: '^' has no place in a formula; for a power write **
         x^2
          ^
     """
@@ -131,10 +179,9 @@ def parse(text: str, names: Iterable[str] | None = None) -> Formula:
         raise TypeError(f"text must be a formula as a str, got {text!r}")
     reader = Reader(text, None if names is None else checked_names(names))
     reader.check_characters()
-    program = reader.program(reader.tree(), MAX_NESTING)
-    return Formula(
-        text, tuple(reader.found) if reader.names is None else reader.names, program, tuple(reader.constants)
-    )
+    part = reader.read(reader.tree(), MAX_NESTING)
+    own = tuple(reader.found) if reader.names is None else reader.names
+    return Formula(text, own, tuple(reader.constants), part)
 
 
 def checked_names(names: Iterable[str], what: str = "names") -> tuple[str, ...]:
@@ -148,19 +195,159 @@ def checked_names(names: Iterable[str], what: str = "names") -> tuple[str, ...]:
     return chosen
 
 
-def read_values(text: str) -> dict[str, float]:
-    """Read the text "x1 = 2, x2 = pi/3": names, and formulas without a variable; a new line parts like a comma.
+def functions() -> dict[str, int]:
+    """Return the functions that a formula may use, each with its number of operands: rows that no operator writes."""
+    return {name: len(rule.derivatives) for name, rule in RULES.items() if rule.precedence == ATOM}
 
-    Raises
-    ------
-    ValueError
-        If a part is not ``name = number``, or a name stands twice.
-    """
+
+class Reader:
+    """Reads one text: its variables, its constants, its parts."""
+
+    def __init__(self, text: str, names: tuple[str, ...] | None) -> None:
+        self.text, self.names = re.sub(r"\s", " ", text.strip()), names
+        self.found: dict[str, None] = {}  # in order
+        self.constants: dict[str, None] = {}
+        self.functions = functions()
+
+    def error(self, what: str, place: ast.expr | int) -> FormulaError:
+        """Return the error for a place in the text: an index, or a node of the tree."""
+        if isinstance(place, ast.expr):  # the parser counts bytes
+            place = len(self.text.encode()[: place.col_offset].decode())
+        return FormulaError(what, self.text, place)
+
+    def check_characters(self) -> None:
+        """Refuse what is easier seen in the text than in its tree, and whatever might be too much for the parser."""
+        if not self.text:
+            raise self.error("the formula is empty", 0)
+        if len(self.text) > MAX_LENGTH:
+            raise self.error(f"the formula has {len(self.text)} characters, at most {MAX_LENGTH} can be read", 0)
+        for i, character in enumerate(self.text):
+            kind = unicodedata.decomposition(character).split(" ")[0]  # "<super>" of ² and ⁿ
+            hint = HINTS.get(character) or HINTS.get(kind, "")
+            letter = f"x{character}".isidentifier() and not hint  # a bar above a letter is a part of a name
+            if not (letter or character in "0123456789.+-*/(),<>=! "):
+                raise self.error(f"{character!r} has no place in a formula{hint}", i)
+        if product := IMPLICIT_PRODUCT.search(self.text):
+            raise self.error(f"for a product write * after {product[1]}", product.end())
+        if joined := NO_SPACE.search(self.text):
+            raise self.error(f"write a space between {joined[1]} and {joined[2]}", joined.start(2))
+        if number := LONG_NUMBER.search(self.text):
+            raise self.error("a number of more than 300 digits cannot be read", number.start())
+
+    def tree(self) -> ast.expr:
+        """Let Python's parser read the text; it builds a tree and runs nothing."""
+        try:
+            return ast.parse(self.text, mode="eval").body
+        except SyntaxError as error:
+            if (equals := SINGLE_EQUALS.search(self.text)) and "never closed" not in error.msg:
+                raise self.error("no formula: a comparison is written ==", equals.start()) from None
+            if word := PYTHONS_WORD.search(self.text):
+                raise self.error(f"{word[0]!r} is a word of Python's own; choose another name", word.start()) from None
+            raise self.error(f"no formula: {error.msg}", (error.offset or len(self.text) + 1) - 1) from None
+        except (MemoryError, RecursionError):
+            raise self.error("the formula is nested too deep, or has too many terms", 0) from None
+
+    def read(self, tree: ast.expr, nesting: int) -> Part:
+        """Check a tree and return it as a part, its numbers worked out; down the first operands goes a loop."""
+        if nesting < 0:
+            raise self.error(f"the formula is nested more than {MAX_NESTING} deep", tree)
+        outer = []
+        while found := self.operation(tree):
+            outer.append((tree, *found))
+            tree = found[1][0]
+        part = self.leaf(tree, nesting)
+        for place, function, operands in reversed(outer):
+            parts = [part, *[self.read(operand, nesting - 1) for operand in operands[1:]]]
+            part = Operation(function, tuple(parts))
+            if all(isinstance(each, float) for each in parts):  # 10**10**10 and log(-1) are found now, not when it runs
+                try:
+                    part = self.number(evaluate(part, {}), place)
+                except (ValueError, ArithmeticError) as error:
+                    raise error if isinstance(error, FormulaError) else self.error(str(error), place) from error
+        return part
+
+    def operation(self, tree: ast.expr) -> tuple[Callable[..., Any], list[ast.expr]] | None:
+        """Return function and operands where the tree is an operation that is allowed."""
+        match tree:
+            case ast.UnaryOp(op=ast.UAdd(), operand=x):
+                return operator.pos, [x]
+            case ast.UnaryOp(op=ast.USub(), operand=x):
+                return partial(apply, RULES["neg"]), [x]
+            case ast.BinOp(left=a, op=ast.Pow(), right=b):
+                return _power, [a, b]
+            case ast.BinOp(left=a, op=op, right=b) if type(op) in OPERATORS:
+                return partial(apply, RULES[OPERATORS[type(op)]]), [a, b]
+            case ast.Call(func=ast.Name(id=name)):
+                if name not in self.functions:
+                    known = ", ".join(self.functions)
+                    hint = f"write {OTHER_NAMES[name]}" if name in OTHER_NAMES else "for a product write *"
+                    raise self.error(f"unknown function {name!r}; {hint}; the functions are {known}", tree)
+                if tree.keywords or len(tree.args) != self.functions[name]:
+                    count = len(tree.args) + len(tree.keywords)
+                    raise self.error(f"{name} takes {self.functions[name]} operands without names, got {count}", tree)
+                return partial(apply, RULES[name]), tree.args
+        return None
+
+    def leaf(self, tree: ast.expr, nesting: int) -> Part:
+        """Return a number, a variable or a choice, or refuse what is none of them."""
+        match tree:
+            case ast.Constant(value=bool() | complex() | None):
+                raise self.error(f"{tree.value!r} is no real number", tree)
+            case ast.Constant(value=int() | float() as value):
+                return self.number(value, tree)
+            case ast.Name(id=name):
+                return self.variable(name, tree)
+            case ast.IfExp(test=ast.Compare(left=a, ops=[op], comparators=[b])) if type(op) in COMPARISONS:
+                chosen, left, right, otherwise = (  # as they stand in the text
+                    self.read(each, nesting - 1) for each in (tree.body, a, b, tree.orelse)
+                )
+                return Choice(COMPARISONS[type(op)], left, right, chosen, otherwise)
+            case ast.IfExp():
+                what = "after `if` goes one comparison, such as a > 0; for two, write a choice in brackets in another"
+                raise self.error(what, tree.test)
+            case ast.Compare():
+                raise self.error("a comparison is no number; write 1 if a > 0 else 0", tree)
+            case ast.Call():
+                raise self.error("only a function can be called; for a product write *", tree)
+        raise self.error(f"{REFUSED.get(type(tree), type(tree).__name__)} has no place in a formula", tree)
+
+    def number(self, number: Any, tree: ast.expr) -> float:
+        """Return a number as a float, or refuse one that is too large."""
+        if abs(number) > sys.float_info.max:
+            raise self.error("the number is larger than the largest float, 1.8e308", tree)
+        return float(number)
+
+    def variable(self, name: str, tree: ast.expr) -> str | float:
+        """Return a variable, or the value of pi or e."""
+        if name in (self.names or ()):
+            return name
+        if name in CONSTANTS:
+            self.constants[name] = None
+            return CONSTANTS[name]
+        if name in self.functions:
+            raise self.error(f"{name!r} is a function; write {name}(...)", tree)
+        if self.names is not None:
+            raise self.error(f"unknown name {name!r}; the variables are {', '.join(self.names) or 'none'}", tree)
+        self.found[name] = None
+        return name
+
+
+def _power(base: Any, exponent: Any) -> Any:
+    """Apply the row for a constant exponent where it is a plain number: that one takes any base."""
+    if isinstance(exponent, float):
+        return apply(power_by(exponent), base)
+    return apply(RULES["power"], base, exponent)
+
+
+def read_values(text: str) -> dict[str, float]:
+    """Read the text "x1 = 2, x2 = pi/3": names, and formulas without a variable; a new line parts like a comma."""
     values: dict[str, float] = {}
-    for part in _parts(text):
+    depth, marked = 0, ""
+    for character in text:  # a mark for each comma that is in no brackets
+        depth += (character == "(") - (character == ")")
+        marked += "\0" if depth <= 0 and character in ",;\n" else character
+    for part in filter(str.strip, marked.split("\0")):
         name, equals, number = (piece.strip() for piece in part.partition("="))
-        if not (name or equals):
-            continue  # nothing between two commas
         if not equals or SINGLE_EQUALS.search(number):
             decimals = "; write decimals with a point" if name.isdecimal() else ""
             raise ValueError(
@@ -176,14 +363,3 @@ def read_values(text: str) -> dict[str, float]:
         if not math.isfinite(values[name]):
             raise ValueError(f"at: the value of {name} must be finite, got {number}")
     return values
-
-
-def _parts(text: str) -> Iterator[str]:
-    """Yield what stands between commas, semicolons and new lines that are in no brackets."""
-    start = depth = 0
-    for i, character in enumerate(text):
-        depth += (character == "(") - (character == ")")
-        if depth <= 0 and character in ",;\n":
-            yield text[start:i]
-            start = i + 1
-    yield text[start:]

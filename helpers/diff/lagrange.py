@@ -1,7 +1,7 @@
 """Back-propagation as the method of Lagrange multipliers, for programs with and without cycles.
 
-A program is a set of equations, one a variable. To differentiate its output, take the equations as constraints and
-give each a multiplier:
+A program is a set of equations, one for each variable. To differentiate its output, take the equations as constraints
+and give each a multiplier:
 
     L(z, λ) = z_output + Σ_i λ_i (f_i(parents of i) - z_i)
 
@@ -25,28 +25,46 @@ back-propagation" (1988).
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Mapping
-from typing import Literal, NamedTuple
+import math
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from helpers.diff.cycles import Matrix, Vector, solve
-from helpers.diff.equations import Equation, Equations, Value, apart, assembled, together, value_of
-from helpers.diff.expressions import Expression, Symbol, as_expression, topological_order
-from helpers.diff.printing import name as written_name
-from helpers.diff.printing import written
-from helpers.diff.rules import is_number
+from helpers.diff.cycles import (
+    Equation,
+    Matrix,
+    Value,
+    Values,
+    apart,
+    assembled,
+    dependency_groups,
+    solve,
+    solve_together,
+    solve_upper,
+    together,
+    value_of,
+)
+from helpers.diff.expressions import latex_name
+from helpers.diff.names import by_name, checked_name
 
 Way = Literal["back-substitution", "triangular solve", "linear solve"]
 WAYS = ("back-substitution", "triangular solve", "linear solve")
 
 
+class Solution(dict[str, Value]):
+    """The value of every variable by name; of cycles also how many ``iterations`` it took, and the ``residual``."""
+
+    iterations: int = 0
+    residual: float = 0.0
+
+
 class Multipliers(dict[str, Value]):
     """The multiplier of every variable by name: the derivative of ``output``, weighted by ``seed``, in it."""
 
-    def __init__(self, values: Mapping[str, Value], output: str, seed: Value) -> None:
+    def __init__(self, values: Values, output: str, seed: Value) -> None:
         super().__init__(values)
         self.output, self.seed = output, seed
 
@@ -79,8 +97,6 @@ class Blocks(NamedTuple):
     ----------
     names, inputs : list of str
         The computed variables and the inputs.
-    edges, input_edges : list of int
-        Where the rows or columns of each begin, and where the last ends.
     J : ndarray, shape (n, n)
         Derivatives of the equations in the computed variables; without cycles strictly lower triangular.
     B : ndarray, shape (n, elements of the inputs)
@@ -89,14 +105,12 @@ class Blocks(NamedTuple):
 
     names: list[str]
     inputs: list[str]
-    edges: list[int]
-    input_edges: list[int]
     J: Matrix
     B: Matrix
 
 
-class Program(Equations):
-    """Equations between named variables, whose output can be differentiated by multipliers.
+class Program:
+    """Equations between named variables, in any order, cycles allowed; the output is differentiated by multipliers.
 
     ``let`` defines a variable, ``solve`` computes all of them, ``multipliers`` differentiates.
 
@@ -104,12 +118,149 @@ class Program(Equations):
     ----------
     inputs : sequence of str
         The variables that have no equation.
+
+    Attributes
+    ----------
+    equations : dict of str to Equation
+        In the order of the calls of ``let``.
+    solution : Solution or None
+        What ``solve`` found last.
     """
+
+    def __init__(self, inputs: Sequence[str]) -> None:
+        if isinstance(inputs, str):
+            raise TypeError(f"inputs must be a list of names, such as ['x'], got {inputs!r}")
+        self.inputs = [checked_name(name, "inputs: each") for name in inputs]
+        if len(set(self.inputs)) < len(self.inputs):
+            raise ValueError(f"inputs must be different names, got {self.inputs}")
+        self.equations: dict[str, Equation] = {}
+        self.solution: Solution | None = None
+
+    def __repr__(self) -> str:
+        return f"Program({', '.join(self.inputs)}; {', '.join(self.equations)})"
+
+    def let(self, name: str, f: Callable[..., Any], *parents: str) -> Self:
+        """Define a variable: ``name = f(*parents)``.
+
+        Parameters
+        ----------
+        name : str
+            A new name, as Python has them.
+        f : callable
+            Of the parents' values to a number or an array, written with the operators and generic functions of
+            ``helpers.diff``, so that its derivatives follow.
+        *parents : str
+            Names of inputs or of variables; they may be defined later.
+
+        Returns
+        -------
+        Program
+            This one, so that definitions can be chained.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If f is no function, a name is none or is taken.
+        """
+        name = checked_name(name)
+        if name in self.equations or name in self.inputs:
+            raise ValueError(f"{name!r} is already {'defined' if name in self.equations else 'an input'}")
+        if not callable(f):
+            raise TypeError(f"let({name!r}, f, *parents) takes a function and names, got {f!r}")
+        self.equations[name] = Equation(name, f, tuple(checked_name(each, "each parent") for each in parents))
+        self.solution = None
+        return self
+
+    def order(self) -> list[list[str]]:
+        """Return the computed variables in dependency order, those of a cycle together."""
+        for name, equation in self.equations.items():
+            for parent in equation.parents:
+                if parent not in self.equations and parent not in self.inputs:
+                    raise ValueError(f"{name!r} depends on {parent!r}, which is neither an input nor let")
+        graph = dict.fromkeys(self.inputs, ()) | {name: e.parents for name, e in self.equations.items()}
+        return [group for group in dependency_groups(graph) if group[0] in self.equations]
+
+    def cycles(self) -> list[list[str]]:
+        """Return the groups of variables that depend on each other, or on themselves."""
+        return [group for group in self.order() if len(group) > 1 or group[0] in self.equations[group[0]].parents]
+
+    def solve(
+        self,
+        inputs: Mapping[str, ArrayLike],
+        *,
+        start: Mapping[str, ArrayLike] | None = None,
+        method: Literal["fixed-point", "newton"] = "fixed-point",
+        tolerance: float = 1e-13,
+        limit: int = 1000,
+    ) -> Solution:
+        """Compute every variable: the feed-forward pass, with an iteration where variables form a cycle.
+
+        Parameters
+        ----------
+        inputs : mapping of str to array_like
+            A value for each input.
+        start : mapping of str to array_like, optional
+            Where the iteration of a cycle begins, by variable; needed for arrays, 0 for numbers unless told.
+        method : {"fixed-point", "newton"}
+            How a cycle is solved.
+        tolerance : float
+            0 or more: a residual |f(z) - z| up to it is good enough, relative to the largest |z| where that exceeds 1.
+        limit : int
+            The largest number of iterations, at least 1.
+
+        Returns
+        -------
+        Solution
+            The value of every variable, inputs included; arrays can be read only.
+
+        Raises
+        ------
+        ValueError
+            If an argument is no good, an input is missing or unknown, a parent is not defined, or an equation cannot be
+            computed.
+        NoConvergence
+            If a cycle is not solved; the error carries residual, spectral radius and the values so far.
+
+        Warns
+        -----
+        UserWarning
+            If an input is used by no equation.
+        """
+        if method not in ("fixed-point", "newton"):
+            raise ValueError(f"method must be 'fixed-point' or 'newton', got {method!r}")
+        if not 0 <= tolerance < math.inf:
+            raise ValueError(f"tolerance must be a finite number, 0 or more, got {tolerance!r}")
+        if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
+            raise ValueError(f"limit must be a whole number, at least 1, got {limit!r}")
+        inputs, start = by_name(inputs), by_name(start or {})
+        if set(inputs) != set(self.inputs):
+            raise ValueError(f"inputs must be {', '.join(self.inputs)}, got {', '.join(inputs) or 'none'}")
+        order, cycles = self.order(), self.cycles()
+        cyclic = [name for group in cycles for name in group]
+        if strangers := [name for name in start if name not in cyclic]:
+            raise ValueError(f"start: {strangers[0]} is in no cycle; it takes {', '.join(cyclic) or 'nothing here'}")
+        used = {parent for equation in self.equations.values() for parent in equation.parents}
+        for name in self.inputs:
+            if name not in used:
+                warnings.warn(f"no equation uses the input {name!r}: its gradient will be 0", stacklevel=2)
+        values = Solution({name: value_of(inputs[name], name) for name in self.inputs})
+        for group in order:
+            if group in cycles:
+                first = {name: value_of(start.get(name, 0.0), name) for name in group}
+                how = tolerance, limit, method == "newton"
+                found, iterations, residual = solve_together(self.equations, values, first, *how)
+                values.update(found)
+                values.iterations += iterations
+                values.residual = max(values.residual, residual)
+            else:
+                values[group[0]] = self.equations[group[0]].compute(values)
+        self.solution = Solution(values)  # a copy: the reader may change what is returned
+        return values
 
     def multipliers(
         self,
         output: str,
-        values: Mapping[str, Value] | None = None,
+        values: Values | None = None,
         *,
         way: Way | None = None,
         seed: ArrayLike | None = None,
@@ -144,11 +295,11 @@ class Program(Equations):
 
         Notes
         -----
-        Back-substitution costs a pullback an equation, a small multiple of the forward pass. The two others build J,
-        n rows of one pullback each, and solve in O(n^2) and O(n^3).
+        Back-substitution costs one pullback per equation, a small multiple of the forward pass. The two others build J,
+        one pullback for each of n rows, and solve in O(n^2) and O(n^3).
         """
         values = self._solved(values)
-        bar = self._seed(output, values, seed)
+        output, bar = self._seed(output, values, seed)
         cyclic = self.cycles()
         way = way or ("linear solve" if cyclic else "back-substitution")
         if way not in WAYS:
@@ -157,27 +308,24 @@ class Program(Equations):
             raise ValueError(f"{way} needs a program without cycles; {' and '.join(cyclic[0])} form one")
         adjoints = {name: value_of(np.zeros(np.shape(value)), name) for name, value in values.items()}
         adjoints[output] = bar
-        if way == "back-substitution":
-            return Multipliers(self._back_substitution(values, adjoints), output, bar)
-        names, inputs, *_, J, B = self.blocks(values)
+        if way == "back-substitution":  # hand each adjoint on to the parents, from the output down
+            for (name,) in reversed(self.order()):
+                self._hand_on(self.equations[name], values, adjoints[name], adjoints)
+            return Multipliers(adjoints, output, bar)
+        names, inputs, J, B = self.blocks(values)
         A, c = np.eye(len(J)) - J.T, together(adjoints[name] for name in names)
         lambdas = solve(A, c, "multipliers") if way == "linear solve" else solve_upper(A, c)
         found = apart(lambdas, {name: values[name] for name in names})
         below = apart(B.T @ lambdas, {name: values[name] for name in inputs}) if inputs else {}
-        direct = {name: adjoints[name] + below[name] for name in inputs}  # the output may itself be an input
-        return Multipliers({name: (direct | found)[name] for name in values}, output, bar)
+        found |= {name: adjoints[name] + below[name] for name in inputs}  # the output may itself be an input
+        return Multipliers({name: found[name] for name in values}, output, bar)
 
-    def _back_substitution(self, values: Mapping[str, Value], adjoints: dict[str, Value]) -> dict[str, Value]:
-        """Hand each variable's adjoint on to its parents, from the output down: this is back-propagation."""
-        for (name,) in reversed(self.order()):
-            equation = self.equations[name]
-            for parent, share in zip(equation.parents, equation.pullback(values)(adjoints[name])):
-                adjoints[parent] = value_of(adjoints[parent] + share, parent)
-        return adjoints
+    def _hand_on(self, equation: Equation, values: Values, bar: Value, adjoints: dict[str, Value]) -> None:
+        """Add to each parent's adjoint what comes through one equation: its derivative times the adjoint ``bar``."""
+        for parent, share in zip(equation.parents, equation.pullback(values)(bar)):
+            adjoints[parent] = value_of(adjoints[parent] + share, parent)
 
-    def lagrangian(
-        self, values: Mapping[str, Value], multipliers: Mapping[str, Value], output: str | None = None
-    ) -> Lagrangian:
+    def lagrangian(self, values: Values, multipliers: Values, output: str | None = None) -> Lagrangian:
         """Evaluate the Lagrangian and its partial derivatives, at any values and multipliers.
 
         Parameters
@@ -191,8 +339,9 @@ class Program(Equations):
         -------
         Lagrangian
         """
-        final = output or str(getattr(multipliers, "output", ""))
-        bar = self._seed(final, values, getattr(multipliers, "seed", None))
+        final, bar = self._seed(
+            output or str(getattr(multipliers, "output", "")), values, getattr(multipliers, "seed", None)
+        )
         slopes = {name: value_of(np.zeros(np.shape(value)), name) for name, value in values.items()}
         slopes[final] = bar
         total, residuals = float(np.sum(bar * values[final])), {}
@@ -200,28 +349,18 @@ class Program(Equations):
             residuals[name] = value_of(equation.compute(values) - values[name], name)
             total += float(np.sum(multipliers[name] * residuals[name]))
             slopes[name] = value_of(slopes[name] - multipliers[name], name)
-            for parent, share in zip(equation.parents, equation.pullback(values)(multipliers[name])):
-                slopes[parent] = value_of(slopes[parent] + share, parent)
+            self._hand_on(equation, values, multipliers[name], slopes)
         inputs = {name: slopes.pop(name) for name in self.inputs}
         return Lagrangian(total, residuals, {name: slopes[name] for name in self.equations}, inputs)
 
-    def blocks(self, values: Mapping[str, Value] | None = None) -> Blocks:
-        """Return the derivatives of all equations as matrices, to look at and to compute with.
-
-        Notes
-        -----
-        The matrices are dense: n^2 numbers for n elements of all variables.
-        """
+    def blocks(self, values: Values | None = None) -> Blocks:
+        """Return the derivatives of all equations as dense matrices: n^2 numbers for n elements of all variables."""
         values = self._solved(values)
         names, inputs = [name for group in self.order() for name in group], self.inputs
-        edges, input_edges = (
-            [0, *np.cumsum([np.size(values[name]) for name in some]).tolist()] for some in (names, inputs)
-        )
-        J, B = (assembled(self.equations, values, names, columns) for columns in (names, inputs))
-        return Blocks(names, inputs, edges, input_edges, J, B)
+        return Blocks(names, inputs, *(assembled(self.equations, values, names, some) for some in (names, inputs)))
 
     def latex(self, output: str) -> str:
-        r"""Write the Lagrangian in LaTeX, a constraint a line, for ``IPython.display.Math``.
+        r"""Write the Lagrangian in LaTeX, one line per constraint, for ``IPython.display.Math``.
 
         The right side of an equation that takes no symbols, such as a product of matrices, is written ``f(parents)``.
 
@@ -233,52 +372,29 @@ class Program(Equations):
         if output not in self.equations and output not in self.inputs:
             raise ValueError(f"output must be one of {', '.join([*self.inputs, *self.equations])}, got {output!r}")
         lines = []
-        for name in itertools.chain(*self.order()):
-            z = latex_name(name)
-            lines.append(rf"&+ \lambda_{{{z}}} \left( {_right_side(self.equations[name])} - {z} \right)")
+        for name in (name for group in self.order() for name in group):
+            z, expression = latex_name(name), self.equations[name].expression()
+            parents = ", ".join(map(latex_name, self.equations[name].parents))
+            right = rf"f_{{{z}}}\left({parents}\right)" if expression is None else expression.written(latex=True)
+            lines.append(rf"&+ \lambda_{{{z}}} \left( {right} - {z} \right)")
         head = rf"\begin{{aligned}} \mathcal{{L}} = {latex_name(output)} "
         return head + " \\\\\n".join(lines) + r" \end{aligned}"
 
-    def _solved(self, values: Mapping[str, Value] | None) -> Mapping[str, Value]:
+    def _solved(self, values: Values | None) -> Values:
         found = self.solution if values is None else values
         if found is None:
             raise ValueError("nothing has been solved yet, or a variable was let since: call solve(inputs) first")
         return found
 
-    def _seed(self, output: str, values: Mapping[str, Value], seed: ArrayLike | None) -> Value:
-        if output not in values:
+    def _seed(self, output: str, values: Values, seed: ArrayLike | None) -> tuple[str, Value]:
+        """Return the output as it is spelt, and its adjoint."""
+        (name,) = by_name({output: None})
+        if name not in values:
             raise ValueError(f"output must be one of {', '.join(values)}, got {output!r}")
-        shape = np.shape(values[output])
+        shape = np.shape(values[name])
         if seed is None and shape:
-            raise ValueError(f"{output} has shape {shape}: give a seed of that shape, or differentiate a number")
+            raise ValueError(f"{name} has shape {shape}: give a seed of that shape, or differentiate a number")
         bar = value_of(1.0 if seed is None else seed, "seed")
         if np.shape(bar) != shape:
-            raise ValueError(f"seed must have the shape of {output}, {shape}, got {np.shape(bar)}")
-        return bar
-
-
-def solve_upper(U: Matrix, c: Vector) -> Vector:
-    """Solve U x = c for an upper triangular U with ones on its diagonal: from the last row up, O(n^2)."""
-    x = np.array(c, dtype=float)
-    for i in reversed(range(len(x))):
-        x[i] -= U[i, i + 1 :] @ x[i + 1 :]
-    return x
-
-
-def latex_name(name: str) -> str:
-    """Write the name of a variable in LaTeX."""
-    return written_name(name, latex=True)[0]
-
-
-def _right_side(equation: Equation) -> str:
-    """Run a variable's function on symbols, and write what comes out."""
-    try:
-        result = equation.f(*(Symbol(parent) for parent in equation.parents))
-    except (TypeError, ValueError, AttributeError):  # it takes arrays only
-        result = None
-    if is_number(result) and np.ndim(result) == 0:
-        result = as_expression(result)
-    if isinstance(result, Expression):
-        return written(topological_order(result), latex=True)
-    parents = ", ".join(map(latex_name, equation.parents))
-    return rf"f_{{{latex_name(equation.name)}}}\left({parents}\right)"
+            raise ValueError(f"seed must have the shape of {name}, {shape}, got {np.shape(bar)}")
+        return name, bar

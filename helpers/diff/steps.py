@@ -1,11 +1,11 @@
 """Back-propagation as a list of steps: what a debugger shows one at a time, as plain data.
 
-A `Graph` has nodes with values and edges with local derivatives. A `Sweep` is the list of steps over it: each fills one
-value, or pushes one adjoint (in forward mode one tangent) along one edge. Where a reader stands is a single number,
-the count of steps taken, so that a step back undoes a step exactly. `helpers.diff.step_graphs` makes the graphs.
+A `Sweep` is the list of steps over a `Graph`: each fills one value, or pushes one adjoint (in forward mode one tangent)
+along one edge. Where a reader stands is a single number, the count of steps taken, so that a step back undoes a step
+exactly.
 
->>> from helpers.diff.step_graphs import graph_of
->>> sweep = Sweep(graph_of(lambda x: x * x + x, {"x": 3.0}))
+>>> from helpers.diff.graph import trace
+>>> sweep = Sweep(trace(lambda x: x * x + x, {"x": 3.0}))
 >>> for step in sweep.steps:
 ...     print(step.words)
 v1 = x * x = 3 * 3 = 9
@@ -21,36 +21,23 @@ x̄ += v̄1 · ∂v1/∂x = 1 · 3 = 3
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple
 
 import numpy as np
 
-from helpers.diff.graphs import Graph, Node, Product, Value, dotted, in_numbers, joined, written
+from helpers.diff.graph import Graph, Node, Product, Value, dotted, written
 
-Mode = Literal["reverse", "forward", "values"]
 MODES = ("reverse", "forward", "values")
 
 
 class Step(NamedTuple):
-    """One step.
+    """One step: fills a value; gives the first adjoint or tangent; or adds a product to an adjoint or tangent.
 
-    Attributes
-    ----------
-    kind : {"value", "seed", "push"}
-        Fills a value; gives the first adjoint or tangent; adds a product to an adjoint or tangent.
-    node : str
-        Which node receives.
-    edge : int or None
-        Of a push, which edge of the graph it goes along.
-    symbols, numbers, shapes : str
-        What is computed: "v̄4 · ∂v4/∂x1" and "1 · 5"; of arrays also with their shapes.
-    product : float or ndarray
-        What comes out.
-    total : float or ndarray
-        What the node then has, with all that it had received before.
-    words : str
-        The step in one line: "x̄1 += v̄4 · ∂v4/∂x1 = 1 · 5 = 5".
+    ``node`` receives, of a push along the graph's edge number ``edge``. ``product`` comes out, and ``total`` is what
+    the node then has. ``symbols``, ``numbers`` and ``shapes`` say what is computed, ``words`` all of it in one line.
     """
 
     kind: Literal["value", "seed", "push"]
@@ -70,11 +57,11 @@ class State(NamedTuple):
 
     values: dict[str, Value]
     slopes: dict[str, Value]
-    received: dict[str, int]
+    received: Counter[str]
 
 
 class Sweep:
-    """All steps over a graph in one mode.
+    """All steps over a graph in one mode: one for each computed node, one for the seed, one for each edge.
 
     Parameters
     ----------
@@ -85,25 +72,11 @@ class Sweep:
         Forward mode: the input whose tangent is 1; the others have 0. The first one unless told. An array has tangent 1
         in every entry: what comes out is the derivative in this direction, the sum of the derivatives by its entries.
 
-    Attributes
-    ----------
-    steps : list of Step
-    slopes : str
-        What travels: "adjoints", "multipliers", "tangents", or "" if nothing does.
-    expected : dict of str to int
-        How many products each node will have received at the end.
-
-    Raises
-    ------
-    ValueError
-        If there is no such mode or input.
-
-    Notes
-    -----
-    One step a computed node, one a seed, one an edge: both modes take equally many.
+    ``slopes`` says what travels: "adjoints", "multipliers", "tangents", or "" if nothing does; ``expected``, how many
+    products each node will have received at the end.
     """
 
-    def __init__(self, graph: Graph, mode: Mode = "reverse", seed: str | None = None) -> None:
+    def __init__(self, graph: Graph, mode: str = "reverse", seed: str | None = None) -> None:
         self.inputs = [node.name for node in graph.nodes if not node.formula]
         if mode not in MODES:
             raise ValueError(f"mode must be one of {', '.join(MODES)}, got {mode!r}")
@@ -114,8 +87,7 @@ class Sweep:
         self.nodes = {node.name: node for node in graph.nodes}
         ways = {"reverse": self._reverse, "forward": self._forward, "values": self._values}
         self.steps = list(ways[mode]())
-        pushes = [step.node for step in self.steps if step.kind == "push"]
-        self.expected = {name: pushes.count(name) for name in self.nodes}
+        self.expected = Counter(step.node for step in self.steps if step.kind == "push")
 
     def slope_name(self, name: str) -> str:
         """Return what the adjoint, or in forward mode the tangent, of a node is called."""
@@ -123,7 +95,7 @@ class Sweep:
 
     def state(self, position: int) -> State:
         """Return what is known after so many steps: inputs at first, everything at the end."""
-        state = State({name: self.nodes[name].value for name in self.inputs}, {}, dict.fromkeys(self.nodes, 0))
+        state = State({name: self.nodes[name].value for name in self.inputs}, {}, Counter())
         for step in self.steps[:position]:
             if step.kind == "value":
                 state.values[step.node] = step.total
@@ -134,11 +106,6 @@ class Sweep:
             state.received[step.node] += step.kind == "push"
         return state
 
-    def complete(self, position: int) -> set[str]:
-        """Return the nodes whose adjoint or tangent has received all that it will."""
-        state = self.state(position)
-        return {name for name in state.slopes if state.received[name] == self.expected[name]}
-
     def jumps(self) -> dict[str, int]:
         """Return places worth going to, in words: where each value is filled, and where each slope is complete."""
         places = {}
@@ -148,14 +115,7 @@ class Sweep:
         return places
 
     def sentence(self, position: int) -> str:
-        """Say what the last of so many steps has computed, and what its node then has; at the end, what was found.
-
-        Examples
-        --------
-        >>> from helpers.diff.step_graphs import graph_of
-        >>> print(Sweep(graph_of(lambda x: x * x, {"x": 3.0})).sentence(3))
-        Step 3 of 4: x̄ += v̄1 · ∂v1/∂x = 1 · 3 = 3. So far x̄ = 3, 1 of 2 addends.
-        """
+        """Say what the last of so many steps has computed, and what its node then has; at the end, what was found."""
         if not position:
             return f"Step 0 of {len(self.steps)}: the inputs are given. Press Step."
         step = self.steps[position - 1]
@@ -173,86 +133,86 @@ class Sweep:
 
     def _result(self) -> str:
         output, slopes = self.graph.output, self.state(len(self.steps)).slopes
-        found = {}
-        if self.mode == "reverse":
-            found = {name: slopes[name] for name in self.inputs}
-        elif self.mode == "forward" and not np.ndim(self.nodes[self.seed].value):
-            found = {self.seed: slopes[output]}
-        elif self.mode == "forward":
+        value = f"At the end {output} = {written(self.nodes[output].value)}"
+        if self.mode == "forward" and np.ndim(self.nodes[self.seed].value):
             return (
-                f"At the end {output} = {written(self.nodes[output].value)}, and its derivative in the direction "
-                f"{dotted(self.seed)}, 1 in every entry of {self.seed}, is {written(slopes[output])}."
+                f"{value}, and its derivative in the direction {dotted(self.seed)}, 1 in every entry of {self.seed}, "
+                f"is {written(slopes[output])}."
             )
-        slopes_found = ", ".join(f"∂{output}/∂{name} = {written(slope)}" for name, slope in found.items())
-        return f"At the end {output} = {written(self.nodes[output].value)}{', ' if found else ''}{slopes_found}."
+        found = {"reverse": {n: slopes.get(n) for n in self.inputs}, "forward": {self.seed: slopes.get(output)}}
+        slopes_found = [f"∂{output}/∂{n} = {written(slope)}" for n, slope in found.get(self.mode, {}).items()]
+        return ", ".join([value, *slopes_found]) + "."
 
     def _values(self) -> Iterator[Step]:
-        for node in self.graph.nodes:
-            if node.formula:
-                yield self._value(node)
+        return (self._value(node) for node in self.graph.nodes if node.formula)
 
     def _value(self, node: Node) -> Step:
         numbers = in_numbers(node.formula, {name: other.value for name, other in self.nodes.items()})
-        words = joined(f"{node.name} = {node.formula}", numbers, written(node.value))
+        words = _joined(f"{node.name} = {node.formula}", numbers, written(node.value))
         return Step("value", node.name, None, node.formula, numbers, "", node.value, node.value, words)
 
     def _seed(self, name: str) -> Step:
-        one = constant(1.0, self.nodes[name].value)
-        words = f"{self.slope_name(name)} = {written(one)}"
-        words += ", 1 in every entry" if np.size(one) > 1 else ""
+        one = _full(1.0, self.nodes[name].value)
+        words = f"{self.slope_name(name)} = {written(one)}{', 1 in every entry' if np.size(one) > 1 else ''}"
         return Step("seed", name, None, "", "", "", one, one, words)
 
     def _reverse(self) -> Iterator[Step]:
         """Yield the steps of back-propagation: it is these few lines, and the order of the edges."""
         yield from self._values()
-        yield self._seed(self.graph.output)
-        bars = self._zeros() | {self.graph.output: constant(1.0, self.nodes[self.graph.output].value)}
+        yield (seed := self._seed(self.graph.output))
+        bars = self._zeros() | {self.graph.output: seed.total}
         for i, edge in enumerate(self.graph.edges):
-            product = transposed_product(edge.derivative, bars[edge.child], np.shape(bars[edge.parent]))
-            bars[edge.parent] = bars[edge.parent] + product
-            yield self._push(edge.parent, i, edge.back, bars[edge.child], product, bars[edge.parent])
+            bar, derivative = bars[edge.child], edge.derivative
+            product = bar * derivative if isinstance(derivative, float) else np.ravel(bar) @ derivative
+            bars[edge.parent] = bars[edge.parent] + _shaped(product, bars[edge.parent])
+            yield self._push(edge.parent, i, edge.back, bar, product, bars[edge.parent])
 
     def _forward(self) -> Iterator[Step]:
         """Yield the steps of forward mode: tangents travel with the values, so that nothing need be kept."""
-        yield self._seed(self.seed)
-        dots = self._zeros() | {self.seed: constant(1.0, self.nodes[self.seed].value)}
+        yield (seed := self._seed(self.seed))
+        dots = self._zeros() | {self.seed: seed.total}
         for node in self.graph.nodes:
             if node.formula:
                 yield self._value(node)
             for i, edge in enumerate(self.graph.edges):
-                if edge.child != node.name:
-                    continue
-                dot = dots[edge.parent]
-                product = plain_product(edge.derivative, dot, np.shape(dots[node.name]))
-                dots[node.name] = dots[node.name] + product
-                yield self._push(node.name, i, edge.forth, dot, product, dots[node.name])
+                if edge.child == node.name:
+                    dot, derivative = dots[edge.parent], edge.derivative
+                    product = derivative * dot if isinstance(derivative, float) else derivative @ np.ravel(dot)
+                    dots[node.name] = dots[node.name] + _shaped(product, dots[node.name])
+                    yield self._push(node.name, i, edge.forth, dot, product, dots[node.name])
 
     def _zeros(self) -> dict[str, Value]:
-        return {name: constant(0.0, node.value) for name, node in self.nodes.items()}
+        return {name: _full(0.0, node.value) for name, node in self.nodes.items()}
 
     def _push(self, node: str, edge: int, form: Product, travels: Value, product: Value, total: Value) -> Step:
+        product = _shaped(product, total)
         numbers = form.numbers.format(written(travels, True))
-        words = joined(f"{self.slope_name(node)} += {form.symbols}", numbers, written(product))
+        words = _joined(f"{self.slope_name(node)} += {form.symbols}", numbers, written(product))
         words += f", shapes {form.shapes}" if form.shapes else ""
         return Step("push", node, edge, form.symbols, numbers, form.shapes, product, total, words)
 
 
-def constant(number: float, like: Value) -> Value:
+def _full(number: float, like: Value) -> Value:
     """Return a number, or an array that is full of it, in the shape of a value."""
     return np.full(np.shape(like), number) if np.ndim(like) else number
 
 
-def transposed_product(derivative: Value, bar: Value, shape: tuple[int, ...]) -> Value:
-    """Return J' bar: what an adjoint hands to an operand of this shape."""
-    if isinstance(derivative, float):
-        return bar * derivative
-    product: Value = (np.ravel(bar) @ derivative).reshape(shape)[()]
-    return product
+def _shaped(product: Value, like: Value) -> Value:
+    """Return what came out of a product with a Jacobian in the shape of a value."""
+    shaped: Value = np.reshape(product, np.shape(like))[()] if isinstance(product, np.ndarray) else product
+    return shaped
 
 
-def plain_product(derivative: Value, dot: Value, shape: tuple[int, ...]) -> Value:
-    """Return J dot: what a tangent hands to a result of this shape."""
-    if isinstance(derivative, float):
-        return derivative * dot
-    product: Value = (derivative @ np.ravel(dot)).reshape(shape)[()]
-    return product
+def in_numbers(formula: str, values: Mapping[str, Value]) -> str:
+    """Write a formula with numbers for the names; "" if one of them is an array."""
+    longest_first = "|".join(map(re.escape, sorted(values, key=len, reverse=True)))
+    names = re.compile(rf"(?<![\w.])(?:{longest_first})(?![\w(])")  # not the e of 1e-05, not the function of log(log)
+    if any(np.ndim(values[name]) for name in names.findall(formula)):
+        return ""
+    text = names.sub(lambda found: written(values[found[0]], True), formula)
+    return re.sub(r"\(\(([^()]*)\)\)", r"(\1)", text)  # no brackets within brackets
+
+
+def _joined(*parts: str) -> str:
+    """Join parts by equals signs; empty ones and repetitions are left out."""
+    return " = ".join(part for part in dict.fromkeys(parts) if part)

@@ -1,23 +1,26 @@
 """Graphs as pictures, with or without Graphviz's ``dot`` on the machine.
 
 ``draw(source)`` tries ``dot`` on PATH, then the Graphviz that the pygraphviz package carries (in a child process,
-because a faulty label can crash it), then falls back to the graph as text.
+because a faulty label can crash it), then falls back to the graph as text. ``lay_out`` asks the same for places only.
 """
 
 from __future__ import annotations
 
 import html
 import importlib.util
+import json
 import shutil
 import subprocess
 import sys
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, NamedTuple, Protocol
 
 SECONDS = 30  # a graph that takes longer is too large to read
 _CHILD = (
     "import sys, pygraphviz\n"
     "graph = pygraphviz.AGraph(string=sys.stdin.read())\n"
-    "sys.stdout.buffer.write(graph.draw(format='svg', prog='dot'))\n"
+    "sys.stdout.buffer.write(graph.draw(format='FORM', prog='dot'))\n"
 )
 
 
@@ -36,6 +39,45 @@ class Drawing(NamedTuple):
             "text/html": f'<div role="img" aria-label="graph, {html.escape(self.drawn)}">{self.svg}</div>',
             "text/plain": text,
         }
+
+
+@dataclass(frozen=True, repr=False)
+class TraceGraph:
+    """A drawn graph with words: the ``drawing``, what to ``look_for``, and the same in words, ``description``."""
+
+    drawing: Drawing
+    look_for: str
+    description: str
+
+    def __repr__(self) -> str:
+        return f"{self.description}\nWhat to look for: {self.look_for}"
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        graph = str(self.drawing._repr_mimebundle_()["text/html"])
+        if svg := self.drawing.svg:  # on a narrower page it shrinks as long as it can be read, and is then scrolled
+            width = svg.partition('width="')[2].partition("pt")[0]
+            svg = svg.replace("<svg ", f'<svg style="{fitting(float(width), "pt", 5 / 6, 1.0)}" ', 1) if width else svg
+            graph = scrolled(f'role="img" aria-label="{html.escape(self.description)}"', svg)
+        return {"text/html": figure(graph, self.look_for, self.description), "text/plain": repr(self)}
+
+
+def fitting(width: float, unit: str, least: float, most: float) -> str:
+    """Return the style of a drawing as wide as its place, within these multiples of its own width; then it scrolls."""
+    return f"width:100%;min-width:{least * width:.0f}{unit};max-width:{most * width:.0f}{unit};height:auto"
+
+
+def scrolled(attributes: str, drawing: str) -> str:
+    """Put a drawing into a place of its own, which scrolls where the page is narrower, by keyboard too."""
+    return f'<div {attributes} tabindex="0" style="overflow-x:auto;contain:inline-size">{drawing}</div>'
+
+
+def figure(drawing: str, look_for: str, description: str, more: str = "") -> str:
+    """Return the HTML form of a figure: the drawing, what to look for, and what is to be seen in words."""
+    return (
+        f'<figure style="margin:0">{drawing}<figcaption><p><b>What to look for:</b> {html.escape(look_for)}{more}</p>'
+        f"<details><summary>Description of the figure</summary>{html.escape(description)}</details></figcaption>"
+        "</figure>"
+    )
 
 
 class Dot(Protocol):
@@ -73,30 +115,42 @@ def draw(source: str | Dot) -> Drawing:
     if not isinstance(text, str):
         raise TypeError(f"source must be text in the DOT language or a graphviz.Digraph, got {type(source).__name__}")
     clean = text.replace('label="\\n', 'label="').replace('label="\n', 'label="')
+    svg, words = _asked(clean, "svg", "<svg")
+    return Drawing(svg, clean, words)
+
+
+def lay_out(source: str) -> tuple[dict[str, Any] | None, str]:
+    """Return where Graphviz puts nodes and edges, as its JSON form says it, or None; and in words how that was done."""
+    places, words = _asked(source, "json0", "{")
+    return (json.loads(places) if places else None), words
+
+
+def _asked(source: str, form: str, begin: str) -> tuple[str | None, str]:
+    """Return what a Graphviz makes of a graph, from its first characters on, or None; and who made it, or why not."""
     problem = "no Graphviz here: `pip install pygraphviz` brings one"
     for command, name in _ways():
         try:
-            done = subprocess.run(command, input=clean.encode(), capture_output=True, timeout=SECONDS, check=False)
+            done = _run(tuple(part.replace("FORM", form) for part in command), source)
         except (OSError, subprocess.TimeoutExpired) as error:
             problem = f"{name} did not draw it: {error}"
             continue
-        svg = done.stdout.decode(errors="replace")
-        if done.returncode == 0 and "<svg" in svg:
-            return Drawing(svg[svg.index("<svg") :], clean, f"drawn by {name}")
+        made = done.stdout.decode(errors="replace")
+        if done.returncode == 0 and begin in made:
+            return made[made.index(begin) :], f"drawn by {name}"
         words = done.stderr.decode(errors="replace").strip().splitlines()
         problem = f"{name} did not draw it: {words[-1] if words else f'exit status {done.returncode}'}"
-    return Drawing(None, clean, problem)
+    return None, problem
 
 
-def fitting(width: float, unit: str, least: float, most: float) -> str:
-    """Return the style of a drawing as wide as its place, within these multiples of its own width; then it scrolls."""
-    return f"width:100%;min-width:{least * width:.0f}{unit};max-width:{most * width:.0f}{unit};height:auto"
+@lru_cache(maxsize=64)  # the same graph is asked for again and again, by a mode that is chosen anew say
+def _run(command: tuple[str, ...], source: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(command, input=source.encode(), capture_output=True, timeout=SECONDS, check=False)
 
 
 def _ways() -> list[tuple[list[str], str]]:
     ways = []
     if dot := shutil.which("dot"):
-        ways.append(([dot, "-Tsvg"], "dot"))
+        ways.append(([dot, "-TFORM"], "dot"))
     if importlib.util.find_spec("pygraphviz"):
         ways.append(([sys.executable, "-c", _CHILD], "pygraphviz"))
     return ways

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from helpers.plots.drawing import Drawing, draw
+from helpers.plots.drawing import Drawing, TraceGraph, draw
 from helpers.plots.recorded import (
     ABOVE,
     BELOW,
@@ -31,7 +31,6 @@ from helpers.plots.recorded import (
     parts,
     reached_from,
 )
-from helpers.plots.traces import TraceGraph
 
 LIMIT = 120  # operations: a larger graph takes seconds to lay out, and nobody can read it
 # Fill, border and words of each part: pale and strong blue, vermilion and green of the course's colours.

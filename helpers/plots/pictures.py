@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import Collection
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -135,9 +136,10 @@ def not_shown(figure: Figure) -> list[str]:
         for artist in (*ax.lines, *ax.collections):
             if artist.get_gid() == PIECES or not artist.get_visible():
                 continue
+            data: Any
             if isinstance(artist, Line2D):
                 data, transform = artist.get_data(), artist.get_transform()
-            else:
+            elif isinstance(artist, Collection):
                 data, transform = np.ma.getdata(artist.get_offsets()).T, artist.get_offset_transform()
             lost = beyond = np.zeros(len(np.atleast_1d(data[0])), dtype=bool)
             for k, own in enumerate(transform.contains_branch_seperately(ax.transData)):

@@ -1,4 +1,4 @@
-"""A program as a graph, and its derivatives as matrices beside each other: paths on the left, powers on the right.
+"""The derivatives of a program as matrices beside each other.
 
 >>> picture = plot_matrices({"J": [[0, 0], [2, 0]], "J²": [[0, 0], [0, 0]]}, names=["a", "b"], look_for="zeros")
 >>> print(picture.description)
@@ -14,7 +14,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
-from helpers.plots.drawing import Drawing, draw
 from helpers.plots.jacobians import short
 from helpers.plots.pictures import BLUE_ORANGE, TEXT, Picture, label, new_figure
 
@@ -23,37 +22,6 @@ Matrix = NDArray[np.float64]
 WIDTH, ACROSS = 10.4, 3  # inches of the figure; so many matrices in a row at most
 LARGEST = 32  # rows of a matrix: below that size a cell still holds a cross
 FOR_NUMBERS = 0.4  # inches: a cell of this width holds a number
-
-
-def program_graph(parents: Mapping[str, Sequence[str]], slopes: Mapping[tuple[str, str], float]) -> Drawing:
-    """Draw a program: an arrow from each variable to those that are computed from it, with the derivative on it.
-
-    Parameters
-    ----------
-    parents : mapping of str to sequence of str
-        For each computed variable, what it is computed from.
-    slopes : mapping of (str, str) to float
-        For (variable, parent) the derivative of the one in the other; an arrow without one has no number.
-
-    Returns
-    -------
-    Drawing
-        Shows itself in a notebook, as text where nothing can draw.
-
-    Examples
-    --------
-    >>> print(program_graph({"a": ["x"], "f": ["a", "a"]}, {("a", "x"): 0.5}).source)
-    digraph { rankdir=LR; bgcolor=transparent; node [shape=circle, fontsize=16]; edge [fontsize=14];
-    "x" -> "a" [label=" 0.5 "];
-    "a" -> "f" [label="  "];
-    }
-    """
-    lines = ["digraph { rankdir=LR; bgcolor=transparent; node [shape=circle, fontsize=16]; edge [fontsize=14];"]
-    for name, above in parents.items():
-        for parent in dict.fromkeys(above):
-            slope = slopes.get((name, parent))
-            lines.append(f'"{parent}" -> "{name}" [label=" {"" if slope is None else short(slope)} "];')
-    return draw("\n".join([*lines, "}"]))
 
 
 class Matrices(Picture):

@@ -1,113 +1,62 @@
-"""The graph of a scalar trace: values and adjoints on the nodes, local derivatives on the arrows.
+"""The drawing of a computation: its graph, which fills in step by step, and below it the trace table that fills in too.
 
-Inputs are boxes, operations ellipses, the output a box with two borders. An arrow leads from an operand to what is
-computed from it; adjoints travel against the arrows. `plot_trace` takes any object with the rows and edges of a trace.
+An arrow leads from an operand to what is computed from it. Inputs have square corners, operations round ones, the
+output two borders. `plot_trace` shows the whole computation, a `StepPicture` each of its steps in the same picture.
+Graphviz lays the graph out once; a step changes colours, lines and numbers, and moves nothing. What a colour says is
+said by a line as well: dashed is not yet, thick is now.
 """
 
 from __future__ import annotations
 
 import html
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+from unicodedata import combining
 
-from helpers.plots.drawing import Drawing, draw, fitting
+import numpy as np
+from matplotlib.font_manager import FontProperties, findfont, get_font
 
-LIMIT = 40  # more nodes than these nobody can read, and laying them out takes seconds
-LONGEST = 28  # characters of a line in a node
-SCALE = (5 / 6, 1.0)  # how far a drawing may shrink before it is scrolled: its text of 12 pt then has 10
+from helpers.diff.graph import Value, graph_of, written
+from helpers.diff.steps import State, Step, Sweep
+from helpers.plots.drawing import figure, fitting, lay_out, scrolled
 
-LOOK_FOR = (
-    "each adjoint (with a bar, brown) is a sum over the arrows that leave its node: the number on the arrow times the "
-    "adjoint at its end."
-)
-LOOK_FOR_VALUES = "each value comes from the nodes whose arrows arrive; on an arrow stands the local derivative."
+Point = tuple[float, float]
 
-# Fill and border: pale and strong blue, grey, pale and strong vermilion of the course's colours.
-STYLES = {
-    "input": 'shape=box, style=filled, fillcolor="#d6eaf6", color="#0072B2"',
-    "operation": 'shape=ellipse, style=filled, fillcolor="#f4f4f2", color="#555555"',
-    "output": 'shape=box, peripheries=2, style=filled, fillcolor="#fbe0cf", color="#D55E00"',
+LIMIT = 40  # more nodes than these nobody can follow
+LONGEST, ROWS = 28, 4  # characters of a formula in a node; rows and columns of an array that are written out
+HEAD, LINE, ROOM, SIZE, MARGIN = 22.0, 20.0, 24.0, 15, 20.0  # heights of lines, room in a box, size of the letters
+SCALE = (0.7, 1.35)  # how far the picture may shrink before it is scrolled, and grow on a wide page
+FONT = "font-family=\"'DejaVu Sans',Verdana,Arial,sans-serif\""
+BLUE, VERMILION, BROWN, GREY, INK = "#0072B2", "#D55E00", "#8f3d00", "#707070", "#1a1a1a"
+DECIMALS = re.compile(r"\d+\.\d+(?:e[+-]\d+)?")
+# Fill, border, width and dashes of a node that is not yet computed, has its value, has its slope too.
+NOT_YET, VALUE, SLOPE = ("#ffffff", "#9a9a9a", 1.5, "5,4"), ("#d6eaf6", BLUE, 2.0, ""), ("#fbe0cf", VERMILION, 2.0, "")
+LEGEND = "Blue: the value is known. Orange: the {} is complete."
+STEPPING = "Dashed: not computed yet. Thick, with a marker: this step."
+LOOK_FOR = {
+    "reverse": "a node hands its {0} on only when all that it will receive has arrived; each product takes the {0} at "
+    "one end of an arrow and the derivative on it.",
+    "forward": "tangents travel with the values, along the arrows, and nothing has to be kept for a way back.",
+    "values": "each value needs only values to its left; on an arrow stands the local derivative.",
 }
-BROWN = "#8f3d00"  # of the adjoints: dark enough to be read on each of the fills
+CELL = "text-align:left;padding:2px 20px 2px 6px;font-size:1.15em;line-height:1.4"
+NOW = ";background:#ffe9a8;color:#000000;font-weight:bold;box-shadow:inset 5px 0 #D55E00"
+DOTS = "…"
 
 
-class TraceRow(Protocol):
-    """A node: name, formula ("" for an input), value; its adjoint's name, formula ("" where no edge leaves), value."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def formula(self) -> str: ...
-    @property
-    def value(self) -> float: ...
-    @property
-    def adjoint(self) -> str: ...
-    @property
-    def adjoint_formula(self) -> str: ...
-    @property
-    def gradient(self) -> float: ...
-
-
-class TraceEdge(Protocol):
-    """An operand, the operation's result, and the derivative of the result with respect to the operand."""
-
-    @property
-    def parent(self) -> str: ...
-    @property
-    def child(self) -> str: ...
-    @property
-    def derivative(self) -> float: ...
-
-
-class TraceTable(Protocol):
-    """What `plot_trace` draws."""
-
-    @property
-    def rows(self) -> Sequence[TraceRow]: ...
-    @property
-    def edges(self) -> Sequence[TraceEdge]: ...
-
-
-@dataclass(frozen=True, repr=False)
-class TraceGraph:
-    """A drawn trace: the ``drawing``, what to ``look_for``, and the same in words, ``description``."""
-
-    drawing: Drawing
-    look_for: str
-    description: str
-
-    def __repr__(self) -> str:
-        return f"{self.description}\nWhat to look for: {self.look_for}"
-
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        words, look = html.escape(self.description), html.escape(self.look_for)
-        if self.drawing.svg is None:
-            graph = str(self.drawing._repr_mimebundle_()["text/html"])
-        else:  # on a narrower page it shrinks as long as it can be read, and is then scrolled
-            style = 'tabindex="0" style="overflow-x:auto;contain:inline-size"'
-            graph = f'<div role="img" aria-label="{words}" {style}>{shrinkable(self.drawing.svg)}</div>'
-        return {
-            "text/html": f'<figure style="margin:0">{graph}<figcaption><b>What to look for:</b> {look}'
-            f"<details><summary>Description of the figure</summary>{words}</details></figcaption></figure>",
-            "text/plain": repr(self),
-        }
-
-
-def shrinkable(svg: str) -> str:
-    """Let a page narrower than a drawing of Graphviz shrink it, as far as `SCALE` says."""
-    width = re.match(r'<svg width="([\d.]+)pt"', svg)
-    return svg.replace("<svg ", f'<svg style="{fitting(float(width[1]), "pt", *SCALE)}" ', 1) if width else svg
-
-
-def plot_trace(trace: TraceTable, *, adjoints: bool = True, look_for: str = "") -> TraceGraph:
-    """Draw the graph of a trace.
+def plot_trace(
+    source: Any, at: Mapping[str, Any] | None = None, *, adjoints: bool = True, look_for: str = ""
+) -> StepPicture:
+    """Draw the graph of a computation.
 
     Parameters
     ----------
-    trace : TraceTable
-        With ``rows`` and ``edges``, such as ``helpers.diff.trace.Trace(y)``; at most 40 rows.
+    source : Graph, Scalar, Program or callable
+        What `helpers.diff.graph.trace` returns, or whatever `graph_of` takes; at most 40 nodes.
+    at : mapping of str to float or array_like, optional
+        The inputs of a function or a program.
     adjoints : bool
         Whether the adjoints are shown too, or the values alone, as before the backward pass.
     look_for : str
@@ -115,86 +64,327 @@ def plot_trace(trace: TraceTable, *, adjoints: bool = True, look_for: str = "") 
 
     Returns
     -------
-    TraceGraph
+    StepPicture
         Shows itself in a notebook: as a picture where the machine has Graphviz, as text where it has none.
 
     Raises
     ------
-    TypeError
-        If the trace has no rows and edges.
-    ValueError
-        If there are no nodes, or more than 40; if two rows have one name, or an edge leads to none of them.
+    TypeError, ValueError
+        If it is no computation, or has more than 40 nodes.
 
     Examples
     --------
-    >>> from helpers.diff.trace import trace
+    >>> from helpers.diff.graph import trace
     >>> graph = plot_trace(trace(lambda x: x * x + 1, {"x": 3.0}))
     >>> print(graph.description)
-    Graph of a computation. Input: x = 3, adjoint 6. Operation: v1 = x * x = 9, adjoint 1. Output: v2 = v1 + 1 = 10,
-    adjoint 1. Arrows with local derivatives: v1 to v2, 1; x to v1, 3; x to v1, 3.
+    Graph of a computation with 3 nodes. Values: x = 3, v1 = x * x = 9, v2 = v1 + 1 = 10. Adjoints: x̄ = 6, v̄1 = 1,
+    v̄2 = 1. Arrows with local derivatives: v1 to v2, 1; x to v1, 3; x to v1, 3.
     """
-    if not (hasattr(trace, "rows") and hasattr(trace, "edges")):
-        raise TypeError(f"trace must have rows and edges, as Trace(y) has, got {type(trace).__name__}: {trace!r}")
-    names = {row.name: f"n{i}" for i, row in enumerate(trace.rows)}
-    if not 1 <= len(names) <= LIMIT:
-        raise ValueError(
-            f"a graph of {len(names)} nodes cannot be drawn legibly; draw 1 to {LIMIT}, or print the table"
+    graph = graph_of(source, at)
+    check_size(len(graph.nodes))
+    picture = StepPicture(Sweep(graph, "reverse" if adjoints else "values"), still=True)
+    picture.look_for = look_for or picture.look_for
+    return picture
+
+
+def check_size(nodes: int) -> None:
+    """Refuse a graph that nobody can follow."""
+    if nodes > LIMIT:
+        raise ValueError(f"a graph of {nodes} nodes cannot be followed; at most {LIMIT} are drawn")
+
+
+class StepPicture:
+    """The graph and the table of a sweep, after some of its steps; or, if ``still``, the graph after all of them.
+
+    Attributes
+    ----------
+    position : int
+        How many steps have been taken in what shows itself in a notebook; may be changed.
+    look_for : str
+    drawn : str
+        Who laid it out, or why nobody could; then it is shown as text.
+    """
+
+    def __init__(self, sweep: Sweep, position: int = 0, still: bool = False) -> None:
+        check_size(len(sweep.nodes))
+        self.sweep, self.still, self.position = sweep, still, len(sweep.steps) if still else position
+        self.look_for = LOOK_FOR[sweep.mode].format(sweep.slopes[:-1])
+        self.numbers = {name: i for i, name in enumerate(sweep.nodes)}
+        seen = {name: [node.value] for name, node in sweep.nodes.items()}
+        labels = [(wide(_derivative(edge.derivative)) + 12, LINE) for edge in sweep.graph.edges]
+        for step in sweep.steps:
+            seen[step.node].append(step.total)
+            if step.edge is not None and not still:
+                labels[step.edge] = self._pill_size(step)
+        self.sizes = {name: self._size(name, values) for name, values in seen.items()}
+        places, self.drawn = lay_out(self._source(labels))
+        if places:
+            self._place(places)
+
+    def _size(self, name: str, values: list[Value]) -> Point:
+        """Return width and height of a box that holds all that will ever stand in it."""
+        rows, shaped = len(lines_of(values[0])), np.ndim(values[0]) > 0
+        lines = [line for value in values for line in lines_of(value)]
+        if rows == 1:
+            more = " + …" if self.sweep.expected[name] > 1 else ""
+            lines = [f"{self.sweep.slope_name(name)} = {line}{more}" for line in lines]
+        height = HEAD + LINE * (rows + shaped) + 12
+        if self.sweep.mode != "values":
+            height += LINE * (rows + (rows > 1))
+        return max(wide(self._head(name), "bold"), *map(wide, lines)) + ROOM, height
+
+    def _source(self, labels: list[Point]) -> str:
+        """Write for Graphviz how large everything is; its names are numbers, which need no escape."""
+        nodes = [f"n{i} [width={w / 72:.3f}, height={h / 72:.3f}];" for i, (w, h) in enumerate(self.sizes.values())]
+        edges = []
+        for i, (edge, (w, h)) in enumerate(zip(self.sweep.graph.edges, labels)):
+            room = f'<<table border="0" fixedsize="true" width="{w:.0f}" height="{h:.0f}"><tr><td></td></tr></table>>'
+            edges.append(f"n{self.numbers[edge.parent]} -> n{self.numbers[edge.child]} [id={i}, label={room}];")
+        return "\n".join(
+            [
+                'digraph { rankdir=LR; nodesep=0.3; ranksep=0.3; node [shape=box, fixedsize=true, label=""];',
+                "edge [dir=none, tailport=e, headport=w];",
+                *nodes,
+                *edges,
+                "}",
+            ]
         )
-    if len(names) < len(trace.rows):
-        raise ValueError(f"rows must have different names, got {', '.join(row.name for row in trace.rows)}")
-    for edge in trace.edges:
-        for end in (edge.parent, edge.child):
-            if end not in names:
-                raise ValueError(f"an edge leads from {edge.parent} to {edge.child}, but no row is called {end}")
-    source = dot_source(trace, names, adjoints)
-    look_for = look_for or (LOOK_FOR if adjoints else LOOK_FOR_VALUES)
-    return TraceGraph(draw(source), look_for, describe(trace, adjoints))
+
+    def _place(self, layout: Mapping[str, Any]) -> None:
+        """Keep where everything is, in pixels from the corner at the top left."""
+        _, _, self.width, self.height = (float(number) + 2 * MARGIN for number in layout["bb"].split(","))
+
+        def points(text: str) -> list[Point]:
+            pairs = [pair.split(",") for pair in text.split()]
+            return [(float(x) + MARGIN, self.height - MARGIN - float(y)) for x, y in pairs]
+
+        places = {node["name"]: points(node["pos"])[0] for node in layout["objects"]}
+        self.centres = {name: places[f"n{i}"] for name, i in self.numbers.items()}
+        edges = {int(edge["id"]): edge for edge in layout.get("edges", ())}
+        self.lines = {i: points(edge["pos"]) for i, edge in edges.items()}
+        self.labels = {i: points(edge["lp"])[0] for i, edge in edges.items()}
+
+    def svg(self, position: int) -> str:
+        """Return the graph after so many steps, as SVG, or as text where nothing could lay it out."""
+        if self.drawn.partition(" ")[0] != "drawn":
+            return f"<pre>{html.escape(self.describe(position))}\n({html.escape(self.drawn)})</pre>"
+        now = self.sweep.steps[position - 1] if position and not self.still else None
+        state = self.sweep.state(position)
+        pushed = set() if self.still else {step.edge for step in self.sweep.steps[:position]}
+        order = sorted(self.lines, key=lambda i: now is not None and now.edge == i)  # on top
+        parts = [self._arrow(i, state, i in pushed, now) for i in order]
+        parts += [self._node(name, state, now) for name in self.sweep.nodes]
+        if now is not None and now.edge is not None:
+            parts.append(self._pill(now, self.labels[now.edge]))
+        words, style = html.escape(self.describe(position)), fitting(self.width, "px", *SCALE)
+        return (
+            f'<svg role="img" aria-label="{words}" viewBox="0 0 {self.width:.0f} {self.height:.0f}" {FONT} '
+            f'style="{style};background:#ffffff;border-radius:6px;display:block">{"".join(parts)}</svg>'
+        )
+
+    # A node: its box, and the lines in it.
+
+    def _node(self, name: str, state: State, now: Step | None) -> str:
+        (x, y), (width, height) = self.centres[name], self.sizes[name]
+        node, known, arrived = self.sweep.nodes[name], name in state.values, self._arrived(name, state)
+        fill, colour, thick, dashes = SLOPE if arrived == 2 else VALUE if known else NOT_YET
+        current = now is not None and now.node == name
+        if current:
+            colour, thick, dashes = INK, 4.5, ""
+        corner = 14 if node.formula else 2
+        line = f'stroke="{colour}" stroke-dasharray="{dashes}"'
+        parts = [_box(x, y, width, height, corner, f'fill="{fill}" {line} stroke-width="{thick}"')]
+        if name == self.sweep.graph.output:  # two borders
+            parts.append(_box(x, y, width - 10, height - 10, max(2, corner - 5), f'fill="none" {line}'))
+        if current:
+            parts.append(f'<path d="M{x - 11:.1f},{y - height / 2 - 16:.1f}h22l-11,13z" fill="{INK}"/>')
+        ink, brown = INK if known else GREY, BROWN if arrived else GREY
+        values = lines_of(node.value)
+        lines = [(self._head(name), ink, "bold")]
+        lines += [(str(np.shape(node.value)), GREY, "normal")] if np.ndim(node.value) else []
+        lines += [(line, ink, "normal") for line in (values if known else ["?", *[""] * (len(values) - 1)])]
+        if self.sweep.mode != "values":
+            slope, more = self.sweep.slope_name(name), " + …" if arrived == 1 else ""
+            slopes = lines_of(state.slopes[name]) if arrived else ["?"]
+            slopes = [f"{slope} = {slopes[0]}{more}"] if len(values) == 1 else [f"{slope} ={more}", *slopes]
+            lines += [(line, brown, "normal") for line in slopes]
+        top = y - height / 2 + HEAD - 2
+        return "".join([*parts, *(_text(x, top + LINE * k, *line) for k, line in enumerate(lines))])
+
+    def _head(self, name: str) -> str:
+        text = " = ".join(filter(None, [name, self.sweep.nodes[name].formula]))
+        return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+    def _arrived(self, name: str, state: State) -> int:
+        """Return 2 if all of the slope of a node has arrived, 1 for a part of it, 0 for nothing."""
+        if name not in state.slopes:
+            return 0
+        return 2 if state.received[name] == self.sweep.expected[name] else int(state.received[name] > 0)
+
+    # An arrow, and what is computed on it.
+
+    def _arrow(self, i: int, state: State, pushed: bool, now: Step | None) -> str:
+        edge, line = self.sweep.graph.edges[i], self.lines[i]
+        known = edge.child in state.values
+        current = now is not None and now.edge == i
+        read = now is not None and now.kind == "value" and now.node == edge.child
+        colour, width = (VERMILION, 2.2) if pushed else (BLUE, 3.5) if read else (INK, 1.4) if known else (GREY, 1.2)
+        width = 5.0 if current else width
+        back = pushed and self.sweep.mode == "reverse"
+        x, y = line[0 if back else -1]
+        head = (8 + width) * (1 if back else -1)  # the arrow points where the adjoint travels
+        curve = " ".join(f"{a:.1f},{b:.1f}" for a, b in line[1:])
+        dashes = "" if known else 'stroke-dasharray="5,4"'
+        parts = [
+            f'<path d="M{line[0][0]:.1f},{line[0][1]:.1f}C{curve}" fill="none" stroke="{colour}" '
+            f'stroke-width="{width}" {dashes}/>',
+            f'<path d="M{x:.1f},{y:.1f}l{head:.1f},{head / 2:.1f}v{-head:.1f}z" fill="{colour}"/>',
+        ]
+        if known and not current and (text := _derivative(edge.derivative)):
+            a, b = self.labels[i]
+            parts += [_box(a, b, wide(text) + 6, 20, 4, 'fill="#ffffff"'), _text(a, b + 5, text, INK)]
+        return "".join(parts)
+
+    def _pill_lines(self, step: Step) -> list[str]:
+        """Return what stands on the arrow of a step: the product in symbols, then in numbers, of arrays in shapes."""
+        if np.ndim(step.product):
+            return [line for line in (step.symbols, step.shapes) if line]
+        numbers = DECIMALS.sub(lambda found: f"{float(found[0]):.4g}", step.numbers)
+        return [step.symbols, f"{numbers} = {step.product:.4g}".strip()]
+
+    def _pill_size(self, step: Step) -> Point:
+        lines = self._pill_lines(step)
+        return max(wide(line, "bold") for line in lines) + 16, 22.0 * len(lines) + 8
+
+    def _pill(self, step: Step, place: Point) -> str:
+        (x, y), (width, height) = place, self._pill_size(step)
+        lines = [_text(x, y - height / 2 + 20 + 22 * k, s, INK, "bold") for k, s in enumerate(self._pill_lines(step))]
+        plate = _box(x, y, width, height, 6, f'fill="#fff3c4" stroke="{VERMILION}" stroke-width="2"')
+        return plate + "".join(lines)
+
+    # In words.
+
+    def describe(self, position: int) -> str:
+        """Say in words what the graph shows after so many steps."""
+        state, steps, slopes, waiting = self.sweep.state(position), self.sweep.steps, [], []
+        values = [" = ".join(filter(None, [name, self.sweep.nodes[name].formula * self.still, written(value)]))
+                  for name, value in state.values.items()]  # fmt: skip
+        for name in self.sweep.nodes:
+            if arrived := self._arrived(name, state):
+                so_far = "" if arrived == 2 else " so far"
+                slopes.append(f"{self.sweep.slope_name(name)} = {written(state.slopes[name])}{so_far}")
+            waiting += [] if name in state.values else [name]
+        words = [f"Graph of a computation with {len(self.sweep.nodes)} nodes."]
+        if not self.still:
+            words.append(
+                f"Step {position} of {len(steps)}: {steps[position - 1].words}." if position else "No step taken."
+            )
+        words.append(f"Values{'' if self.still else ' known'}: {', '.join(values)}.")
+        words += [f"{self.sweep.slopes.capitalize()}: {', '.join(slopes)}."] if slopes else []
+        words += [f"Not computed yet: {', '.join(waiting)}."] if waiting else []
+        if self.still:
+            arrows = [f"{e.parent} to {e.child}, {written(e.derivative)}" for e in self.sweep.graph.edges]
+            words.append(f"Arrows with local derivatives: {'; '.join(arrows) or 'none'}.")
+        return " ".join(words)
+
+    @property
+    def description(self) -> str:
+        """The same at the present position."""
+        return self.describe(self.position)
+
+    def legend(self) -> str:
+        """Return what lines and colours mean, as HTML."""
+        return f"<br><i>{LEGEND.format(self.sweep.slopes[:-1] or 'slope')} {'' if self.still else STEPPING}</i>"
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        drawing = scrolled("", self.svg(self.position))
+        drawing += "" if self.still else trace_table(self.sweep, self.position)
+        return {
+            "text/html": figure(drawing, self.look_for, self.description, self.legend()),
+            "text/plain": f"{self.description}\nWhat to look for: {self.look_for}",
+        }
 
 
-def dot_source(trace: TraceTable, names: dict[str, str], adjoints: bool) -> str:
-    """Write the graph in the DOT language; ``names`` gives each row a name of DOT's own, which needs no escape."""
-    lines = [
-        "digraph trace {",
-        'rankdir=LR; bgcolor="white"; nodesep=0.25; ranksep=0.4;',
-        'node [fontname="Helvetica,Arial,sans-serif", fontsize=12.5, penwidth=1.5, margin="0.08,0.05"];',
-        'edge [fontname="Helvetica,Arial,sans-serif", fontsize=12, penwidth=1.2, color="#333333"];',
+def _derivative(derivative: Value) -> str:
+    return "" if np.ndim(derivative) else f"{derivative:.4g}"
+
+
+def lines_of(value: Value) -> list[str]:
+    """Write a value in lines: a number, the rows of a small array, the size of a large one."""
+    if np.size(value) == 1:
+        return [f"{float(np.ravel(value)[0]):.4g}"]
+    if np.ndim(value) > 2 or max(np.shape(value)) > ROWS:
+        return [f"{np.size(value)} numbers"]
+    return ["".join(f"{number:6.2f}" for number in row).replace(" ", "\u2007") for row in np.atleast_2d(value)]
+
+
+@lru_cache(maxsize=4096)
+def advance(letter: str, weight: str) -> float:
+    """Measure a letter in pixels, in the font that matplotlib carries; Verdana is as wide."""
+    font = get_font(findfont(FontProperties(family="DejaVu Sans", weight=weight)))
+    font.set_size(SIZE, 72)
+    known = letter if font.get_char_index(ord(letter)) else "W"  # another font will draw it, hardly wider than this
+    return float(font.load_char(ord(known)).linearHoriAdvance) / 65536
+
+
+def wide(text: str, weight: str = "normal") -> float:
+    """Measure a text in pixels; a bar or dot above a letter takes no room."""
+    return sum(advance(letter, weight) for letter in text if not combining(letter))
+
+
+def _text(x: float, y: float, text: str, colour: str, weight: str = "normal") -> str:
+    form = f'text-anchor="middle" font-size="{SIZE}" font-weight="{weight}" fill="{colour}" style="white-space:pre"'
+    return f'<text x="{x:.1f}" y="{y:.1f}" {form}>{html.escape(text)}</text>'
+
+
+def _box(x: float, y: float, width: float, height: float, corner: int, form: str) -> str:
+    """Draw a box around a point."""
+    place = f'x="{x - width / 2:.1f}" y="{y - height / 2:.1f}" width="{width:.1f}" height="{height:.1f}"'
+    return f'<rect {place} rx="{corner}" {form}/>'
+
+
+# The trace table: values downwards, adjoints downwards, each line filled in when its step has come.
+
+
+def trace_table(sweep: Sweep, position: int) -> str:
+    """Return the table of a sweep after so many steps, as HTML; what has not been computed is pale, with dots."""
+    names, state = list(sweep.nodes), sweep.state(position)
+    kind, changed = (sweep.steps[position - 1].kind, sweep.steps[position - 1].node) if position else ("", "")
+    columns = {
+        "values, downwards": [(_value(sweep, name, state), (kind, changed) == ("value", name)) for name in names]
+    }
+    if sweep.mode != "values":
+        order = names[::-1] if sweep.mode == "reverse" else names
+        cells = [(_slope(sweep, name, position, state), kind != "value" and changed == name) for name in order]
+        columns[f"{sweep.slopes}, downwards"] = cells
+    head = "".join(f'<th scope="col" style="{CELL}">{title}</th>' for title in columns)
+    rows = [
+        "".join(f'<td style="{CELL}{NOW if on else ""}">{text}</td>' for text, on in row)
+        for row in zip(*columns.values())
     ]
-    lines += [f"{names[row.name]} [{STYLES[kind(row)]}, label=<{_label(row, adjoints)}>];" for row in trace.rows]
-    lines += [f'{names[e.parent]} -> {names[e.child]} [label=" {e.derivative:.4g} "];' for e in trace.edges]
-    return "\n".join([*lines, "}"])
+    return f"<table><thead><tr>{head}</tr></thead><tbody><tr>{'</tr><tr>'.join(rows)}</tr></tbody></table>"
 
 
-def kind(row: TraceRow) -> str:
-    """Return "output" for the node whose adjoint is given, "input" for one that nothing computes, else "operation"."""
-    if row.gradient and not row.adjoint_formula:  # an input without use has neither
-        return "output"
-    return "operation" if row.formula else "input"
+def _value(sweep: Sweep, name: str, state: State) -> str:
+    node, known = sweep.nodes[name], name in state.values
+    return _pale(" = ".join(filter(None, [name, node.formula, written(node.value) if known else DOTS])), not known)
 
 
-def describe(trace: TraceTable, adjoints: bool) -> str:
-    """Say in words what the picture shows: the nodes by their kind, then the arrows."""
-    sentences = ["Graph of a computation."]
-    for which in STYLES:
-        nodes = []
-        for row in trace.rows:
-            if kind(row) == which:
-                equation = " = ".join(part for part in (row.name, row.formula, f"{row.value:.4g}") if part)
-                nodes.append(equation + (f", adjoint {row.gradient:.4g}" if adjoints else ""))
-        if nodes:
-            sentences.append(f"{which.capitalize()}{'s' if len(nodes) > 1 else ''}: {'; '.join(nodes)}.")
-    arrows = "; ".join(f"{edge.parent} to {edge.child}, {edge.derivative:.4g}" for edge in trace.edges)
-    return " ".join([*sentences, f"Arrows with local derivatives: {arrows or 'none'}."])
+def _slope(sweep: Sweep, name: str, position: int, state: State) -> str:
+    """Write an adjoint or tangent: the sum in symbols, the same in numbers as far as they have come, the result."""
+    pushes = [(k, step) for k, step in enumerate(sweep.steps) if step.kind == "push" and step.node == name]
+    done = name in state.slopes and state.received[name] == len(pushes)
+    result = written(state.slopes[name]) if done else DOTS
+    if not state.received[name]:
+        symbols = " + ".join(step.symbols for _, step in pushes)
+        return _pale(" = ".join(filter(None, [sweep.slope_name(name), symbols, result])), not done)
+    parts = [html.escape(sweep.slope_name(name))]
+    parts.append(" + ".join(_pale(step.symbols, k >= position) for k, step in pushes))
+    if all(step.numbers and np.ndim(step.product) == 0 for _, step in pushes):  # arrays would not fit
+        parts.append(" + ".join(_pale(step.numbers if k < position else DOTS, k >= position) for k, step in pushes))
+    return " = ".join([*parts, _pale(result, not done)])
 
 
-def _label(row: TraceRow, adjoints: bool) -> str:
-    """Return the lines of a node in Graphviz's form of HTML."""
-    lines = [f"{row.name} = {row.formula}", f"{row.value:.4g}"] if row.formula else [f"{row.name} = {row.value:.4g}"]
-    lines = [_escape(line) for line in lines]
-    lines[0] = f"<b>{lines[0]}</b>"
-    if adjoints:
-        lines.append(f'<font color="{BROWN}">{_escape(f"{row.adjoint} = {row.gradient:.4g}")}</font>')
-    return "<br/>".join(lines)
-
-
-def _escape(line: str) -> str:
-    return html.escape(line if len(line) <= LONGEST else line[: LONGEST - 1] + "…")
+def _pale(text: str, pale: bool) -> str:
+    escaped = html.escape(text)
+    return f'<span style="opacity:0.6">{escaped}</span>' if pale else escaped

@@ -8,13 +8,13 @@ from typing import Any
 
 HOMES = {
     "ConstraintPanel": "constraints",
-    "Explorer": "explorer",
+    "Explorer": "panel",
     "IdempotentPanel": "idempotent",
     "Playground": "playground",
     "Runner": "runner",
     "ScalarNetPanel": "scalar_net",
     "Stepper": "stepper",
-    "TrainingPanel": "panels",
+    "TrainingPanel": "playground",
     "constraint_panel": "constraints",
     "cycle_panel": "cycles",
     "gradient_graph_panel": "gradient_graphs",

@@ -18,12 +18,12 @@ from torch.optim import Rprop
 
 from helpers.datasets import datasets
 from helpers.networks import layered_net
-from helpers.options import Whole, known
+from helpers.options import Whole
 from helpers.plots.constraints import ConstraintProgress, Measured
 from helpers.training.constrained import Method, train_constrained
 from helpers.training.multipliers import adjoints, cosine, multipliers_at, relative_difference
 from helpers.widgets.controls import choice, log_slider, set_controls, whole
-from helpers.widgets.live_panel import LivePanel
+from helpers.widgets.runner import Trainer
 
 FIXED = "weights held fixed"
 METHODS: dict[str, Method] = {
@@ -33,11 +33,10 @@ METHODS: dict[str, Method] = {
 }
 WAYS = {FIXED: 12} | dict.fromkeys(METHODS, 300)  # and how many steps each takes
 PLANE = ["signed_xor", "gaussian", "rings", "moons"]
-SAMPLES = Whole(1, 10_000)
 HIDDEN = 2  # layers, of 32 tanh units each
 
 
-class ConstraintPanel(LivePanel[ConstraintProgress]):
+class ConstraintPanel(Trainer[ConstraintProgress]):
     """Watch gaps close and multipliers move, layer by layer, beside the adjoints that back-propagation computes.
 
     Parameters
@@ -63,10 +62,12 @@ class ConstraintPanel(LivePanel[ConstraintProgress]):
         If an option is out of its range; the message names it and the range.
     """
 
+    curves_every = 0.0
+
     def __init__(
         self, way: str = FIXED, *, samples: int = 200, data: str = "signed_xor", penalty: float = 1.0, seed: int = 0
     ) -> None:
-        self.samples = SAMPLES.check("samples", samples)
+        self.samples = Whole(1, 10_000).check("samples", samples)
         controls: dict[str, Any] = {
             "way": choice("What moves", list(WAYS), width="360px"),
             "data": choice("Data", PLANE),
@@ -80,13 +81,11 @@ class ConstraintPanel(LivePanel[ConstraintProgress]):
         return "outer step" if self.controls["way"].value == FIXED else "epoch"
 
     def _begin(self) -> tuple[Iterator[Any], int]:
-        """Build data, net and rule as the controls say, and the picture if it no longer fits."""
         way, seed, penalty = (self.controls[name].value for name in ("way", "seed", "penalty"))
         train, test = datasets[self.controls["data"].value][:2]
         self.training_set, self.test_set = train(samples=self.samples, seed=seed), test(seed=seed)
         X, Y = self.training_set.X, self.training_set.Y
         self.model = layered_net([2, *[32] * HIDDEN, 1], activation=nn.Tanh, normalize=False, seed=seed)
-        self.step: Any = None
         if way == FIXED:
             steps: Iterator[Any] = multipliers_at(
                 self.model, X, Y, binary_cross_entropy, penalty=penalty, growth=1.0, outer=WAYS[way], inner=50
@@ -97,20 +96,14 @@ class ConstraintPanel(LivePanel[ConstraintProgress]):
             )
         total, unit = WAYS[way], self._unit()
         self._use((total, unit), lambda: ConstraintProgress(HIDDEN, total, unit))
-        return self._noted(steps), total
+        return steps, total
 
-    def _noted(self, steps: Iterator[Any]) -> Iterator[Any]:
-        for self.step in steps:
-            yield self.step
+    def _record(self, count: int) -> None:
+        if count:  # before the first step there are no multipliers
+            self.picture.record(count, measure(self.model, self.training_set.X, self.training_set.Y, self.step))
 
-    def _note(self, count: int) -> None:
-        if count and (not self._picture.x or count > self._picture.x[-1]):
-            self._picture.record(count, measure(self.model, self.training_set.X, self.training_set.Y, self.step))
-
-    def _show(self, count: int, seen: Any) -> None:
-        """Measure and draw; at every stop, say it in words too."""
-        self._note(count)
-        self._send(curves=True, words=seen is None)
+    def _draw(self, count: int) -> None:
+        self._stop(count)
 
 
 def measure(model: nn.Sequential, X: Tensor, Y: Tensor, step: Any) -> Measured:
@@ -137,5 +130,4 @@ def measure(model: nn.Sequential, X: Tensor, Y: Tensor, step: Any) -> Measured:
 
 def constraint_panel(way: str = FIXED, **setting: Any) -> ConstraintPanel:
     """Make the panel; ``way`` and the settings as in `ConstraintPanel`."""
-    known(setting, ("samples", "data", "penalty", "seed"))
     return ConstraintPanel(way, **setting)

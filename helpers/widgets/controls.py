@@ -72,10 +72,11 @@ def buttons(
     return made
 
 
-def status_line(words: str, problem: bool) -> str:
-    """Write a line about what goes on, as HTML that a screen reader notices; a problem has a colour of its own."""
+def status_line(words: str, role: str = "status", problem: bool = True) -> str:
+    """Write a line as HTML that a screen reader notices; a problem has a colour of its own."""
     kind, colour = (' class="error"', "#a33b00") if problem else ("", "inherit")
-    return f'<span role="status"{kind} style="color:{colour};font-size:1.1em">{html.escape(words)}</span>'
+    style = f"color:{colour};font-size:1.1em;white-space:pre-wrap"
+    return f'<span role="{role}"{kind} style="{style}">{html.escape(words)}</span>'
 
 
 def row(controls: Iterable[Widget]) -> HBox:
@@ -91,10 +92,12 @@ def text_box(text: str, value: str, width: str = "560px") -> Text:
 def option_of(control: Any) -> Option:
     """Return what a control can hold."""
     if isinstance(control, Dropdown):
-        return OneOf(ends(control))
+        return OneOf([option[1] if isinstance(option, tuple) else option for option in control.options])
     if isinstance(control, Text):
         return Words()
-    return (Whole if isinstance(control, BoundedIntText | IntSlider) else Real)(*ends(control))
+    if isinstance(control, FloatLogSlider):
+        return Real(control.base**control.min, control.base**control.max)
+    return (Whole if isinstance(control, BoundedIntText | IntSlider) else Real)(control.min, control.max)
 
 
 def set_controls(controls: Mapping[str, Any], given: Mapping[str, Any]) -> None:
@@ -109,12 +112,3 @@ def set_controls(controls: Mapping[str, Any], given: Mapping[str, Any]) -> None:
     fitting = {name: option_of(controls[name]).check(name, value) for name, value in given.items()}
     for name, value in fitting.items():
         controls[name].value = value
-
-
-def ends(control: Widget) -> list[Any]:
-    """Return every option of a choice, both ends of a number, the text as it is: what a test sets a control to."""
-    if isinstance(control, Dropdown):
-        return [option[1] if isinstance(option, tuple) else option for option in control.options]
-    if isinstance(control, FloatLogSlider):
-        return [control.base**control.min, control.base**control.max]
-    return [control.min, control.max] if hasattr(control, "min") else [control.value]

@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from helpers.diff import tanh
-from helpers.diff.cycles import NoConvergence
-from helpers.diff.equations import assembled
+from helpers.diff.cycles import NoConvergence, assembled
 from helpers.diff.lagrange import Program
 from helpers.plots.cycles import CyclePicture, plot_cycle
 from helpers.widgets.controls import choice, set_controls, slider, whole
-from helpers.widgets.explorer import Explorer
+from helpers.widgets.panel import Explorer
 
 SIZE, INPUTS, STEPS = 20, 3, 100
 CELLS = {"z = tanh(Wz + Ux)": True, "z = Wz + Ux": False}

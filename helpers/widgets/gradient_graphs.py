@@ -19,7 +19,7 @@ from helpers.plots.graphs import Facts, sanity_check
 from helpers.training.idempotent import Algorithm, make_loss
 from helpers.training.memory import saved_for_backward
 from helpers.widgets.controls import choice, slider
-from helpers.widgets.explorer import Explorer
+from helpers.widgets.panel import Explorer
 
 Criterion = Callable[[Tensor], Tensor]
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -37,8 +37,8 @@ from helpers.training.idempotent import (
     train_idempotent,
 )
 from helpers.widgets.controls import choice, log_slider, set_controls, slider, whole
-from helpers.widgets.explorer import Explorer
-from helpers.widgets.live_panel import LivePanel
+from helpers.widgets.panel import Explorer
+from helpers.widgets.runner import Trainer
 
 Floats = NDArray[np.float64]
 
@@ -106,22 +106,17 @@ def idempotent_panel(view: str = BASINS, start: float = 0.6) -> Explorer:
     >>> print(idempotent_panel().run(start=2.0, view="cobweb of |a² - a|")[0].split(".  ")[1])
     |a² - a|: from 2 to 2 in 12 steps
     """
-    drawn: dict[tuple[Any, ...], ScalarMaps | Cobweb | Basins] = {}
 
-    def picture(view: str, start: float, low: float, high: float, x: float) -> ScalarMaps | Cobweb | Basins:
-        """Return the picture of these settings, and draw it first where it is not the one drawn last."""
-        if (view, low, high, x) not in drawn:
-            a = np.linspace(low, high, POINTS)
-            drawn.clear()
-            if view in COBWEBS:
-                name, iterate = COBWEBS[view]
-                drawn[view, low, high, x] = plot_cobweb(a, iterate(a, 1)[-1], [start], name=name, steps=STEPS)
-            else:
-                drawn[view, low, high, x] = figures(a, x, start) if view == FIGURES else basins(a, start)
-        return drawn[view, low, high, x]
+    @lru_cache(maxsize=1)
+    def picture(view: str, low: float, high: float, x: float) -> ScalarMaps | Cobweb | Basins:
+        a = np.linspace(low, high, POINTS)
+        if view in COBWEBS:
+            name, iterate = COBWEBS[view]
+            return plot_cobweb(a, iterate(a, 1)[-1], [start], name=name, steps=STEPS)
+        return figures(a, x, start) if view == FIGURES else basins(a, start)
 
     def show(view: str, start: float, steps: int, low: float, high: float, x: float) -> list[Any]:
-        shown = picture(view, start, low, high, x)
+        shown = picture(view, low, high, x)
         if isinstance(shown, Cobweb):
             shown.update(COBWEBS[view][1](start, steps))
         else:
@@ -156,11 +151,10 @@ NETS: dict[str, Callable[..., nn.Sequential]] = {
     "N1": NETWORKS["N1"],
     "N2": NETWORKS["N2"],
 }
-SAMPLES = Whole(1, 10_000)
 SHOWN = 200  # inputs whose outputs are drawn
 
 
-class IdempotentPanel(LivePanel[IdempotentProgress]):
+class IdempotentPanel(Trainer[IdempotentProgress]):
     """Watch three rules from one start: ordinary, ordinary times n/2, modified; the same data, the same rate.
 
     Parameters
@@ -186,10 +180,12 @@ class IdempotentPanel(LivePanel[IdempotentProgress]):
         If an option is out of its range; the message names it and the range.
     """
 
+    curves_every = 0.0
+
     def __init__(
         self, net: str = "N1", *, rate: float = 0.1, samples: int = 128, seed: int = 0, epochs: int = 300
     ) -> None:
-        self.samples = SAMPLES.check("samples", samples)
+        self.samples = Whole(1, 10_000).check("samples", samples)
         controls: dict[str, Any] = {
             "net": choice("Net", list(NETS), width="280px"),
             "rate": log_slider("Learning rate η", 0.1, -2, 0, live=False),
@@ -200,35 +196,33 @@ class IdempotentPanel(LivePanel[IdempotentProgress]):
         super().__init__(controls)
 
     def _begin(self) -> tuple[Iterator[Any], int]:
-        """Build three copies of the net that the controls describe, and a training for each."""
         name, rate, seed, epochs = (control.value for control in self.controls.values())
         self.nets = [NETS[name](seed=seed) for _ in RULES]
         width = next(self.nets[0].parameters()).shape[1]
         self.inputs = datasets["normal"].test(samples=SHOWN, dimension=width, seed=seed).X
-        self.last: list[IdempotentStep | None] = [None] * len(RULES)
-        trainings: list[Iterator[IdempotentStep]] = []
+        trainings = []
         for net, rule in zip(self.nets, RULES):
             data = Samples("normal", self.samples, fresh=True, seed=seed, dimension=width)
             trainings.append(train_idempotent(net, partial(SGD, lr=rate), rule, epochs, data))
         names = [rule.value for rule in RULES]
         self._use((epochs, width), lambda: IdempotentProgress(names, epochs, width))
-        return self._side_by_side(trainings), epochs
+        return side_by_side(trainings), epochs
 
-    def _side_by_side(self, trainings: list[Iterator[IdempotentStep]]) -> Iterator[Any]:
-        """Take an epoch of each training in turn; one that has diverged keeps its last step, the others go on."""
-        for steps in itertools.zip_longest(*trainings):
-            self.last = [new or old for new, old in zip(steps, self.last)]
-            yield self.last
+    def _record(self, count: int) -> None:
+        states = [rule_state(net, self.inputs, step) for net, step in zip(self.nets, self.step or [None] * len(RULES))]
+        self.picture.record(count, states)
 
-    def _note(self, count: int) -> None:
-        if self._picture.x[-1:] != [count]:
-            self._picture.record(count, [rule_state(net, self.inputs, step) for net, step in zip(self.nets, self.last)])
+    def _draw(self, count: int) -> None:
+        self._stop(count)
+        self.picture.move()
 
-    def _show(self, count: int, seen: Any) -> None:
-        """Measure and draw; at every stop, say it in words too."""
-        self._note(count)
-        self._picture.move()
-        self._send(curves=True, words=seen is None)
+
+def side_by_side(trainings: Sequence[Iterator[IdempotentStep]]) -> Iterator[list[IdempotentStep | None]]:
+    """Take an epoch of each training in turn; one that has diverged keeps its last step, the others go on."""
+    last: list[IdempotentStep | None] = [None] * len(trainings)
+    for steps in itertools.zip_longest(*trainings):
+        last = [new or old for new, old in zip(steps, last)]
+        yield last
 
 
 def rule_state(net: nn.Module, inputs: torch.Tensor, step: IdempotentStep | None) -> RuleState:

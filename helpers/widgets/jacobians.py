@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from helpers.diff.arrays import exp, jacobian, log_sum_exp, tanh
 from helpers.plots.jacobians import JacobianPicture, Stacking, as_matrix, plot_jacobian
 from helpers.widgets.controls import choice, slider
-from helpers.widgets.explorer import Explorer
+from helpers.widgets.panel import Explorer
 
 Floats = NDArray[np.float64]
 WINDOW = 3

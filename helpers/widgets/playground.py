@@ -10,33 +10,87 @@ from __future__ import annotations
 
 import base64
 import html
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import fields, replace
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ipywidgets import HTML, HBox, VBox
+from ipywidgets import HTML, VBox
 
-from helpers.options import known
+from helpers.options import Each, OneOf, Whole, known
+from helpers.plots import LayerProgress
 from helpers.plots.playground import PlaygroundPicture
 from helpers.training.layers import Scores
-from helpers.training.runs import Outcome, Race
-from helpers.widgets.cells import post
-from helpers.widgets.controls import buttons, row, text_box
-from helpers.widgets.live_panel import LivePanel
-from helpers.widgets.playground_controls import MOST_RULES, NONE, ROWS, State, make_controls
-from helpers.widgets.runner import PART
+from helpers.training.runs import Outcome, Race, Run, Session, declared
+from helpers.widgets.controls import buttons, choice, log_slider, row, slider, status_line, text_box, whole
+from helpers.widgets.panel import post
+from helpers.widgets.runner import Trainer
 
-POINTS = 60  # of each curve: measured at fixed epochs, so that equal states give equal curves
-CURVES_EVERY = 1.0  # seconds between two drawings of curves, titles and thumbnails
 MEASURED = 300  # points of each set on which the curves are measured
 SIZES = {1: 64, 2: 48, 3: 40, 4: 40}  # grid points a side of a field, by the number of rules
 MIME = {"png": "image/png", "svg": "image/svg+xml"}
-Seen = tuple[list[Scores], list[list[Scores]], tuple[int, int]]  # fields, units, and which of them is picked
+NONE = "none"
+MOST_RULES = 4
+NETS: dict[str, dict[str, Any]] = {
+    "100-100-10 Mish": {"hidden": (100, 100, 10), "activation": "Mish", "normalize": True},
+    "32-32-32 tanh": {"hidden": (32, 32, 32), "activation": "tanh", "normalize": False},
+    "16-16 tanh": {"hidden": (16, 16), "activation": "tanh", "normalize": False},
+}
+ROWS = (
+    {"data": "Data", "noise": "Noise σ", "samples": "Training points"},
+    {"hidden": "Hidden blocks (units of each)", "activation": "Activation", "normalize": "Rows scaled to length 1"},
+    {"rule 1": "Rule 1", "rule 2": "Rule 2", "rule 3": "Rule 3", "rule 4": "Rule 4", "equal": "A race at equal"},
+    {"optimizer": "Optimiser", "rate": "Learning rate η", "seed": "Seed", "epochs": "Budget (epochs)"},
+    {"layer": "Shown large: layer", "unit": "and unit"},
+)
+STEPS = {"noise": 0.05, "samples": 10}  # of the sliders; 1 of the others
 
 
-class Playground(LivePanel[PlaygroundPicture]):
+@dataclass(frozen=True)
+class State(Run):
+    """All that a picture of the playground depends on, but for the epochs trained so far: a run, and what is shown.
+
+    ``layer`` and ``unit`` are the hidden unit that is shown large, both counted from 1.
+    """
+
+    layer: int = declared(1, Whole(1, 4))
+    unit: int = declared(1, Whole(1, 100))
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.layer > len(self.hidden) or self.unit > self.hidden[self.layer - 1]:
+            raise ValueError(
+                f"layer and unit must be in the net of hidden widths {_widths(self.hidden)}, got "
+                f"layer {self.layer}, unit {self.unit}"
+            )
+
+
+OPTIONS = State.options()
+
+
+def _widths(hidden: Sequence[int]) -> str:
+    return "-".join(map(str, hidden))
+
+
+def make_control(name: str, text: str) -> Any:
+    """Make the control of a field of the state, at its default and of its range; or of one of the four rules."""
+    if name.startswith("rule"):
+        return choice(text, [*[NONE] * (name != "rule 1"), *OPTIONS["rules"].values], width="270px")
+    option, default = OPTIONS[name], getattr(State, name)
+    if isinstance(option, Each):
+        return text_box(text, _widths(default), "360px")
+    if isinstance(option, OneOf):
+        return choice(text, [("yes", True), ("no", False)] if default is True else list(option.values))
+    if name in ("seed", "epochs"):
+        return whole(text, default, option.low, option.high, width="190px")
+    if name == "rate":
+        return log_slider(text, default, math.log10(option.low), math.log10(option.high), live=False)
+    show = ".2f" if isinstance(default, float) else ""
+    return slider(text, default, option.low, option.high, STEPS.get(name, 1), show=show, live=name in ROWS[-1])
+
+
+class Playground(Trainer[LayerProgress]):
     """Choose data, net, rules and budget, press Start, and watch every layer and its hidden units learn.
 
     Parameters
@@ -49,7 +103,7 @@ class Playground(LivePanel[PlaygroundPicture]):
     state : State
         What the controls say.
     race : Race
-        The runs as they stand.
+        The runs as they stand; its ``sessions``, one per rule, hold models and data.
     runner : Runner
         Start, Pause, Step, Reset; the count of epochs.
 
@@ -59,21 +113,26 @@ class Playground(LivePanel[PlaygroundPicture]):
         If a name is not known or a number is out of its range; the message names it.
     """
 
+    rows: Sequence[dict[str, str]] = ROWS
+    size: int | None = None  # of the grid, where it is not that of `SIZES`
+
     def __init__(self, **state: Any) -> None:
-        known(state, [field.name for field in fields(State)])
+        known(state, OPTIONS)
         self.state = State(**state)
         self.quiet = self.pending = False  # whether controls follow the state; whether a reset has been asked for
-        self.next_curves = 0.0
-        controls = make_controls()
+        controls = {name: make_control(name, text) for names in self.rows for name, text in names.items()}
         self.line = text_box("State (copy it; paste one and press Enter)", "", width="calc(100% - 4px)")
         self.refusal, self.export = HTML(), HTML()
-        rows = [row(controls[name] for name in names) for names in ROWS]
-        super().__init__({}, [*rows, self.line, self.refusal])
-        self.controls = controls
-        self.box.children = [*self.box.children, VBox([self._exports(), self.export])]
-        self._follow()
-        for name, control in controls.items():
-            control.observe(lambda _, name=name: self._changed(name), "value")
+        self._follow(controls)
+        rows = [row(controls[name] for name in names) for names in self.rows]
+        super().__init__(controls, [*rows, self.line, self.refusal])
+        exports = (
+            ("Code", "", "The same training as Python code", lambda: self.offer("Code")),
+            ("PNG", "", "The figure as pixels", lambda: self.offer("PNG")),
+            ("SVG", "", "The figure as lines", lambda: self.offer("SVG")),
+        )
+        offers = row([HTML("Export:"), *buttons(exports, lambda action: post(self.loop, action)).values()])
+        self.box.children = [*self.box.children, VBox([offers, self.export])]
         self.line.observe(self._typed, "value")
 
     @classmethod
@@ -91,6 +150,11 @@ class Playground(LivePanel[PlaygroundPicture]):
     def text(self) -> str:
         """The whole state as a short text: equal texts give equal pictures, a race at equal seconds excepted."""
         return self.state.text
+
+    @property
+    def sessions(self) -> list[Session]:
+        """The runs as they stand, one per rule: models, data."""
+        return self.race.sessions
 
     def apply(self, text: str) -> None:
         """Take over the state that a text describes, and begin again with it.
@@ -115,12 +179,31 @@ class Playground(LivePanel[PlaygroundPicture]):
             If the name ends neither in .png nor in .svg.
         """
         place = Path(path)
-        place.write_bytes(self._picture.file(place.suffix.removeprefix(".")))
+        place.write_bytes(self._file(place.suffix.removeprefix(".")))
         return place
+
+    def _file(self, kind: str) -> bytes:
+        assert isinstance(self.picture, PlaygroundPicture)
+        return self.picture.file(kind)
+
+    def offer(self, name: str) -> None:
+        """Show the code ("Code"), or a link that saves the figure ("PNG", "SVG"), below the buttons."""
+        if name == "Code":
+            self.export.value = f'<pre style="user-select:all">{html.escape(self.code())}</pre>'
+            return
+        kind = name.lower()
+        data = base64.b64encode(self._file(kind)).decode()
+        self.export.value = (
+            f'<a download="playground.{kind}" href="data:{MIME[kind]};base64,{data}">Save playground.{kind}</a>'
+        )
 
     def outcomes(self) -> list[Outcome]:
         """Measure where each rule stands, on all points of both sets."""
         return self.race.outcomes()
+
+    def predict(self, X: Any) -> list[Scores]:
+        """Return the answers (n, k) of every layer of every net, in one list."""
+        return [scores for session in self.sessions for scores in session.predict(X)]
 
     # From the controls to the state, and back: from any thread.
 
@@ -129,155 +212,132 @@ class Playground(LivePanel[PlaygroundPicture]):
         if self.quiet:
             return
         value: Any = self.controls[name].value
-        if name.startswith("rule"):
-            chosen = [self.controls[f"rule {i + 1}"].value for i in range(MOST_RULES)]
-            name, value = "rules", tuple(dict.fromkeys(rule for rule in chosen if rule != NONE))
         try:
-            if name == "hidden":
+            if name.startswith("rule"):
+                chosen = [control.value for key, control in self.controls.items() if key.startswith("rule")]
+                name, value = "rules", tuple(dict.fromkeys(rule for rule in chosen if rule != NONE))
+            elif name == "hidden":
                 value = State.from_text(f"hidden={value}").hidden
             now = vars(self.state) | {name: float(f"{value:.3g}") if isinstance(value, float) else value}
             now["layer"] = min(now["layer"], len(now["hidden"]))
             now["unit"] = min(now["unit"], now["hidden"][now["layer"] - 1])
-            state = State(**now)
+            self._take(State(**now))
         except (TypeError, ValueError) as error:
-            self._refuse(error)
-        else:
-            self._take(state)
+            self.refusal.value = status_line(f"Nothing has changed: {error}.", "alert")
 
     def _typed(self, change: dict[str, Any]) -> None:
-        if self.quiet:
-            return
         try:
-            self.apply(change["new"])
+            if not self.quiet:
+                self.apply(change["new"])
         except (TypeError, ValueError) as error:
-            self._refuse(error)
-
-    def _refuse(self, error: Exception) -> None:
-        """Say why what was typed is not taken over."""
-        words = html.escape(f"Nothing has changed: {error}.")
-        self.refusal.value = f'<p role="alert" style="color:#a33b00;font-size:1.1em">{words}</p>'
+            self.refusal.value = status_line(f"Nothing has changed: {error}.", "alert")
 
     def _take(self, state: State) -> None:
         """Make a state the present one; only another unit to look at leaves the training as it is."""
         before, self.state = self.state, state
-        self._follow()
+        self._follow(self.controls)
         if replace(before, layer=1, unit=1) == replace(state, layer=1, unit=1):
-            self._post(lambda: self._look_at(state))
+            post(self.loop, lambda: self._look_at(state))
         elif not self.pending:
             self.pending = True
             self.runner.reset()
 
-    def _follow(self) -> None:
+    def _follow(self, controls: dict[str, Any]) -> None:
         """Let controls and text say what the state says."""
         self.quiet = True
-        for i in range(MOST_RULES):
-            self.controls[f"rule {i + 1}"].value = self.state.rules[i] if i < len(self.state.rules) else NONE
-        for name, control in self.controls.items():
-            if not name.startswith("rule"):
+        for name, control in controls.items():
+            if name.startswith("rule"):
+                control.value = dict(enumerate(self.state.rules, start=1)).get(int(name[-1]), NONE)
+            else:
                 value = getattr(self.state, name)
-                control.value = "-".join(map(str, value)) if name == "hidden" else value
+                control.value = _widths(value) if name == "hidden" else value
         self.line.value, self.refusal.value = self.state.text, ""
         self.quiet = False
-
-    def _post(self, action: Callable[[], None]) -> None:
-        """Let the loop do something, between two steps."""
-        post(self.runner.loop, action)
 
     # What follows runs on the loop only.
 
     def _look_at(self, state: State) -> None:
         self.looked_at = (state.layer, state.unit)
         if self.runner.state != "running" and not self.error:
-            self._show(self.runner.count, None)
+            self._show(self.runner.count, still=True)
 
     def _begin(self) -> tuple[Iterator[Any], int]:
         """Build the runs that the state describes, and the picture if it no longer fits them."""
         self.pending, state = False, self.state
         self.race = race = Race(state)
-        first, several = race.sessions[0], len(state.rules) > 1
         self.looked_at = (state.layer, state.unit)
-        same = replace(
-            state,
-            activation="tanh",
-            normalize=True,
-            optimizer="Adam",
-            rate=1.0,
-            hidden=(100,) * len(state.hidden),
-            layer=1,
-            unit=1,
-            rules=state.rules if several else ("local, parallel",),
-        )
+        points = (state.data, state.noise, state.samples, state.seed)
+        rows = state.rules if len(state.rules) > 1 else None
+        self._use((*points, len(state.hidden), rows, race.total, self._unit()), self._make_picture)
+        if isinstance(self.picture, PlaygroundPicture):
+            self.picture.heading.set_text(f"{state.data}: {f'race at {state.words}' if rows else state.rules[0]}")
+        return iter(race), race.total
 
-        def make() -> PlaygroundPicture:
-            return PlaygroundPicture(
-                first.training_set, first.test_set, len(first.model), rules=state.rules, total=race.total,
-                size=SIZES[len(state.rules)], measured=MEASURED, x_label=self._unit(),
-            )  # fmt: skip
-
-        self._use(same, make)
-        self._picture.heading.set_text(f"{state.data}: {f'race at {state.words}' if several else state.rules[0]}")
-        self._picture.record(0, self.predict)
-        return self._measured(race), race.total
-
-    def _measured(self, race: Race) -> Iterator[object]:
-        every = max(1, race.total // POINTS)
-        for count in race.parts():
-            if count and (count % every == 0 or count == race.total):
-                self._picture.record(count, self.predict)
-            yield count or PART
-
-    def predict(self, X: Any) -> list[Scores]:
-        """Return the answers (n, k) of every layer of every net, in one list."""
-        return [scores for session in self.race.sessions for scores in session.predict(X)]
+    def _make_picture(self, kind: type[LayerProgress] = PlaygroundPicture) -> LayerProgress:
+        first, rules = self.sessions[0], self.race.run.rules
+        size = self.size or SIZES[len(rules)]
+        return kind(
+            first.training_set, first.test_set, len(first.model), rules=rules, total=self.race.total, size=size,
+            measured=MEASURED, x_label=self._unit(),
+        )  # fmt: skip
 
     def _unit(self) -> str:
         return "update" if self.state.equal == "updates" else "epoch"
 
-    def _note(self, count: int) -> None:
-        """Nothing: the curves get their points as the training goes, watched or not."""
+    def _record(self, count: int) -> None:
+        self.picture.record(count, self.predict)
 
-    def _look(self) -> Callable[[], Seen]:
-        """Copy the nets as they stand, and hand out the longer work: answers over the plane, outputs of the units."""
-        views, picture = [session.snapshot() for session in self.race.sessions], self._picture
-        picked = self.looked_at
-        layers = None if picture.small else picked[0]  # without thumbnails only the unit that is shown large
+    def _stop(self, count: int) -> None:
+        """Measure for titles and words alone: where a reader stops does not change the curves."""
+        self.picture.measure(self.predict)
 
-        def work() -> Seen:
-            answers = [scores for view in views for scores in view.predict(picture.grid.points)] if picture.grid else []
-            return answers, [view.units(picture.probes, layers) for view in views], picked
+    def _draw(self, count: int) -> None:
+        """Draw the fields and the unit that is shown large."""
+        picture = self.picture
+        picture.fill(self.predict(picture.grid.points) if picture.grid else [])
+        if isinstance(picture, PlaygroundPicture):
+            # without thumbnails the layers above the one that is shown need not be worked out
+            layers = None if picture.small else self.looked_at[0]
+            picture.look([session.units(picture.probes, layers) for session in self.sessions], *self.looked_at)
 
-        return work
 
-    def _show(self, count: int, seen: Seen | None) -> None:
-        """Draw fields and the large unit; now and then, and at every stop, the rest too."""
-        now, still = time.perf_counter(), seen is None
-        answers, units, picked = self._look()() if seen is None else seen
-        self._picture.fill(answers)
-        self._picture.look(units, *picked)
-        if still:
-            self._picture.measure(self.predict)
-        curves = still or now > self.next_curves
-        if curves:
-            self.next_curves = now + CURVES_EVERY
-        self._send(curves=curves, words=still)
+class TrainingPanel(Playground):
+    """Watch the boundary of every layer move while a net trains: the playground with fewer controls.
 
-    # Export.
+    Parameters
+    ----------
+    rule : str or sequence of str
+        One rule, which the reader can then change, or several, which train side by side from the same start.
+    size : int
+        Grid points per side of each field, 64 or, slower and finer, 100.
+    net : str
+        A name in `NETS`; a net of one's own by the fields ``hidden``, ``activation``, ``normalize``.
+    **run
+        The other fields of `Run`. Those without a control (noise, samples, normalize, equal) stay as they are given.
 
-    def _exports(self) -> HBox:
-        rows = (
-            ("Code", "", "The same training as Python code", lambda: self.offer("Code")),
-            ("PNG", "", "The figure as pixels", lambda: self.offer("PNG")),
-            ("SVG", "", "The figure as lines", lambda: self.offer("SVG")),
-        )
-        return row([HTML("Export:"), *buttons(rows, self._post).values()])
+    Attributes
+    ----------
+    state, race, runner
+        As of a `Playground`.
 
-    def offer(self, name: str) -> None:
-        """Show the code ("Code"), or a link that saves the figure ("PNG", "SVG"), below the buttons."""
-        if name == "Code":
-            self.export.value = f'<pre style="user-select:all">{html.escape(self.code())}</pre>'
-            return
-        kind = name.lower()
-        data, mime = base64.b64encode(self._picture.file(kind)).decode(), MIME[kind]
-        self.export.value = (
-            f'<a download="playground.{kind}" href="data:{mime};base64,{data}">Save playground.{kind}</a>'
-        )
+    Raises
+    ------
+    TypeError, ValueError
+        If an option is not known or out of its range; the message names it and the range.
+    """
+
+    def __init__(
+        self, rule: str | Sequence[str] = "local, parallel", *, size: int = 64, net: str = "100-100-10 Mish", **run: Any
+    ) -> None:
+        known(run, Run.options())
+        rules = OPTIONS["rules"].check("rule", (rule,) if isinstance(rule, str) else rule)
+        self.size = OneOf((64, 100)).check("size", size)
+        first = {"data": "Data", "rule 1": "Rule", "hidden": ROWS[1]["hidden"], "activation": "Activation"}
+        if len(rules) > 1:
+            del first["rule 1"]
+        self.rows = (first, ROWS[3])
+        super().__init__(rules=rules, **{"samples": 1000, **NETS[OneOf(NETS).check("net", net)], **run})
+        self.box.children = [*self.settings[:-2], self.refusal, self.runner.controls, self.place]
+
+    def _make_picture(self, kind: type[LayerProgress] = LayerProgress) -> LayerProgress:
+        return super()._make_picture(kind)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from helpers.diff.numerical import METHODS
 from helpers.plots import Picture
 from helpers.plots.step_sizes import plot_step_sizes
 from helpers.widgets.controls import choice, log_slider
-from helpers.widgets.explorer import Explorer
+from helpers.widgets.panel import Explorer
 
 STEPS = np.logspace(-16, 0, 161)  # ten to the decade: the stops of the slider
 Errors = dict[str, NDArray[np.float64]]
@@ -93,14 +94,12 @@ def step_size_panel() -> Explorer:
     >>> print(forward)
     forward: off by 0.095; truncation up to 4.8e-06, rounding up to 0.28, so rounding rules
     """
-    known: dict[tuple[str, str], tuple[Any, ...]] = {}
 
+    @cache
     def curves(function: str, precision: str) -> tuple[Any, ...]:
-        if (function, precision) not in known:
-            case, dtype = CASES[function], np.dtype(precision).type
-            expected = {name: sum(parts) for name, parts in expected_parts(case, dtype).items()}
-            known[function, precision] = (step_errors(case, dtype), expected, default_steps(case, dtype))
-        return known[function, precision]
+        case, dtype = CASES[function], np.dtype(precision).type
+        expected = {name: sum(parts) for name, parts in expected_parts(case, dtype).items()}
+        return step_errors(case, dtype), expected, default_steps(case, dtype)
 
     picture = plot_step_sizes(STEPS, *curves(next(iter(CASES)), "float32"), step=1e-5)
 

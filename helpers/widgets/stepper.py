@@ -8,34 +8,123 @@
 
 from __future__ import annotations
 
+import copy
 import html
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from ipywidgets import HTML, Dropdown, Layout, VBox
-from traitlets import TraitError
+from ipywidgets import HTML, Dropdown, IntSlider, Layout, Play, VBox
+from traitlets import link
 
 from helpers.diff.formula import parse, read_values
-from helpers.diff.graphs import Graph
+from helpers.diff.graph import Graph, graph_of
 from helpers.diff.lagrange import Program
 from helpers.diff.names import by_name
-from helpers.diff.step_graphs import graph_of
+from helpers.diff.scalar import Scalar
 from helpers.diff.steps import Sweep
-from helpers.diff.trace import Trace
-from helpers.plots.step_table import trace_table
-from helpers.plots.stepper import StepPicture
-from helpers.widgets.controls import STYLE, choice, row, text_box
-from helpers.widgets.player import Player
+from helpers.options import OneOf, Whole, known
+from helpers.plots.traces import StepPicture, check_size, trace_table
+from helpers.widgets.controls import STYLE, buttons, choice, log_slider, row, set_controls, text_box
+from helpers.widgets.panel import post, present_loop, take_over
 
-Source = str | Trace | Program | Callable[..., Any]
-
-MODES = (
-    ("reverse: values, then adjoints back", "reverse"),
-    ("forward: tangents with the values", "forward"),
-    ("values only", "values"),
-)
+MODES = {
+    "reverse: values, then adjoints back": "reverse",
+    "forward: tangents with the values": "forward",
+    "values only": "values",
+}
 NOWHERE = "a node ..."
+
+
+class Player:
+    """Walk to and fro along a row of states: buttons with names and a slider, which drive ``ipywidgets.Play``.
+
+    The position is one number, from 0 to ``last``, so that a step back is as exact as a step. ``show(position)`` shows
+    a state. The page keeps the time while it plays, and sends each new position.
+    """
+
+    def __init__(self, show: Callable[[int], None]) -> None:
+        self.show, self.shown, self.loop = show, -1, present_loop()
+        self.clock = Play(0, 0, 1, show_repeat=False, layout=Layout(display="none"))
+        rows = (
+            ("Restart", "undo", "Back to the beginning", lambda: self.go(0)),
+            ("Back", "step-backward", "Undo one step", self.back),
+            ("Step", "step-forward", "Take one step", self.step),
+            ("Play", "play", "Step on at the pace of the slider; press again to pause", self.play),
+            ("End", "fast-forward", "Take all steps", self.end),
+        )
+        self.buttons = buttons(rows, lambda press: post(self.loop, press))
+        self.pace = log_slider("Pace (steps/s)", 1.0, -1, 1, show=".1f")
+        self.slider = IntSlider(0, 0, 1, description="Steps taken", style=STYLE, layout=Layout(width="360px"))
+        link((self.clock, "value"), (self.slider, "value"))
+        self.clock.observe(lambda _: post(self.loop, self._refresh), "value")
+        self.clock.observe(self._name, "playing")
+        self.pace.observe(self._pace, "value")
+        self.row = row([self.slider])
+        self.controls = VBox([row([*self.buttons.values(), self.pace]), self.row, self.clock])
+        take_over(self)
+
+    @property
+    def position(self) -> int:
+        """Which state is shown."""
+        return int(self.clock.value)
+
+    @property
+    def last(self) -> int:
+        """The largest position."""
+        return int(self.clock.max)
+
+    @property
+    def playing(self) -> bool:
+        """Whether the page steps on by itself."""
+        return bool(self.clock.playing)
+
+    def use(self, last: int, position: int) -> None:
+        """Walk along another row of states from now on."""
+        self.pause()
+        self.clock.max = self.slider.max = last
+        self.shown = -1
+        self.go(position)
+
+    def go(self, position: int) -> None:
+        """Stop playing and show a state; below 0 that is the first, behind the last it is the last."""
+        self.pause()
+        self.clock.value = min(max(position, 0), self.last)
+        self._refresh()
+
+    def back(self) -> None:
+        """Undo one step."""
+        self.go(self.position - 1)
+
+    def step(self) -> None:
+        """Take one step."""
+        self.go(self.position + 1)
+
+    def end(self) -> None:
+        """Take all steps."""
+        self.go(self.last)
+
+    def play(self) -> None:
+        """Step on at the pace of the slider, from the beginning after an end; if it plays, pause."""
+        if self.position == self.last and not self.playing:
+            self.go(0)
+        self.clock.playing = not self.playing
+
+    def pause(self) -> None:
+        """Stand still."""
+        self.clock.playing = False
+
+    def _refresh(self) -> None:
+        if self.shown != self.position:
+            self.shown = self.position
+            self.show(self.position)
+
+    def _name(self, _: object) -> None:
+        button = self.buttons["Play"]
+        button.description, button.icon = ("Pause", "pause") if self.playing else ("Play", "play")
+
+    def _pace(self, _: object) -> None:
+        self.clock.interval = round(1000 / self.pace.value)
 
 
 class Stepper:
@@ -43,13 +132,13 @@ class Stepper:
 
     Parameters
     ----------
-    source : str, Trace, Program or callable
-        A formula, which is parsed and never evaluated as Python; a trace of Scalars; a program without cycles; a
-        function of numbers or arrays, such as a small net. 40 nodes at most.
+    source : str, Program, callable, Scalar or Graph
+        A formula, which is parsed and never evaluated as Python; a program without cycles; a function of numbers or
+        arrays, such as a small net; a result of Scalars, or what `trace` returns. 40 nodes at most.
     at : str or mapping
         The inputs: "x1 = 2, x2 = pi/3", or values by name, arrays of 64 entries at most. A name of a formula without
-        a value is taken as 1, and pi or e with a value is a variable. A program without any is taken as it was solved
-        last.
+        a value is taken as 1, which the panel says, and pi or e with a value is a variable. A program without any is
+        taken as it was solved last.
     output : str, optional
         Of a program, which variable is differentiated; the last one unless told.
     mode : {"reverse", "forward", "values"}
@@ -73,20 +162,16 @@ class Stepper:
 
     Notes
     -----
-    A step takes some 5 ms for 40 nodes: the graph is laid out once for each formula.
+    A step takes some 5 ms for 40 nodes: the graph is laid out once for each formula, in some 0.1 s.
     """
 
     picture: StepPicture
     sweep: Sweep
 
     def __init__(
-        self,
-        source: Source,
-        at: str | Mapping[str, Any] = "",
-        *,
-        output: str | None = None,
-        mode: str = "reverse",
+        self, source: Any, at: str | Mapping[str, Any] = "", *, output: str | None = None, mode: str = "reverse"
     ) -> None:
+        OneOf(MODES.values()).check("mode", mode)
         self.source, self.at, self.output = source, at, output
         self.error: Exception | None = None
         self.words, self.posted = "", False
@@ -95,9 +180,9 @@ class Stepper:
         self.controls: dict[str, Any] = {}
         if isinstance(source, str):
             self.controls["formula"] = text_box("Formula f =", source)
-        if isinstance(at, str) and not isinstance(source, Trace):
+        if isinstance(at, str) and not isinstance(source, (Scalar, Graph)):
             self.controls["at"] = text_box("Inputs at", at or _solved_at(source), width="330px")
-        self.controls["mode"] = choice("Mode", MODES, mode, width="330px")
+        self.controls["mode"] = choice("Mode", list(MODES.items()), mode, width="330px")
         self.controls["seed"] = choice("Input with tangent 1", [""], width="230px")
         self.player = Player(self._show)
         self.jump = Dropdown(options=[NOWHERE], description="Jump to", style=STYLE, layout=Layout(width="240px"))
@@ -119,13 +204,13 @@ class Stepper:
         """Ask for another graph; several changes before it is made count as one."""
         if not self.posted:
             self.posted = True
-            self.player.post(self._change)
+            post(self.player.loop, self._change)
 
     def _chosen(self, change: Mapping[str, Any]) -> None:
         """Go to a node that has been chosen in the list."""
         if change["new"] in self.places:
             position = self.places[change["new"]]
-            self.player.post(lambda: self.player.go(position))
+            post(self.player.loop, lambda: self.player.go(position))
 
     def _change(self) -> None:
         """Make the sweep that the controls describe; what cannot be made is said, and the former one stays."""
@@ -133,24 +218,24 @@ class Stepper:
         values = {name: control.value for name, control in self.controls.items()}
         try:
             graph, note = self._graph(values)
+            check_size(len(graph.nodes))
             inputs = [node.name for node in graph.nodes if not node.formula]
-            seed = values["seed"] if values["seed"] in inputs else None
-            picture = StepPicture(Sweep(graph, values["mode"], seed))
+            sweep = Sweep(graph, values["mode"], values["seed"] if values["seed"] in inputs else None)
+            made = tuple((values | {"seed": sweep.seed}).values())
+            picture = StepPicture(sweep) if made != self.made else self.picture
         except Exception as error:
             self.error = error
             words = html.escape(f"{type(error).__name__}: {error}")
             self.problem.value = f'<pre role="alert" style="color:#a33b00;font-size:1.1em">{words}</pre>'
             return
         self.error, self.problem.value = None, note and f"<p>{html.escape(note)}</p>"
-        made = tuple((values | {"seed": picture.sweep.seed}).values())
         if made != self.made:
             self._use(picture, made)
 
     def _graph(self, values: Mapping[str, Any]) -> tuple[Graph, str]:
         """Return the graph, and a note about inputs that are missing or too many."""
-        at: Mapping[str, Any] = {} if isinstance(self.at, str) else self.at
-        if "at" in values:
-            at = read_values(values["at"])
+        given = values.get("at", self.at)
+        at: Mapping[str, Any] = read_values(given) if isinstance(given, str) else given
         if not isinstance(self.source, str):
             return graph_of(self.source, at or None, self.output), ""
         at = by_name(at)
@@ -160,9 +245,11 @@ class Stepper:
         if not f.names:
             raise ValueError(f"{f.text!r} has no variable, so there is nothing to differentiate by; write one, say x")
         missing, unused = [n for n in f.names if n not in at], [n for n in at if n not in f.names]
+        if unused and not self.made:  # in the call; who types another formula may leave the inputs as they are
+            raise ValueError(f"at: {unused[0]} is not in the formula {f.text!r}, which has {', '.join(f.names)}")
         note = f"No value was given for {', '.join(missing)}: taken as 1. " if missing else ""
         note += f"Not in the formula: {', '.join(unused)}." if unused else ""
-        return graph_of(f, {name: at.get(name, 1.0) for name in f.names}), note
+        return graph_of(f, {name: at.get(name, 1.0) for name in f.names}, self.output), note
 
     def _use(self, picture: StepPicture, made: tuple[Any, ...]) -> None:
         """Show another graph: at its end if the former one was there, else at its beginning."""
@@ -175,7 +262,7 @@ class Stepper:
         self.controls["seed"].layout.display = "flex" if self.sweep.mode == "forward" else "none"
         self.places = self.sweep.jumps()
         self.jump.options = [NOWHERE, *self.places]
-        self.caption.value = picture.caption()
+        self.caption.value = f"<p><b>What to look for:</b> {html.escape(picture.look_for)}{picture.legend()}</p>"
         last = len(self.sweep.steps)
         self.player.use(last, last if ended else 0)
 
@@ -208,31 +295,28 @@ class Stepper:
         Exception
             What could not be read or computed, also kept in ``error``.
         """
-        if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int) or steps < 0):
-            raise ValueError(f"steps must be a whole number, 0 or more, or None for all, got {steps!r}")
-        if unknown := settings.keys() - self.controls.keys():
-            raise ValueError(f"no control is called {', '.join(sorted(unknown))}; there are {', '.join(self.controls)}")
-        try:
-            for name in sorted(settings, key="seed".__eq__):  # last: what can be chosen there depends on the others
-                if name == "seed":
-                    self._change()
+        if steps is not None:
+            Whole(0).check("steps", steps)
+        known(settings, self.controls)
+        try:  # the input with tangent 1 last: which there are depends on the others
+            for some in (settings.keys() - {"seed"}, settings.keys() & {"seed"}):
                 self.posted = True  # all of them count as one change
-                self.controls[name].value = settings[name]
-        except TraitError as error:
-            allowed = getattr(self.controls[name], "options", "a str")
-            raise ValueError(f"{name} must be one of {allowed}, got {settings[name]!r}") from error
+                set_controls(self.controls, {name: settings[name] for name in some})
+                self._change()
         finally:
-            self._change()
+            self.posted = False
         if self.error:
             raise self.error
         self.player.go(self.player.last if steps is None else steps)
-        return StepPicture(self.sweep, self.player.position)
+        shown = copy.copy(self.picture)
+        shown.position = self.player.position
+        return shown
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         return self.box._repr_mimebundle_(**options)
 
 
-def _solved_at(source: Source) -> str:
+def _solved_at(source: object) -> str:
     """Return the numbers at which a program was solved last; "" if there are none."""
     if not isinstance(source, Program) or source.solution is None:
         return ""

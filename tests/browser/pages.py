@@ -1,12 +1,17 @@
-"""Small notebooks for the browser tests: write one, run it, ask its kernel."""
+"""Small notebooks for the browser tests: write one, run it, ask its kernel; a panel in it, as its reader sees it."""
 
 from __future__ import annotations
 
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import nbformat
 
-from tests.browser.lab import ROOT, Book
+from tests.browser.lab import ROOT, SECONDS, Book, Server, opened
 
 
 def written(name: str, *cells: str) -> Path:
@@ -43,16 +48,59 @@ def in_the_kernel(book: Book, expression: str) -> str:
     return text
 
 
-def comes_true(book: Book, expression: str) -> bool:
-    """Return whether an expression is true in the notebook's kernel, now or a little later."""
-    for _ in range(120):
-        if in_the_kernel(book, f"bool({expression})") == "True":
-            return True
-        book.page.wait_for_timeout(500)
-    return False
+@contextmanager
+def shown(server: Server, browser: Any, *cells: str, shared: bool = True) -> Iterator[Book]:
+    """Open a notebook of these cells and run them; the page must not have complained when all is over."""
+    path = written(f"cells_{secrets.token_hex(4)}", *cells)
+    try:
+        with opened(server, browser, path.name, shared=shared) as book:
+            run(book)
+            yield book
+            assert not book.errors
+    finally:
+        path.unlink()
 
 
-def train_on(book: Book, *names: str) -> bool:
-    """Return whether the runners of all these panels go on counting."""
-    counts = in_the_kernel(book, f"[panel.runner.count for panel in ({', '.join(names)},)]")
-    return comes_true(book, f"all(p.runner.count > n for p, n in zip(({', '.join(names)},), {counts}))")
+class Panel:
+    """A panel in the page, by what its reader sees."""
+
+    def __init__(self, book: Book, index: int = 0) -> None:
+        self.page = book.page
+        self.box = book.page.locator(".panel").nth(index)
+        self.box.wait_for()
+        self.box.scroll_into_view_if_needed()
+
+    def button(self, name: str) -> Any:
+        """Return the button of this name; an icon may stand before it."""
+        return self.box.get_by_role("button", name=re.compile(rf"\b{name}\s*$"))
+
+    def press(self, name: str) -> None:
+        """Press a button."""
+        self.button(name).click()
+
+    def status(self) -> str:
+        """Return what the status line says."""
+        return str(self.box.locator("[role=status]").first.inner_text())
+
+    def until(self, words: str) -> None:
+        """Wait until the status line says what fits a pattern."""
+        self.box.locator("[role=status]", has_text=re.compile(words)).first.wait_for()
+
+    def epoch(self) -> int:
+        """Return the number that the status line counts."""
+        (number,) = re.findall(r": [a-z ]+ (\d+) of", self.status())
+        return int(number)
+
+    def choose(self, label: str, option: str) -> None:
+        """Choose an option of a list."""
+        self.box.get_by_label(label, exact=True).select_option(option)
+
+    def paints(self, times: int) -> bool:
+        """Return whether the picture is decoded and painted anew so often, without a hand on the panel."""
+        image = self.box.locator("img").first
+        painted = """(image, [times, wait]) => new Promise(done => {
+            const count = () => requestAnimationFrame(() => { if (image.naturalWidth && --times <= 0) done(true); });
+            image.addEventListener('load', count);
+            setTimeout(() => { image.removeEventListener('load', count); done(times <= 0); }, wait);
+        })"""
+        return bool(image.evaluate(painted, [times, SECONDS * 1000]))

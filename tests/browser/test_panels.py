@@ -1,189 +1,151 @@
-"""The training panel in JupyterLab: the buttons answer, frames come, errors are said, two panels train at once."""
+"""Every panel of the lectures in JupyterLab, once: each control by mouse or keyboard; words, dark theme, zoom."""
 
 from __future__ import annotations
 
-import re
-
 import pytest
 
-from tests.browser.lab import SECONDS, opened
-from tests.browser.pages import in_the_kernel, run, train_on, written
+from tests.browser.conftest import once
+from tests.browser.lab import NARROW, THEMED, WIDE
+from tests.browser.pages import Panel, in_the_kernel, shown
+from tests.browser.panels import PANELS
 
 pytestmark = pytest.mark.browser
 
-HEAD = "import torch\nfrom helpers.widgets import TrainingPanel\ntorch.set_num_threads(1)"
-EPOCH = re.compile(r"epoch (\d+) of (\d+)")
-# 52 presses within a second, which end with the last button.
-FIFTY = """async (panel, names) => {
-  const buttons = names.map(name => [...panel.querySelectorAll('button')].find(b => b.textContent.trim() === name));
-  for (let i = 0; i < 13; i++)
-    for (const button of buttons) { button.click(); await new Promise(done => setTimeout(done, 15)); }
+PICTURES = "panel => [...panel.querySelectorAll('img')].map(image => image.src).join(' ')"
+# What a reader sees; of a panel that trains the chosen options too: not each changes what the start looks like.
+SEEN = f"""panel => ({PICTURES})(panel) + panel.innerText
+  + (panel.querySelector('button') ? [...panel.querySelectorAll('select')] : [])
+    .map(list => list.selectedIndex)
+  + [...panel.querySelectorAll('input[type=number]')].map(box => box.value)
+  + [...panel.querySelectorAll('svg')].map(svg => svg.outerHTML.length).join(' ')"""
+# A picture comes a moment after its words.
+SETTLED = f"""async panel => {{
+  for (let before = null, seen = ({SEEN})(panel); seen !== before; ) {{
+    await new Promise(done => setTimeout(done, 150));
+    [before, seen] = [seen, ({SEEN})(panel)];
+  }}
+}}"""
+# Controls without a name of two letters or more, and pictures without a description in words.
+NAMELESS = """panel => [
+  ...[...panel.querySelectorAll('button')].filter(one => !/[a-z]{2}/i.test(one.innerText)),
+  ...[...panel.querySelectorAll('.widget-inline-hbox')].filter(one =>
+    one.querySelector('input, select, .noUi-target') && !/[a-z]{2}/i.test(one.querySelector('label')?.innerText ?? '')),
+  ...[...panel.querySelectorAll('svg')].filter(one => one.closest('figure, [role=img]') === null
+    && !one.getAttribute('aria-label')),
+].map(one => one.outerHTML.slice(0, 200))"""
+UNDESCRIBED = "panel => panel.querySelector('img') !== null && !/Description of the figure/.test(panel.textContent)"
+# Labels and buttons whose words do not fit.
+CLIPPED = """panel => [...panel.querySelectorAll('button, .widget-label, .widget-readout')]
+  .filter(one => one.offsetWidth && one.scrollWidth > one.clientWidth + 1).map(one => one.innerText)"""
+# Controls that a page as narrow as at a lecture's zoom cuts off.
+OUTSIDE = """panel => [...panel.querySelectorAll('button, input, select, .noUi-target, .widget-readout')]
+  .filter(one => one.offsetWidth && one.getBoundingClientRect().right > panel.getBoundingClientRect().right + 1)
+  .map(one => one.outerHTML.slice(0, 200))"""
+# Words whose contrast to their ground is less than 4.5, as the guidelines for accessible pages ask.
+FAINT = """panel => {
+  const rgba = text => (text.match(/[\\d.]+/g) ?? [0, 0, 0, 0]).map(Number);
+  const linear = c => c <= 10 ? c / 3294.6 : ((c / 255 + 0.055) / 1.055) ** 2.4;
+  const light = ([r, g, b]) => [r, g, b].map(linear).reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+  const ground = one => {
+    for (; one; one = one.parentElement) {
+      const colour = rgba(getComputedStyle(one).backgroundColor);
+      if ((colour[3] ?? 1) > 0.5) return colour;
+    }
+    return [255, 255, 255];
+  };
+  return [...panel.querySelectorAll('label, button, span, p, summary, td, th, li')]
+    .filter(one => one.offsetWidth && [...one.childNodes].some(node => node.nodeType === 3 && node.data.trim()))
+    .filter(one => getComputedStyle(one).opacity > 0.9 && !one.closest('[disabled]') && !one.closest('mjx-container'))
+    .map(one => [one, ...[light(rgba(getComputedStyle(one).color)), light(ground(one))].sort((a, b) => b - a)])
+    .filter(([one, high, low]) => (high + 0.05) / (low + 0.05) < 4.5).map(([one]) => one.innerText);
 }"""
 
 
-@pytest.fixture
-def notebook(request):
-    """Write the cells of a test's mark into a notebook, and remove it afterwards."""
-    path = written(f"panel_{abs(hash(request.node.name)) % 10**8}", HEAD, *request.param)
-    yield path.name
-    path.unlink()
+class Moved(Panel):
+    """A panel in the page, each control of which is moved."""
 
-
-class Panel:
-    """A panel in the page, by what its reader sees."""
-
-    def __init__(self, book, index=0):
-        self.book, self.page = book, book.page
-        self.box = book.page.locator(".panel").nth(index)
-        self.box.wait_for()
-        self.box.scroll_into_view_if_needed()
-
-    def press(self, name):
-        button = self.box.get_by_role("button", name=re.compile(rf"{name}\s*$"))  # an icon stands before the name
-        button.click()
-
-    def status(self):
-        return self.box.locator("[role=status]").first.inner_text()
-
-    def epoch(self):
-        return int(EPOCH.search(self.status())[1])
-
-    def frame(self):
-        return self.box.locator("img").first.get_attribute("src")
-
-    def until(self, words):
-        self.box.locator("[role=status]", has_text=re.compile(words)).first.wait_for()
-
-    def moves(self, times):
-        """Return whether the picture changes so often, without a hand on the panel."""
-        return self.box.locator("img").first.evaluate(
-            """(image, [times, wait]) => new Promise(done => {
-                 let last = image.src;
-                 const watch = new MutationObserver(() => {
-                   if (image.src !== last) { times -= 1; last = image.src; }
-                   if (times <= 0) done(true);
-                 });
-                 watch.observe(image, {attributes: true, attributeFilter: ['src']});
-                 setTimeout(() => { watch.disconnect(); done(times <= 0); }, wait);
-               })""",
-            [times, SECONDS * 1000],
+    def after(self, act):
+        """Do something, and wait until the panel shows something else, without a complaint."""
+        before = self.box.evaluate(SEEN)
+        act()
+        self.page.wait_for_function(
+            f"([panel, before]) => ({SEEN})(panel) !== before", arg=[self.box.element_handle(), before], polling=50
         )
+        self.box.evaluate(SETTLED)
+        assert self.box.locator("[role=alert]").count() == 0, self.box.locator("[role=alert]").all_inner_texts()
 
-    def choose(self, label, option):
-        self.box.get_by_label(label, exact=True).select_option(option)
+    def visible(self, selector):
+        """Return the controls of a kind that can be seen now."""
+        found = self.box.locator(selector)
+        return [found.nth(i) for i in range(found.count()) if found.nth(i).is_visible()]
+
+    def slide(self):
+        """Move every slider: by keyboard to an end, by mouse near the middle."""
+        handles = self.visible(".noUi-handle")
+        for handle in handles:
+            track = handle.locator("xpath=ancestor::*[contains(@class, 'noUi-target')]")
+            at_end = handle.get_attribute("aria-valuenow") == handle.get_attribute("aria-valuemax")
+            handle.focus()
+            self.after(lambda: self.page.keyboard.press("Home" if at_end else "End"))  # noqa: B023
+            place = track.bounding_box()
+            x, y = place["x"] + 0.4 * place["width"], place["y"] + place["height"] / 2
+            self.after(lambda: self.page.mouse.click(x, y))  # noqa: B023
+            self.page.wait_for_timeout(200)  # a slider on its way after a click does not see another one
+        return len(handles)
+
+    def choose_others(self):
+        """Choose the next option of every list, and the one that was chosen again."""
+        lists = self.visible("select")
+        for one in lists:
+            chosen, count = one.evaluate("list => [list.selectedIndex, list.options.length]")
+            for option in ((chosen + 1) % count, chosen):
+                if one.evaluate("list => list.selectedIndex") != option:  # one that only jumps goes back by itself
+                    self.after(lambda: one.select_option(index=option))  # noqa: B023
+        return len(lists)
+
+    def type_numbers(self):
+        """Type the largest number into every box for one, and what was there again."""
+        boxes = self.visible("input[type=number]")
+        for box in boxes:
+            most, was = box.get_attribute("max"), box.input_value()
+            for value in (most, was) if most != was else ():
+                self.after(lambda: (box.fill(value), box.press("Enter")))  # noqa: B023
+        return len(boxes)
+
+    def train(self):
+        """Start, Pause, Reset and Step: the picture moves, and the count is right."""
+        first = self.box.evaluate(PICTURES)
+        self.press("Start")
+        self.until("(running|finished): [a-z ]+ [1-9]")
+        self.press("Pause")
+        self.until("paused|finished")
+        box = self.box.element_handle()
+        self.page.wait_for_function(f"([panel, first]) => ({PICTURES})(panel) !== first", arg=[box, first])
+        self.press("Reset")
+        self.until("ready")
+        self.press("Step")
+        self.until("paused: [a-z ]+ 1 of")
 
 
-@pytest.mark.parametrize("notebook", [["panel = TrainingPanel(epochs=100000)\npanel"]], indirect=True, ids=[""])
-def test_start_pause_step_reset_and_changes_while_training(server, browser, notebook):
-    with opened(server, browser, notebook, shared=True) as book:
-        run(book)
-        panel = Panel(book)
-        assert panel.status() == "ready: epoch 0 of 100000"
-        panel.press("Start")
-        panel.until("running: epoch")
-        assert panel.moves(12)
-        panel.press("Pause")
-        panel.until("paused")
-        stands = panel.epoch()
-        assert stands > 10
-        book.page.wait_for_timeout(400)
-        assert panel.epoch() == stands
-        picture = panel.frame()
-        panel.press("Step")
-        panel.until(f"paused: epoch {stands + 1} ")
+@once("name", PANELS)
+def test_each_control_of_each_panel(server, browser, name):
+    with shown(server, browser, f"{PANELS[name]}\npanel") as book:
+        panel = Moved(book)
+        assert not panel.box.evaluate(NAMELESS)
+        assert not panel.box.evaluate(UNDESCRIBED)
+        assert panel.slide() + panel.choose_others() + panel.type_numbers() >= 2
+        if panel.button("Start").count():
+            panel.train()
+        assert in_the_kernel(book, "panel.error") == "None"
+        for theme in ("JupyterLab Dark", "JupyterLab Light"):
+            book.page.evaluate("theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", theme)
+            book.page.wait_for_function(THEMED, arg=theme, polling=50)
+            assert not panel.box.evaluate(FAINT), theme
+        book.page.evaluate("document.body.style.zoom = 1.5")
         book.page.wait_for_timeout(300)
-        assert panel.epoch() == stands + 1
-        assert panel.frame() != picture
-        panel.press("Start")
-        panel.until("running")
-        panel.choose("Data", "moons")
-        panel.until("running")
-        panel.choose("Rule", "back-propagation")
-        panel.until("running")
-        assert panel.moves(6)
-        panel.press("Pause")
-        panel.until("paused")
-        assert (
-            in_the_kernel(book, "panel.setting.data, panel.setting.rule, panel.error") == "moons back-propagation None"
-        )
-        panel.press("Reset")
-        panel.until("ready: epoch 0 ")
-        panel.box.evaluate(FIFTY, ["Start", "Pause", "Step", "Reset"])
-        panel.until("ready: epoch 0 ")
-        assert in_the_kernel(book, "panel.error, panel.runner.count") == "None 0"
-        assert not book.errors
-
-
-NUMBERS = """panel = TrainingPanel("local, sequential", epochs=40, seed=2)
-panel"""
-COMPARE = """from torch.nn.functional import binary_cross_entropy, mse_loss
-from torch.optim import Rprop
-from helpers.datasets import datasets
-from helpers.networks import mertens_net
-from helpers.training import locally_optimize
-data, plain = datasets["signed_xor"].train(seed=2), mertens_net(seed=2)
-list(locally_optimize(plain, Rprop, mse_loss, binary_cross_entropy, 10, [(data.X, data.Y)], seed=2))"""
-SAME = "all(torch.equal(p, q) for p, q in zip(plain.parameters(), panel.sessions[0].model.parameters()))"
-
-
-@pytest.mark.parametrize("notebook", [[NUMBERS, COMPARE]], indirect=True, ids=[""])
-def test_the_numbers_are_those_of_the_plain_generator(server, browser, notebook):
-    with opened(server, browser, notebook, shared=True) as book:
-        run(book)
-        panel = Panel(book)
-        panel.press("Start")
-        panel.until("finished: epoch 40 of 40")
-        assert in_the_kernel(book, SAME) == "True"
-        assert not book.errors
-
-
-TWO = ["a = TrainingPanel(epochs=100000)\na", "b = TrainingPanel('back-propagation', epochs=100000)\nb"]
-
-
-@pytest.mark.parametrize("notebook", [TWO], indirect=True, ids=[""])
-def test_two_panels_train_at_once_and_a_restart_in_the_middle_does_no_harm(server, browser, notebook):
-    with opened(server, browser, notebook) as book:
-        run(book)
-        panels = [Panel(book, index) for index in (0, 1)]
-        for panel in panels:
-            panel.box.scroll_into_view_if_needed()
-            panel.press("Start")
-        for panel in panels:
-            panel.until("running")
-        assert train_on(book, "a", "b")
-        book.page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
-        run(book)
-        panel = Panel(book)
-        panel.until("ready: epoch 0")
-        panel.press("Start")
-        panel.until("running: epoch")
-        panel.press("Pause")
-        panel.until("paused")
-
-
-BROKEN = """panel = TrainingPanel(epochs=50)
-def fail(steps):
-    for i, step in enumerate(steps, 1):
-        if i == 3:
-            raise ValueError("the data of epoch 3 are bad")
-        yield step
-begin = panel.runner.begin
-panel.runner.begin = lambda: (fail(begin()[0]), 50)
-panel.runner.reset()
-panel"""
-
-
-@pytest.mark.parametrize("notebook", [[BROKEN]], indirect=True, ids=[""])
-def test_an_error_is_said_in_words_and_the_kernel_lives(server, browser, notebook):
-    with opened(server, browser, notebook, shared=True) as book:
-        run(book)
-        panel = Panel(book)
-        panel.press("Start")
-        panel.until("Stopped at epoch 2 of 50. ValueError: the data of epoch 3 are bad")
-        assert in_the_kernel(book, "repr(panel.error)") == "ValueError('the data of epoch 3 are bad')"
-        in_the_kernel(book, "setattr(panel.runner, 'begin', begin)")
-        panel.press("Reset")
-        panel.until("ready: epoch 0")
-        panel.press("Start")
-        panel.until("finished: epoch 50 of 50")
-        assert not book.errors
+        assert not panel.box.evaluate(CLIPPED)
+        book.page.evaluate("document.body.style.zoom = ''")
+        book.page.set_viewport_size(NARROW)
+        book.page.wait_for_timeout(300)
+        assert not panel.box.evaluate(OUTSIDE)
+        book.page.set_viewport_size(WIDE)

@@ -14,9 +14,9 @@ import torch
 
 from helpers.diff.arrays import Array, vjp
 from helpers.diff.forward import Dual, derivative, jacobian
+from helpers.diff.graph import trace
 from helpers.diff.lagrange import Program
 from helpers.diff.scalar import Scalar
-from helpers.diff.trace import trace
 
 OF_MATH = [
     f for name, f in vars(math).items()

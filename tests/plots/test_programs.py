@@ -8,20 +8,12 @@ from matplotlib.text import Text
 
 from helpers.plots.constraints import ConstraintProgress, Measured
 from helpers.plots.cycles import plot_cycle
-from helpers.plots.programs import plot_matrices, program_graph
+from helpers.plots.programs import plot_matrices
 
 
 def smallest_text(figure):
     figure.canvas.draw()
     return min(t.get_fontsize() for t in figure.findobj(Text) if t.get_text().strip() and t.get_visible())
-
-
-def test_a_program_is_an_arrow_from_each_parent_with_its_derivative():
-    drawing = program_graph({"b": ["a"], "c": ["a", "b"]}, {("b", "a"): -2.0, ("c", "b"): 0.5})
-    assert '"a" -> "b" [label=" −2 "]' in drawing.source
-    assert '"b" -> "c" [label=" 0.5 "]' in drawing.source
-    assert '"a" -> "c" [label="  "]' in drawing.source
-    assert drawing.source.count("->") == 3
 
 
 def test_matrices_tell_sign_by_number_and_place_in_words():

@@ -1,161 +1,213 @@
-"""The graph of a trace: what is drawn is what was recorded, in words too; labels are escaped; too much is refused."""
+"""The drawing of a computation: what is drawn is what was recorded, at each step, and the same is told in words."""
 
 from __future__ import annotations
 
+import importlib.util
+import itertools
 import re
-from typing import NamedTuple
+import xml.etree.ElementTree as ElementTree
 
+import numpy as np
 import pytest
 
-from helpers.diff import log, sin
-from helpers.diff.scalar import Scalar
-from helpers.diff.trace import Trace, trace
-from helpers.plots import drawing
-from helpers.plots.traces import LIMIT, STYLES, kind, plot_trace, shrinkable
+from helpers.diff import exp, tanh
+from helpers.diff.formula import parse
+from helpers.diff.graph import graph_of, trace
+from helpers.diff.lagrange import Program
+from helpers.diff.steps import Sweep
+from helpers.plots import drawing, plot_trace
+from helpers.plots.traces import LIMIT, StepPicture, lines_of, trace_table, wide
+
+FIGURE_1 = trace(parse("log(x1) + x1*x2 - sin(x2)"), {"x1": 2.0, "x2": 5.0})
+NET = graph_of(
+    lambda x, W1, W2, t: (W2 @ tanh(W1 @ x) - t) ** 2,
+    {"x": np.array([[1.0], [-0.5]]), "W1": np.eye(3, 2), "W2": np.ones((1, 3)), "t": np.array([[1.0]])},
+)
+REPEATED = trace(parse("x*x*x + exp(x)"), {"x": 0.5})
+GRAPHS = pytest.mark.parametrize("graph", [FIGURE_1, NET, REPEATED], ids=["figure 1", "net", "repeated"])
+MODES = pytest.mark.parametrize("mode", ["reverse", "forward", "values"])
 
 
-class Row(NamedTuple):
-    name: str
-    formula: str = ""
-    value: float = 1.0
-    adjoint: str = "a"
-    adjoint_formula: str = "x"
-    gradient: float = 1.0
+def tags(svg, kind):
+    """Return the elements of an SVG, which must be well-formed, by what they are."""
+    return [element for element in ElementTree.fromstring(svg).iter() if element.tag == kind]
 
 
-class Edge(NamedTuple):
-    parent: str
-    child: str
-    derivative: float = 1.0
+def texts(svg):
+    return [element.text for element in tags(svg, "text")]
 
 
-class Table(NamedTuple):
-    rows: list[Row]
-    edges: list[Edge]
+@GRAPHS
+@MODES
+def test_nothing_overlaps_nothing_leaves_the_picture_and_a_step_moves_nothing(graph, mode):
+    picture = StepPicture(Sweep(graph, mode))
+    places = {name: (*picture.centres[name], *size) for name, size in picture.sizes.items()}
+    for (x, y, w, h), (a, b, c, d) in itertools.combinations(places.values(), 2):
+        assert abs(x - a) >= (w + c) / 2 or abs(y - b) >= (h + d) / 2
+    for x, y, w, h in places.values():
+        assert w / 2 < x < picture.width - w / 2
+        assert h / 2 < y < picture.height - h / 2
+    for i, edge in enumerate(graph.edges):
+        (begin, _), (end, _) = picture.lines[i][0], picture.lines[i][-1]
+        assert begin == pytest.approx(places[edge.parent][0] + places[edge.parent][2] / 2, abs=2)
+        assert end == pytest.approx(places[edge.child][0] - places[edge.child][2] / 2, abs=2)
+        assert begin < end  # every arrow runs to the right
+    frames = [picture.svg(k) for k in range(len(picture.sweep.steps) + 1)]
+    assert len(set(frames)) == len(frames)  # each step shows
+    sizes = {(f"{w:.1f}", f"{h:.1f}") for w, h in picture.sizes.values()}
+    rects = [[tuple(r.get(key) for key in ("x", "y", "width", "height")) for r in tags(f, "rect")] for f in frames]
+    placed = [[rect for rect in frame if rect[2:] in sizes] for frame in rects]
+    assert len(placed[0]) == len(graph.nodes)
+    assert all(each == placed[0] for each in placed)
 
 
-def bellani():
-    return trace(lambda x1, x2: log(x1) + x1 * x2 - sin(x2), {"x1": 2.0, "x2": 5.0})
+@GRAPHS
+@MODES
+def test_texts_fit_into_their_boxes_and_what_is_new_stands_on_the_arrow(graph, mode):
+    assert wide("v̄1") < wide("v1") + 1  # the bar takes no room
+    assert 45 < wide("log(x1)") < wide("log(x1)", "bold") < 70
+    picture = StepPicture(Sweep(graph, mode))
+    for position, step in enumerate(picture.sweep.steps, 1):
+        svg, keys = picture.svg(position), ("x", "y", "width", "height")
+        boxes = [[float(box.get(key)) for key in keys] for box in tags(svg, "rect")]
+        for text in tags(svg, "text"):
+            x, y, width = float(text.get("x")), float(text.get("y")), wide(text.text or "", text.get("font-weight"))
+            assert any(a <= x - width / 2 and x + width / 2 <= a + c and b <= y <= b + d for a, b, c, d in boxes), text
+        if step.edge is not None:
+            assert step.symbols in texts(svg)
 
 
-def nodes_and_arrows(source):
-    nodes = dict(re.findall(r"^(n\d+) \[(.*)\];$", source, re.MULTILINE))
-    arrows = re.findall(r'^(n\d+) -> (n\d+) \[label=" (\S+) "\];$', source, re.MULTILINE)
-    return nodes, arrows
+def test_what_is_not_yet_is_dashed_and_what_is_now_is_thick_and_marked():
+    picture = StepPicture(Sweep(FIGURE_1))
+    for position in range(15):
+        svg = picture.svg(position)
+        dashed = [r for r in tags(svg, "rect") if r.get("stroke-dasharray") == "5,4" and r.get("fill") == "#ffffff"]
+        thick = [r for r in tags(svg, "rect") if r.get("stroke-width") == "4.5"]
+        arrows = [p for p in tags(svg, "path") if p.get("stroke-width") == "5.0"]
+        assert len(dashed) == max(0, 5 - position)
+        assert len(thick) == (position > 0)
+        assert len(arrows) == (position > 6)  # along one edge, once the output has its 1
+    assert {"v̄2 · ∂v2/∂x1", "1 · 5 = 5", "x̄1 = 5 + …"} <= set(texts(picture.svg(12)))
+    assert "x̄1 = 5.5" in texts(picture.svg(14))
 
 
-def test_every_node_and_every_arrow_is_there_with_its_numbers():
-    table = bellani()
-    nodes, arrows = nodes_and_arrows(plot_trace(table).drawing.source)
-    assert len(nodes) == len(table.rows) == 7
-    numbered = {row.name: f"n{i}" for i, row in enumerate(table.rows)}
-    expected = [(numbered[e.parent], numbered[e.child], f"{e.derivative:.4g}") for e in table.edges]
-    assert arrows == expected
-    assert len(arrows) == 8
-    for row in table.rows:
-        assert f"{row.value:.4g}" in nodes[numbered[row.name]]
-        assert f"{row.adjoint} = {row.gradient:.4g}" in nodes[numbered[row.name]]
+@MODES
+def test_the_words_and_the_picture_say_the_same_at_every_step(mode):
+    sweep = Sweep(FIGURE_1, mode)
+    picture = StepPicture(sweep)
+    for position in range(len(sweep.steps) + 1):
+        drawn, said, state = texts(picture.svg(position)), picture.describe(position), sweep.state(position)
+        for name, value in state.values.items():
+            assert f"{name} = {value:.6g}" in said
+            assert f"{value:.4g}" in drawn
+        assert drawn.count("?") == (len(sweep.nodes) - len(state.values))
+        for name in sweep.nodes:
+            if name in state.slopes and state.received[name] == sweep.expected[name]:
+                assert f"{sweep.slope_name(name)} = {state.slopes[name]:.4g}" in drawn
+                assert f"{sweep.slope_name(name)} = {state.slopes[name]:.6g}" in said
+    if mode == "reverse":
+        assert "x̄1 = 5 so far, x̄2 = -0.283662 so far" in StepPicture(sweep, 12).description
+    assert "Not computed yet: v1, v2" in picture.describe(0)
 
 
-def test_inputs_operations_and_output_differ_by_shape_and_colour():
-    table = bellani()
-    assert [kind(row) for row in table.rows] == ["input"] * 2 + ["operation"] * 4 + ["output"]
-    shapes = [re.sub(r", style.*", "", style) for style in STYLES.values()]
-    fills = [re.search(r'fillcolor="(.*?)"', style)[1] for style in STYLES.values()]
-    assert len(set(shapes)) == len(set(fills)) == 3
+def test_the_table_fills_in():
+    sweep = Sweep(FIGURE_1)
+    pale = [trace_table(sweep, k).count("opacity") for k in range(15)]
+    assert (pale[0], pale[-1]) == (5 + 7, 0)
+    half = re.sub(r"<[^>]*>", "", trace_table(sweep, 12))
+    assert "x̄1 = v̄2 · ∂v2/∂x1 + v̄1 · ∂v1/∂x1 = 1 · 5 + … = …" in half
+    whole = trace_table(sweep, 14)
+    assert "x̄1 = v̄2 · ∂v2/∂x1 + v̄1 · ∂v1/∂x1 = 1 · 5 + 1 · 0.5 = 5.5" in whole
+    assert whole.count('<th scope="col"') == 2
+    assert whole.count("#ffe9a8") == 1  # the line of this step
+    assert trace_table(Sweep(FIGURE_1, "values"), 2).count("<th ") == 1
 
 
-def test_the_words_say_what_the_picture_shows():
-    words = plot_trace(bellani()).description
-    assert "Inputs: x1 = 2, adjoint 5.5; x2 = 5, adjoint 1.716." in words
-    assert "Output: v5 = v4 - v3 = 11.65, adjoint 1." in words
-    assert "x2 to v3, 0.2837" in words
-    assert "adjoint" not in plot_trace(bellani(), adjoints=False).description
+def test_a_still_picture_shows_every_node_and_every_arrow_with_its_numbers():
+    picture = plot_trace(FIGURE_1)
+    drawn, said = texts(picture.svg(picture.position)), picture.description
+    sweep = picture.sweep
+    for name, node in sweep.nodes.items():
+        adjoint = sweep.state(99).slopes[name]
+        assert f"{node.adjoint} = {adjoint:.4g}" in drawn
+        assert " = ".join(filter(None, [name, node.formula, f"{node.value:.6g}"])) in said
+        assert f"{node.adjoint} = {adjoint:.6g}" in said
+    for edge in FIGURE_1.edges:
+        assert f"{edge.derivative:.4g}" in drawn
+        assert f"{edge.parent} to {edge.child}, {edge.derivative:.6g}" in said
+    assert len(tags(picture.svg(14), "path")) == 2 * len(FIGURE_1.edges)
+    before = plot_trace(FIGURE_1, adjoints=False, look_for="<this>")
+    assert not any("̄" in text for text in texts(before.svg(5)))
+    assert "Adjoints" not in before.description
+    page = before._repr_mimebundle_()["text/html"]
+    assert "What to look for:</b> &lt;this&gt;" in page
+    assert "<table" not in page
+    unused = plot_trace(lambda a, b, c: a + b if a > 0 else a + c, {"a": 1.0, "b": 2.0, "c": 3.0})
+    assert "c̄ = 0" in unused.description
+    program = Program(["x"]).let("a", exp, "x").let("f", lambda a, x: a * x, "a", "x")
+    assert "λ_x = 1," in plot_trace(program, {"x": 0.0}).description
 
 
-def test_before_the_backward_pass_no_adjoint_is_shown():
-    assert "5.5" in plot_trace(bellani()).drawing.source
-    assert "5.5" not in plot_trace(bellani(), adjoints=False).drawing.source
+def test_markup_in_names_is_escaped_and_long_formulas_are_cut():
+    graph = trace(lambda a, b: exp(a) * b, {"a<b": 1.0, "b" * 40: 2.0})
+    picture = StepPicture(Sweep(graph))
+    for k in range(len(picture.sweep.steps) + 1):
+        assert all(len(text) <= 60 for text in texts(picture.svg(k)))
+        ElementTree.fromstring(trace_table(picture.sweep, k))
 
 
-def test_an_unused_input_stands_alone_and_an_input_can_be_the_output():
-    table = trace(lambda a, b, c: a + b if a > 0 else a + c, {"a": 1.0, "b": 2.0, "c": 3.0})
-    assert [kind(row) for row in table.rows] == ["input", "input", "input", "output"]
-    assert "c = 3, adjoint 0" in plot_trace(table).description
-    assert (
-        "Output: x = 2, adjoint 1. Arrows with local derivatives: none."
-        in plot_trace(trace(lambda x: x, {"x": 2.0})).description
-    )
+def test_numbers_and_arrays():
+    assert lines_of(-0.958924) == ["-0.9589"]
+    assert lines_of(np.array([[7.0]])) == ["7"]
+    rows = ["\u2007\u20071.00\u2007-0.50", "\u2007\u20070.25\u2007\u20072.00"]
+    assert lines_of(np.array([[1.0, -0.5], [0.25, 2.0]])) == rows
+    assert lines_of(np.zeros((5, 2))) == ["10 numbers"]
 
 
-def test_a_number_used_twice_has_two_arrows():
-    assert len(nodes_and_arrows(plot_trace(trace(lambda x: x * x, {"x": 3.0})).drawing.source)[1]) == 2
+def test_too_large_a_graph_is_refused():
+    many = trace(parse("+".join(["x"] * (LIMIT + 1))), {"x": 1.0})
+    for drawn in (lambda: StepPicture(Sweep(many)), lambda: plot_trace(many)):
+        with pytest.raises(ValueError, match="a graph of 41 nodes cannot be followed; at most 40 are drawn"):
+            drawn()
+    plot_trace(parse("+".join(["x"] * LIMIT)), {"x": 1.0})
+    with pytest.raises(TypeError, match="source must be a function"):
+        plot_trace(3.0)
 
 
-def test_labels_are_escaped_and_long_ones_cut():
-    odd = '<b>&"x\\n'
-    graph = plot_trace(
-        Table([Row(odd, adjoint="]; evil"), Row("y" * 99, odd, adjoint_formula="")], [Edge(odd, "y" * 99)])
-    )
-    assert "&lt;b&gt;&amp;&quot;x" in graph.drawing.source
-    assert "y" * 30 not in graph.drawing.source
-    page = graph._repr_mimebundle_()["text/html"]
-    assert "<b>&" not in page
-    if drawing._ways():
-        assert graph.drawing.svg is not None
-
-
-def test_it_shows_itself_with_words_with_and_without_a_drawer(monkeypatch):
-    if drawing._ways():
-        page = plot_trace(bellani())._repr_mimebundle_()["text/html"]
-        assert page.count("<svg") == 1
-        assert 'role="img" aria-label="Graph of a computation.' in page
+def test_without_graphviz_it_is_text_with_a_hint(monkeypatch):
     monkeypatch.setattr(drawing, "_ways", list)
-    bundle = plot_trace(bellani(), look_for="<this>")._repr_mimebundle_()
-    assert "pip install pygraphviz" in bundle["text/html"]
-    assert "What to look for:</b> &lt;this&gt;" in bundle["text/html"]
-    assert "Inputs: x1 = 2" in bundle["text/html"]
-    assert bundle["text/plain"].startswith("Graph of a computation.")
+    shown = plot_trace(FIGURE_1)._repr_mimebundle_()
+    assert "<svg" not in shown["text/html"]
+    assert "pip install pygraphviz" in shown["text/html"]
+    assert "v1 = log(x1) = 0.693147" in shown["text/html"]
+    stepped = StepPicture(Sweep(FIGURE_1), 12)._repr_mimebundle_()
+    assert "Step 12 of 14" in stepped["text/html"]
+    assert "<table" in stepped["text/html"]
+    graph = drawing.draw("digraph { x -> f }")
+    assert graph.svg is None
+    assert "x -&gt; f" in graph._repr_mimebundle_()["text/html"]
+    assert "x -> f" in graph._repr_mimebundle_()["text/plain"]
 
 
-def test_text_is_large_enough_to_read():
-    assert all(float(size) >= 12 for size in re.findall(r"fontsize=([\d.]+)", plot_trace(bellani()).drawing.source))
+@pytest.mark.skipif(importlib.util.find_spec("pygraphviz") is None, reason="pygraphviz is not installed")
+def test_without_dot_the_package_draws(monkeypatch):
+    monkeypatch.setattr(drawing.shutil, "which", lambda name: None)
+    drawn = drawing.draw('digraph { a [label="\\nempty first line"]; a -> b }')
+    assert drawn.drawn == "drawn by pygraphviz"
+    assert "empty first line" in drawn.svg
+    assert 'role="img"' in drawn._repr_mimebundle_()["text/html"]
+    assert 'label="\\n' not in drawn.source
+
+
+def test_a_drawer_that_fails_or_crashes_leaves_text_with_the_reason(monkeypatch):
+    assert drawing.draw("digraph { a -> ").svg is None
+    crash = [drawing.sys.executable, "-c", "import os; os.abort()"]
+    monkeypatch.setattr(drawing, "_ways", lambda: [(crash, "a faulty drawer")])
+    assert "a faulty drawer did not draw it: exit status" in drawing.draw("digraph { x -> f }").drawn
 
 
 def test_a_wide_drawing_shrinks_by_a_sixth_at_most():
     svg = '<svg width="960pt" height="300pt" viewBox="0 0 960 300"><g/></svg>'
-    style = "width:100%;min-width:800pt;max-width:960pt;height:auto"
-    assert shrinkable(svg) == f'<svg style="{style}" {svg[5:]}'
-    assert shrinkable("<svg><g/></svg>") == "<svg><g/></svg>"  # of a width that is not known, nothing is promised
-    if drawing._ways():
-        shown = plot_trace(bellani())
-        width = float(re.search(r'width="([\d.]+)pt"', shown.drawing.svg)[1])
-        least = float(re.search(r"min-width:(\d+)pt", shown._repr_mimebundle_()["text/html"])[1])
-        assert width * 5 / 6 == pytest.approx(least, abs=0.5)
-
-
-def chain(length):
-    y = x = Scalar(1.0)
-    for _ in range(length):
-        y = y + x
-    return y
-
-
-def test_a_graph_that_nobody_could_read_is_refused():
-    assert plot_trace(Trace(chain(LIMIT - 1))).description
-    with pytest.raises(ValueError, match=f"a graph of {LIMIT + 1} nodes cannot be drawn legibly"):
-        plot_trace(Trace(chain(LIMIT)))
-
-
-@pytest.mark.parametrize(
-    ("table", "error", "words"),
-    [
-        (chain(2), TypeError, r"must have rows and edges, as Trace\(y\) has, got Scalar"),
-        (Table([], []), ValueError, "0 nodes"),
-        (Table([Row("x"), Row("x")], []), ValueError, "different names"),
-        (Table([Row("x")], [Edge("x", "y")]), ValueError, "no row is called y"),
-    ],
-)
-def test_what_is_no_trace_is_refused(table, error, words):
-    with pytest.raises(error, match=words):
-        plot_trace(table)
+    shown = drawing.TraceGraph(drawing.Drawing(svg, "", "drawn"), "look", "words")._repr_mimebundle_()["text/html"]
+    assert "width:100%;min-width:800pt;max-width:960pt;height:auto" in shown
+    assert 'role="img" aria-label="words"' in shown

@@ -133,7 +133,7 @@ def test_bad_input(xor):
     batches = [(xor.X, xor.Y)]
     with pytest.raises(ValueError, match="signal must be one of pred, sim, predsim, got 'cos'"):
         local_losses(net(), sgd, bce, 1, batches, signal="cos")
-    with pytest.raises(ValueError, match="head must be 0 or more"):
+    with pytest.raises(ValueError, match="head must be a whole number, 0 or more"):
         local_losses(net(), sgd, bce, 1, batches, head=-1)
     with pytest.raises(ValueError, match="targets must be class labels, one-hot"):
         local_losses(net(2).float(), sgd, mse_loss, 1, [(xor.X, xor.X)])

@@ -9,19 +9,7 @@ import torch
 
 from helpers.networks import NETWORKS
 from helpers.plots import drawing
-from helpers.widgets.controls import ends
 from helpers.widgets.gradient_graphs import NETS, RULES, bytes_kept, gradient_graph_panel
-
-
-def test_every_control_answers_at_both_ends():
-    panel = gradient_graph_panel()
-    for name, control in panel.controls.items():
-        seen = []
-        for value in ends(control):
-            control.value = value
-            assert panel.error is None, (name, value)
-            seen.append((panel.answer[0], panel.answer[1].drawing.source))
-        assert len(set(seen)) == len(seen), f"{name} changes nothing"
 
 
 @pytest.mark.parametrize(("rule", "net"), list(itertools.product(RULES, NETS)))

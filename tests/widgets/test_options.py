@@ -13,7 +13,7 @@ import pytest
 from helpers import widgets
 from helpers.training.runs import Run
 from helpers.widgets.controls import option_of, slider
-from helpers.widgets.playground_controls import State
+from helpers.widgets.playground import State
 
 SMALL: dict[str, dict[str, Any]] = {
     "ConstraintPanel": {"samples": 10},
@@ -48,7 +48,6 @@ def held(panel: Any, name: str) -> Any:
     """What a panel says an option is now."""
     places: list[Callable[[], Any]] = [
         lambda: getattr(panel.state, name),
-        lambda: getattr(panel.setting, name),
         lambda: panel.controls[name].value,
         lambda: getattr(panel, name).value,
         lambda: getattr(panel, name),
@@ -95,7 +94,7 @@ def test_an_option_is_held_as_given_or_refused_by_name(name, option):
             continue
         taken += 1
         assert panel.error is None, (value, panel.error)
-        shown = panel.rules if option == "rule" and name == "TrainingPanel" else held(panel, option)
+        shown = held(panel, {"rule": "rules"}.get(option, option) if name == "TrainingPanel" else option)
         shown = tuple(shown) if isinstance(shown, list) else shown
         assert same(shown, value), (value, shown)
         if taken < 3:
@@ -157,11 +156,3 @@ def test_an_explorer_is_made_of_a_function_and_controls(value):
         widgets.Explorer(lambda x: x, x=value)
     with pytest.raises(TypeError, match="show must be a function"):
         widgets.Explorer(value, x=slider("x", 1, 0, 3))
-
-
-@pytest.mark.parametrize("share", [True, "half", None, math.nan, math.inf, [0.5]])
-def test_a_runner_refuses_what_it_cannot_use(share):
-    with pytest.raises((TypeError, ValueError), match="share must be"):
-        widgets.Runner(lambda: (iter([1]), 1), lambda *_: None, share=share)
-    with pytest.raises(TypeError, match="look must be a function"):
-        widgets.Runner(lambda: (iter([1]), 1), lambda *_: None, look=share)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from concurrent.futures import Future
 from types import SimpleNamespace
 
 import pytest
@@ -39,12 +38,12 @@ class Counter:
         finally:
             self.closed += 1
 
-    def show(self, count, seen):
+    def show(self, count, still):
         self.sleep(self.slow_draw)
-        self.shown.append((count, seen))
+        self.shown.append((count, still))
 
-    def runner(self, **options):
-        return Runner(self.begin, self.show, **options)
+    def runner(self):
+        return Runner(self.begin, self.show)
 
 
 class Clock:
@@ -65,7 +64,6 @@ class Clock:
 
     async def runs(self, runner, seconds):
         """Let a runner train for so many seconds of this clock, then pause it."""
-        runner.worker = AtOnce()
         runner.start()
         end = self.now + seconds
         while self.now < end:
@@ -74,15 +72,6 @@ class Clock:
         runner.pause()
         await until(lambda: runner.state == "paused")
         return self.now - asked
-
-
-class AtOnce:
-    """A worker that is done when it is asked."""
-
-    def submit(self, work):
-        done = Future()
-        done.set_result(work())
-        return done
 
 
 async def until(condition, seconds=60.0):
@@ -175,56 +164,21 @@ def test_a_pause_waits_for_one_slice_and_one_frame_at_most(monkeypatch):
         runner = training.runner()
         waited = await clock.runs(runner, 0.5)
         assert waited <= runner_module.SLICE + 0.002 + 2 * 0.02  # a frame, and that of the stop
-        assert training.shown[-1] == (runner.count, None)
+        assert training.shown[-1] == (runner.count, True)
 
     on_a_loop(scenario())
 
 
-@pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
-def test_drawing_takes_its_share_and_no_step_is_dropped(monkeypatch, share):
+@pytest.mark.parametrize(("slow_draw", "least", "most"), [(0.0, 40, 45), (0.04, 20, 26), (0.2, 4, 6)])
+def test_frames_are_many_but_leave_training_its_half(monkeypatch, slow_draw, least, most):
     async def scenario():
         clock = Clock(monkeypatch)
-        training = Counter(total=10**6, seconds=0.001, slow_draw=0.04, sleep=clock.sleep)
-        runner = training.runner(share=share)
-        await clock.runs(runner, 4)
-        assert training.steps == list(range(1, runner.count + 1))
-        frames = sum(seen is not None for _, seen in training.shown)
-        # It may borrow a slice and a frame, and the run ends up to a frame late.
-        assert 0.04 * frames == pytest.approx(share * 4, abs=runner_module.SLICE + 2 * 0.04)
-
-    on_a_loop(scenario())
-
-
-def test_twenty_two_frames_a_second_and_no_more(monkeypatch):
-    async def scenario():
-        clock = Clock(monkeypatch)
-        training = Counter(total=10**6, seconds=0.0005, sleep=clock.sleep)
+        training = Counter(total=10**6, seconds=0.001, slow_draw=slow_draw, sleep=clock.sleep)
         runner = training.runner()
         await clock.runs(runner, 2)
-        assert 40 <= sum(seen is not None for _, seen in training.shown) <= 1 + 22 * clock.now  # one at either end
-        assert runner.count > 2000
-
-    on_a_loop(scenario())
-
-
-def test_what_a_press_has_drawn_holds_no_frame_up(monkeypatch):
-    async def scenario():
-        clock, drawn = Clock(monkeypatch), []
-
-        def show(count, seen):
-            clock.sleep(1.0 if seen is None else 0.005)  # the picture after a reset takes long
-            drawn.append((clock.now, seen is None))
-
-        runner = Runner(Counter(seconds=0.01, sleep=clock.sleep).begin, show)
-        runner.worker = AtOnce()
-        runner.start()
-        await until(lambda: len(drawn) > 5)
-        runner.reset()
-        await until(lambda: sum(still for _, still in drawn) == 2 and not drawn[-1][1])
-        runner.pause()
-        await until(lambda: runner.state == "paused")
-        reset = [i for i, (_, still) in enumerate(drawn) if still][1]
-        assert drawn[reset + 1][0] - drawn[reset][0] < 0.1
+        assert training.steps == list(range(1, runner.count + 1))
+        assert least <= sum(not still for _, still in training.shown) <= most
+        assert runner.count > 0.6 * (2 - most * slow_draw) / 0.001
 
     on_a_loop(scenario())
 
@@ -238,51 +192,6 @@ def test_the_speed_is_kept(monkeypatch, speed):
         runner.speed.value = speed
         await clock.runs(runner, 4)
         assert runner.count == pytest.approx(4 * speed, abs=2)
-
-    on_a_loop(scenario())
-
-
-def test_frames_are_prepared_in_another_thread_of_a_state_between_two_steps():
-    async def scenario():
-        training, threads = Counter(total=10**6, seconds=0.001), set()
-
-        def look():
-            copy = list(training.steps)
-
-            def work():
-                threads.add(threading.get_ident())
-                return copy
-
-            return work
-
-        runner = training.runner(look=look)
-        runner.start()
-        await until(lambda: len(training.shown) > 4)
-        runner.pause()
-        await until(lambda: runner.state == "paused")
-        assert len(threads) == 1
-        assert threads != {threading.get_ident()}
-        assert all(count == len(seen) for count, seen in training.shown if seen is not None)
-        assert training.shown[-1] == (runner.count, None)
-
-    on_a_loop(scenario())
-
-
-def test_a_frame_in_preparation_is_forgotten_by_a_reset_and_its_error_is_kept():
-    async def scenario():
-        go, training = threading.Event(), Counter(total=10**6, seconds=0.001)
-        runner = training.runner(look=lambda: go.wait)
-        runner.start()
-        await until(lambda: runner.sight is not None)
-        runner.pause()
-        runner.reset()
-        go.set()
-        await until(lambda: runner.state == "ready")
-        assert [count for count, _ in training.shown][-1] == 0
-        runner.look = lambda: lambda: {}["no net"]
-        runner.start()
-        await until(lambda: runner.state == "failed")
-        assert isinstance(runner.error, KeyError)
 
     on_a_loop(scenario())
 
@@ -311,7 +220,7 @@ def test_an_error_in_drawing_or_in_the_beginning_is_kept_too():
     async def scenario():
         training = Counter()
         runner = training.runner()
-        training.show = lambda count, seen: 1 / 0
+        training.show = lambda count, still: 1 / 0
         runner.show = training.show
         runner.step()
         await until(lambda: runner.state == "failed")
@@ -341,16 +250,31 @@ def test_without_a_loop_the_panel_says_what_to_do_and_run_works():
     assert isinstance(runner.error, ValueError)
 
 
+def test_presses_that_wait_get_one_picture_for_all():
+    async def scenario():
+        training = Counter(total=100)
+        runner = training.runner()
+        training.shown.clear()
+        for _ in range(10):
+            runner.step()
+        await asyncio.sleep(0.05)
+        assert training.shown == [(10, True)]
+
+    on_a_loop(scenario())
+
+
+@pytest.mark.parametrize("value", [None, 3, "half"])
+def test_a_runner_is_made_of_functions(value):
+    with pytest.raises(TypeError, match="begin must be a function"):
+        Runner(value, lambda *_: None)
+    with pytest.raises(TypeError, match="show must be a function"):
+        Runner(lambda: (iter([1]), 1), value)
+
+
 @pytest.mark.parametrize("epochs", [0, -1, 1.5, True, "3"])
 def test_run_refuses_what_is_no_number_of_epochs(epochs):
     with pytest.raises((TypeError, ValueError), match="steps must be"):
         Counter().runner().run(epochs)
-
-
-@pytest.mark.parametrize("share", [0, 1, -0.5, 2])
-def test_a_share_is_between_0_and_1(share):
-    with pytest.raises(ValueError, match="share"):
-        Counter().runner(share=share)
 
 
 def test_run_inside_a_loop_takes_over_from_the_buttons():
