@@ -14,8 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from ipywidgets import HTML, Dropdown, IntSlider, Layout, Play, VBox
-from traitlets import link
+from ipywidgets import HTML, Dropdown, IntSlider, Layout, Play, VBox, link
 
 from helpers.diff.formula import parse, read_values
 from helpers.diff.graph import Graph, graph_of
