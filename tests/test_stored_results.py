@@ -48,7 +48,10 @@ AGAIN = [
     ("between", ("signed_xor", "Rprop", "axes, 10", "both", 1)),
     ("between", ("signed_xor", "Rprop", "layer, 100", "both", 1)),
     ("between", ("signed_xor", "Rprop", "sequential", "passes", 1)),
-    *(("rules", ("moons", rule, 0, 100)) for rule in ("back-propagation", "local, sequential", "forward-forward")),
+    *(
+        ("rules", ("moons", rule, 0, 100))
+        for rule in ("back-propagation", "local, sequential", "direct feedback alignment")
+    ),
 ]
 EXACT = {"epochs", "passes", "updates", "saved", "kept", "start_rank", "rank", "diverged", "collapsed"}
 
