@@ -40,6 +40,7 @@ from torch import Tensor, nn
 from helpers.datasets import datasets, whole_number
 from helpers.training.arguments import OptimizerFactory, Passes, StepMode, one_of
 from helpers.training.idempotent_measures import (
+    applied,
     check_samples,
     idempotent_error,
     image_of_identity,
@@ -117,8 +118,9 @@ def purify(A: ArrayLike | Tensor, steps: int) -> Tensor:
 
 def wanted_move(net: Callable[[Tensor], Tensor], y: Tensor) -> Tensor:
     """Return Δ = 3 n(y) - 2 n(n(y)) - y, shape of ``y``: the move of the outputs y that purification asks for."""
-    y2 = net(y.clone())
-    return 3 * y2 - 2 * net(y2.clone()) - y
+    y2, y = applied(net, y)
+    y3, y2 = applied(net, y2)
+    return 3 * y2 - 2 * y3 - y
 
 
 def m1_update(W: Tensor, x: Tensor) -> Tensor:
@@ -154,7 +156,7 @@ class _ModifiedLoss(torch.autograd.Function):
     def forward(ctx: Any, y: Tensor, net: Callable[[Tensor], Tensor]) -> Tensor:
         ctx.save_for_backward(y)
         ctx.net = net
-        return mean_square_change(net, y)
+        return mean_square_change(net, y.clone())
 
     @staticmethod
     def backward(ctx: Any, *loss_bar: Any) -> tuple[Tensor, None]:
@@ -201,6 +203,7 @@ class IdempotencyLoss(nn.Module):
 
     def forward(self, y: Tensor) -> Tensor:
         """Return E(y), a scalar, for y of shape (..., n)."""
+        check_samples("y", y)
         if self.modified:
             loss: Tensor = _ModifiedLoss.apply(y, self.net)  # type: ignore[no-untyped-call]
             return loss

@@ -21,11 +21,18 @@ def check_samples(name: str, x: Tensor) -> None:
         raise ValueError(f"{name} must have shape (..., n) and hold a sample at least, got {tuple(x.shape)}")
 
 
+def applied(net: Callable[[Tensor], Tensor], y: Tensor) -> tuple[Tensor, Tensor]:
+    """Return n(y), and y as it was before: a net may change its input in place. The graph of another gets no copy."""
+    before, version = y.clone(), y._version
+    y2 = net(y)
+    return y2, y if y._version == version else before
+
+
 def mean_square_change(net: Callable[[Tensor], Tensor], y: Tensor) -> Tensor:
     """Return E(y) = mean((n(y) - y)²) over samples and features, a scalar with its graph; refuse what has none."""
     check_samples("y", y)
     try:
-        y2 = net(y.clone())  # a net may change its input in place
+        y2, y = applied(net, y)
     except RuntimeError as error:
         raise ValueError(
             f"net cannot take y of shape {tuple(y.shape)}, {y.dtype}; an idempotent net takes what it gives: {error}"
