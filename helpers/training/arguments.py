@@ -55,6 +55,8 @@ class Passes:
         if step not in ("epoch", "batch"):
             raise ValueError(f"step must be 'epoch' or 'batch', got {step!r}")
         self.seed = None if seed is None else whole_number("seed", seed, 0)
+        if self.seed is not None and self.seed >= 2**63:
+            raise ValueError(f"seed must be less than 2**63, what torch can hold, got {seed!r}")
         self.train_decoders = flag("train_decoders", train_decoders)
         self.step, self.batches, self.targets, self.fresh = step, batches, targets, True
         try:
