@@ -55,6 +55,8 @@ class Passes:
         if step not in ("epoch", "batch"):
             raise ValueError(f"step must be 'epoch' or 'batch', got {step!r}")
         self.seed = None if seed is None else whole_number("seed", seed, 0)
+        if self.seed is not None and self.seed >= 2**63:
+            raise ValueError(f"seed must be less than 2**63, what torch can hold, got {seed!r}")
         self.train_decoders = flag("train_decoders", train_decoders)
         self.step, self.batches, self.targets, self.fresh = step, batches, targets, True
         try:
@@ -122,7 +124,7 @@ class Checked:
     """A criterion that is refused by its name where it gives no loss, or changes what it is given.
 
     The first call is looked at closely: changes that torch does not count, and class indices (n,), which a criterion
-    may take for a row of k targets where n = k. It is then asked a second time, with another number of samples.
+    may take for a row of k targets where n = k: it is asked about k + 1 samples too, of which it must make one number.
     """
 
     def __init__(self, name: str, criterion: Criterion) -> None:
@@ -138,11 +140,14 @@ class Checked:
         if reason := unfit_targets(scores, Y):
             raise NamedError(reason)
         first, self.first = self.first, False
-        if first and scores.shape != Y.shape:
-            rows = torch.arange(scores.shape[1] + 1, device=Y.device) % len(Y)
+        if first:
+            classes = scores.shape[1] if scores.dim() > 1 else 1
+            rows = torch.arange(classes + 1, device=Y.device) % len(Y)
             try:
                 self._loss(scores.detach()[rows], Y[rows])
             except NamedError:
+                if scores.shape == Y.shape:
+                    raise
                 raise NamedError(unfit_targets(scores, Y, indices=False)) from None
         given, targets = (scores.clone(), Y.clone()) if first else (scores, Y)
         versions = given._version, targets._version
