@@ -61,7 +61,7 @@ class Feedback(Rule):
         """Send the error down, and add to each block's gradient what that error makes of it."""
         passes, h = list[_Pass](), X
         for block in self.model:
-            passes.append(_run(block, h.clone() if passes else h))
+            passes.append(_run(block, h))
             h = passes[-1].output
         loss = self.criterion(h, Y)
         value, groups = finite(loss), self.groups

@@ -74,6 +74,7 @@ class Blockwise(Rule):
             output, loss = self.judge(i, h, Y)
             losses.append(self.learn(i, loss))
             h = output.detach()
+            del output, loss  # their graph would be kept while the next block learns
         return losses
 
 
