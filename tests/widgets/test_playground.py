@@ -68,7 +68,7 @@ def test_equal_texts_give_equal_pictures_by_hand_or_without(state):
     async def with_buttons():
         panel = Playground()
         panel.apply(first.text)
-        await until(lambda: panel.race.state == panel.state and panel.runner.state == "ready")
+        await until(lambda: panel.race.run == panel.state and panel.runner.state == "ready")
         panel.runner.start()
         await until(lambda: panel.runner.count > 1 or panel.runner.state == "finished")
         panel.runner.pause()
@@ -89,8 +89,7 @@ def test_another_unit_is_shown_without_a_new_start():
     assert panel.runner.count == 1
     assert bytes(panel.live.image.value) != before
     assert "unit 4 of layer 2" in panel.live.picture.description
-    panel.controls["width"].value = 3
-    panel.controls["blocks"].value = 1
+    panel.controls["hidden"].value = "3"
     assert (panel.state.layer, panel.state.unit) == (1, 3)
     assert panel.controls["unit"].value == 3
     assert panel.error is None
