@@ -174,7 +174,7 @@ class Runner:
             if begin >= frame:
                 self._draw(still=False)
                 now = time.perf_counter()
-                frame = max(begin + 1 / FPS, now + now - begin)  # training gets as long as the frame took
+                frame = max(frame + 1 / FPS, now + now - begin)  # training gets as long as the frame took
             else:
                 while self.state == "running" and now >= due and now - begin < SLICE:
                     self._advance()
