@@ -19,6 +19,7 @@ from helpers.widgets.controls import buttons, log_slider, row, status_line
 from helpers.widgets.panel import LiveImage, Panel, post, present_loop, take_over
 
 SLICE = 0.015  # seconds of training before the loop gets its turn
+TURNS = 8  # that it then gets: a press takes several to come in; with a single one Pause waits five times as long
 FPS = 22  # twenty painted frames a second look smooth; each one more costs training, and makes the buttons slow
 FASTEST = 1000.0  # epochs a second on the speed slider, where it means: as fast as it goes
 WORDS_EVERY = 0.2  # seconds between two lines about a training that runs
@@ -165,23 +166,25 @@ class Runner:
         self.error, self.state = error, "failed"
 
     async def _train(self) -> None:
-        """Slices of training, frames when they are due, and a turn for the loop after each."""
-        frame = due = time.perf_counter()  # when the next frame, and at the chosen speed the next step, are due
-        pace = (self.count, due)  # the rate is measured over the last half second or more
+        """Slices of training, a frame instead when one is due, and turns for the loop after each."""
+        due = time.perf_counter()  # when the next step is due at the chosen speed
+        frame, pace = due + 1 / FPS, (self.count, due)  # the rate is measured over the last half second or more
         while self.state == "running":
-            now = begin = time.perf_counter()
-            while self.state == "running" and now >= due and now - begin < SLICE:
-                self._advance()
+            begin = now = time.perf_counter()
+            if begin >= frame:
+                self._draw(still=False)
                 now = time.perf_counter()
-                due = due if self.speed.value >= FASTEST else max(due + 1 / self.speed.value, now - 0.1)
+                frame = max(frame + 1 / FPS, now + now - begin)  # training gets as long as the frame took
+            else:
+                while self.state == "running" and now >= due and now - begin < SLICE:
+                    self._advance()
+                    now = time.perf_counter()
+                    due = due if self.speed.value >= FASTEST else max(due + 1 / self.speed.value, now - 0.1)
             if now - pace[1] > 0.5:
                 self.rate, pace = max(0, self.count - pace[0]) / (now - pace[1]), (self.count, now)
-            if self.state == "running" and now >= frame:
-                self._draw(still=False)
-                drawn = time.perf_counter()
-                frame = max(now + 1 / FPS, drawn + drawn - now)  # training gets as long as the frame took
-            if self.state == "running":
-                await asyncio.sleep(min(0.02, max(0.001, due - time.perf_counter())))
+            wait = min(0.02, max(0.0, due - time.perf_counter()))
+            for _ in range(1 if wait else TURNS) if self.state == "running" else ():
+                await asyncio.sleep(wait)
         if self.state in ("finished", "failed"):
             self._draw()
 

@@ -144,7 +144,7 @@ def test_what_has_no_control_is_used():
 def test_a_number_in_words_is_no_number_of_a_text():
     panel = widgets.Playground(**SMALL["Playground"])
     before = panel.text
-    for text in ("rate=100", "noise=2", "epochs=2.5", "seed=nan", "rules=local", "colour=red", "layer=3", "hidden=1e2"):
+    for text in ("rate=100", "noise=2", "epochs=2.5", "seed=nan", "rules=local", "colour=red", "layer=4", "hidden=1e2"):
         with pytest.raises(ValueError, match=text.split("=")[0]):
             panel.apply(text)
         assert panel.text == before

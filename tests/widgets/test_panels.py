@@ -52,7 +52,7 @@ def ends(control: Any) -> list[Any]:
     return list(option.values) if isinstance(option, OneOf) else [option.low, option.high]
 
 
-async def until(condition, seconds=60.0):
+async def until(condition, seconds=200.0):
     end = asyncio.get_running_loop().time() + seconds
     while not condition():
         assert asyncio.get_running_loop().time() < end, "it did not happen"
@@ -97,7 +97,7 @@ def test_both_ends_of_each_control_train(make, monkeypatch):
             panel.runner.step()
             assert panel.error is None, (key, value, panel.error)
             assert panel.runner.count >= 1, (key, value)
-            if hasattr(panel, "state") and key in vars(panel.state) and key != "hidden":
+            if key in ("data", "noise", "samples", "equal", "optimizer", "rate") and hasattr(panel, "race"):
                 assert getattr(panel.race.run, key) == pytest.approx(value), key
         control.value = before
 
@@ -143,9 +143,9 @@ def test_an_error_is_said_and_the_panel_trains_again(make, monkeypatch):
 
 
 @EACH
-def test_buttons_train_to_the_picture_of_a_run_without_hands(make):
+def test_buttons_train_to_the_words_of_a_run_without_hands(make):
     without_hands = make()
-    wanted = without_hands.run().png()
+    wanted = without_hands.run().description
     live = []
 
     async def scenario():
@@ -162,7 +162,7 @@ def test_buttons_train_to_the_picture_of_a_run_without_hands(make):
     assert panel.error is None
     assert panel.runner.count == without_hands.runner.count
     assert panel.picture.x[-1] == panel.runner.total
-    assert panel.runner.total > 9 or panel.picture.png() == wanted
+    assert panel.picture.description == wanted
 
 
 @pytest.mark.parametrize("rule", RULES)
