@@ -121,7 +121,7 @@ def test_curves_only_stretch():
     assert curves.update([1, 2, 3], {"a": [0.5, 0.2, 0.01]})
     assert curves.ax.get_ylim()[0] <= 0.01
     assert not curves.update([1, 2], {"a": [0.0, float("nan")]})  # what a logarithm cannot show changes no limit
-    assert curves.description.startswith("loss over epoch: a from")
+    assert curves.description.startswith("loss over epoch: a has no point")
 
 
 def test_curves_differ_by_colour_and_dash():
