@@ -66,9 +66,6 @@ class Algorithm(Enum):
     M1 = "M1"
 
 
-# Rules
-
-
 def purify(A: ArrayLike | Tensor, steps: int) -> Tensor:
     """Repeat A ← 3A² - 2A³ and return all the iterates, shape (steps + 1, ...): ``A`` first, the last iterate last.
 
@@ -156,7 +153,7 @@ class _ModifiedLoss(torch.autograd.Function):
     def forward(ctx: Any, y: Tensor, net: Callable[[Tensor], Tensor]) -> Tensor:
         ctx.save_for_backward(y)
         ctx.net = net
-        return mean_square_change(net, y.clone())
+        return mean_square_change(lambda h: net(h.clone()), y)
 
     @staticmethod
     def backward(ctx: Any, *loss_bar: Any) -> tuple[Tensor, None]:
@@ -203,7 +200,6 @@ class IdempotencyLoss(nn.Module):
 
     def forward(self, y: Tensor) -> Tensor:
         """Return E(y), a scalar, for y of shape (..., n)."""
-        check_samples("y", y)
         if self.modified:
             loss: Tensor = _ModifiedLoss.apply(y, self.net)  # type: ignore[no-untyped-call]
             return loss

@@ -133,7 +133,8 @@ def test_two_panels_train_at_once_and_a_restart_in_the_middle_does_no_harm(serve
         panel.until("paused")
 
 
-FAILING = """rule = RULES["local, parallel"]
+FAILING = """from helpers.training import RULES
+rule = RULES["local, parallel"]
 class Fails:
     def __init__(self, *arguments, **options):
         self.steps, self.count = rule(*arguments, **options), 0

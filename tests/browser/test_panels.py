@@ -27,7 +27,7 @@ SETTLED = f"""async panel => {{
 }}"""
 # Controls without a name of two letters or more, and pictures without a description in words.
 NAMELESS = """panel => [
-  ...[...panel.querySelectorAll('button')].filter(one => !/[a-z]{2}/i.test(one.innerText)),
+  ...[...panel.querySelectorAll('button')].filter(one => one.offsetWidth && !/[a-z]{2}/i.test(one.innerText)),
   ...[...panel.querySelectorAll('.widget-inline-hbox')].filter(one =>
     one.querySelector('input, select, .noUi-target') && !/[a-z]{2}/i.test(one.querySelector('label')?.innerText ?? '')),
   ...[...panel.querySelectorAll('svg')].filter(one => one.closest('figure, [role=img]') === null

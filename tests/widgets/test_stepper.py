@@ -12,8 +12,8 @@ import pytest
 from helpers.diff import exp, tanh
 from helpers.diff.graph import trace
 from helpers.diff.lagrange import Program
-from helpers.widgets.controls import ends
 from helpers.widgets.stepper import Player, Stepper
+from tests.widgets.test_panels import ends
 
 FORMULA, AT = "log(x1) + x1*x2 - sin(x2)", "x1 = 2, x2 = 5"
 
