@@ -103,7 +103,9 @@ class Curves(Picture):
             y = np.asarray(line.get_ydata(), dtype=float)
             drawn = y[np.isfinite(y) & (y > 0 if self.log else True)]
             if len(y):
-                parts.append(f"{name} from {drawn[0]:.3g} to {drawn[-1]:.3g}" if len(drawn) else f"{name} has no point")
+                ending = "" if np.isfinite(y[-1]) else f", and then {y[-1]:.3g}"  # a run that failed says so
+                at = f"from {drawn[0]:.3g} to {drawn[-1]:.3g}{ending}" if len(drawn) else "has no point"
+                parts.append(f"{name} {at}")
         return f"{self.ax.get_ylabel()} over {self.ax.get_xlabel()}: {'; '.join(parts) or 'nothing yet'}."
 
 

@@ -122,6 +122,8 @@ def test_curves_only_stretch():
     assert curves.ax.get_ylim()[0] <= 0.01
     assert not curves.update([1, 2], {"a": [0.0, float("nan")]})  # what a logarithm cannot show changes no limit
     assert curves.description.startswith("loss over epoch: a has no point")
+    curves.update([1, 2], {"a": [0.5, float("nan")]})
+    assert curves.description.startswith("loss over epoch: a from 0.5 to 0.5, and then nan")
 
 
 def test_curves_differ_by_colour_and_dash():
