@@ -127,7 +127,7 @@ def with_array(parameters: Arrays, X: Any, Y: Any) -> Pass:
     def one_pass() -> tuple[float, Any]:
         loss = loss_of(nodes, X, Y, tanh)
         loss.backward()
-        return float(loss), [node.gradient for node in nodes]
+        return float(loss.value), [node.gradient for node in nodes]
 
     return one_pass
 

@@ -3,7 +3,8 @@
 A row writes its derivatives with operations of the same table, so the table does not care what it runs on. On floats
 the rows give values and local derivatives: automatic differentiation. On symbols they give expressions: symbolic
 differentiation (Laue, 2019, "On the equivalence of forward mode automatic differentiation and symbolic
-differentiation"). A new operation is one row.
+differentiation"). A new operation is one row: every number type and every formula then takes it, by
+``apply(RULES[name], ...)``. A function of its own name, such as `exp`, is written below the table.
 
 The elementary functions (`log`, `exp`, `sin`, ...) are generic: one `exp` for floats, complex numbers, NumPy arrays and
 every number type of this package. `Operators` gives a number type Python's arithmetic operators.

@@ -228,6 +228,34 @@ def test_backward_sets_every_node_and_twice_is_as_good_as_once():
     assert x.gradient.tolist() == [2.0, 4.0]
 
 
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.lists(st.tuples(st.integers(0, 99), st.integers(0, 99)), min_size=1, max_size=8))
+def test_an_adjoint_that_several_nodes_hold_is_nowhere_changed_in_place(sums):
+    # A sum hands the very array it received to both operands. Its gradients are whole numbers: the paths, counted.
+    nodes, paths = [Array(np.ones(2)) for _ in range(2)], [*np.eye(2)]
+    inputs = nodes[:2]
+    for i, j in sums:
+        nodes.append(nodes[-1 - i % len(nodes)] + nodes[-1 - j % len(nodes)])
+        paths.append(paths[-1 - i % len(paths)] + paths[-1 - j % len(paths)])
+    seed = np.array([1.0, 10.0])
+    nodes[-1].backward(seed)
+    assert [x.gradient.tolist() for x in inputs] == [(n * seed).tolist() for n in paths[-1]]
+    assert seed.tolist() == [1, 10]
+
+
+@pytest.mark.parametrize("axis", [0, 1, (0, 1), None])
+@pytest.mark.parametrize("keepdims", [True, False])
+def test_log_sum_exp_keeps_the_axes_that_it_is_asked_to_keep(axis, keepdims):
+    x = np.arange(6.0).reshape(2, 3)
+    expected = np.log(np.exp(x).sum(axis=axis, keepdims=keepdims))
+    for y in (log_sum_exp(x, axis, keepdims), log_sum_exp(Array(x), axis, keepdims).value):
+        assert y.shape == expected.shape
+        assert np.allclose(y, expected, rtol=1e-14)
+    softmax = np.exp(x) / np.exp(x).sum(axis=axis, keepdims=True)
+    (x_bar,) = vjp(lambda x: log_sum_exp(x, axis, keepdims), x)[1](np.ones(expected.shape))
+    assert np.allclose(x_bar, softmax, rtol=1e-14)
+
+
 def test_accumulation_over_several_outputs_is_that_of_torch():
     x, t = Array([1.0, 2.0]), torch.tensor([1.0, 2.0], requires_grad=True)
     for leaf, outputs in ((x, lambda h: (h.sum(), (h * h).sum(), h[0])), (t, lambda h: (h.sum(), (h * h).sum(), h[0]))):

@@ -99,6 +99,9 @@ def test_a_function_that_does_not_depend_on_its_input():
     assert jvp(lambda x: 3.0, 2.0, 1.0) == (3.0, 0.0)
     assert jvp(lambda x: np.ones(2), 2.0, 1.0)[1].tolist() == [0, 0]
     assert jvp(lambda x: [x, 1.0], 2.0, 1.0) == ([2.0, 1.0], [1.0, 0.0])
+    # the tangent that the result has from outside is not one of the inner differentiation: d/dx (x · d/dy x²) is 0
+    assert derivative(lambda x: x * derivative(lambda y: x * x, 1.0), 3.0) == 0.0
+    assert derivative(lambda x: jvp(lambda y: [x * y, x], 2.0, 1.0)[1][1] + x, 3.0) == 1.0
 
 
 def test_comparison_is_by_value():

@@ -10,9 +10,12 @@ import pytest
 import torch
 
 from helpers.diff import rules
+from helpers.diff.arrays import vjp
+from helpers.diff.formula import parse
 from helpers.diff.forward import Dual, derivative, jvp
 from helpers.diff.rules import RULES, DivisionByZero, DomainError, Rule, apply, is_number, local_derivative, power_by
 from helpers.diff.scalar import Scalar
+from helpers.diff.symbolic import Symbol, differentiate
 
 PEERS = {"add": torch.add, "sub": torch.sub, "mul": torch.mul, "div": torch.div, "neg": torch.neg, "power": torch.pow,
          "step": lambda x: torch.heaviside(x, torch.zeros_like(x)), "abs": torch.abs}  # fmt: skip
@@ -166,6 +169,10 @@ def test_a_new_operation_is_one_row(monkeypatch):
     forward = derivative(lambda x: apply(RULES["softplus"], x) * x, 0.3)
     assert x.gradient == pytest.approx(forward, rel=1e-15)
     assert apply(softplus, np.zeros(2)) == pytest.approx(math.log(2))
+    assert vjp(lambda x: apply(softplus, x) * x, [0.3])[1]([1.0])[0] == pytest.approx(forward, rel=1e-15)
+    f = parse("softplus(x) * x")
+    assert f(0.3) == y.value
+    assert differentiate(f(Symbol("x")), Symbol("x")).evaluate({"x": 0.3}) == pytest.approx(forward, rel=1e-15)
 
 
 def test_the_type_of_the_highest_rank_does_the_work():
