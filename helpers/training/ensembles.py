@@ -110,7 +110,7 @@ def train_ensemble(
     epochs: int,
     batches: Batches,
 ) -> Iterator[EnsembleStep]:
-    """Train every net of an ensemble to be idempotent, by gradient descent, an epoch a step of this generator.
+    """Train every net of an ensemble to be idempotent, by gradient descent, one step of this generator per epoch.
 
     Net i learns exactly what `train_idempotent` would teach it with ``SGD(lr=learning_rates[i])``, a step each batch. A
     net that diverges by itself is a result, and the others go on.

@@ -334,7 +334,7 @@ def train_idempotent(
     *,
     step: StepMode = "batch",
 ) -> Training[IdempotentStep]:
-    """Train a net to be idempotent, an epoch a step of this generator.
+    """Train a net to be idempotent, one step of this generator per epoch.
 
     Parameters
     ----------

@@ -153,7 +153,7 @@ def locally_optimize_parallel(
     step: StepMode = "epoch",
     seed: int | None = None,
 ) -> Training[ParallelStep]:
-    """Train all blocks at once, each by its own loss: one simultaneous sweep an epoch.
+    """Train all blocks at once, each by its own loss: one simultaneous sweep per epoch.
 
     Parameters
     ----------

@@ -187,7 +187,7 @@ class Training(Iterator[S], Generic[S]):
 
 
 def train(rule: Rule, epochs: int, batches: Batches, *, step: StepMode = "epoch") -> Training[Step]:
-    """Teach a net by any rule, an epoch a step of this generator; arguments as in `backprop_optimize`."""
+    """Teach a net by any rule, one step of this generator per epoch; arguments as in `backprop_optimize`."""
     return start(rule, Passes(epochs, batches, step=step), lambda step: step)
 
 
@@ -201,7 +201,7 @@ def run(rule: Rule, epochs: int, batches: Batches, step: StepMode) -> Iterator[S
     """Run the epochs of a rehearsed rule: the one loop that all rules share.
 
     With ``step="epoch"`` the gradients of the batches add up to one step; with ``"batch"`` each batch is a step. The
-    losses are those before the update (with ``"batch"``: before each batch's own), a mean a sample.
+    losses are those before the update (with ``"batch"``: before each batch's own), a mean over the samples.
     """
     live = {name: t for name, t in rule.state_dict().items() if isinstance(t, Tensor)}
     kept = copy.deepcopy(live)
@@ -288,7 +288,7 @@ def backprop_optimize(
     step: StepMode = "epoch",
     seed: int | None = None,
 ) -> Training[BackpropStep]:
-    """Train a net by back-propagation, an epoch a step of this generator.
+    """Train a net by back-propagation, one step of this generator per epoch.
 
     Parameters
     ----------
