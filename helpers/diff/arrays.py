@@ -54,20 +54,13 @@ class Array(Indexed):
     operation : Row or None
         The row of the table that made this node (``operation.name``: "add", "matmul", ...); None for an input.
     parents : tuple of Array
-        The operands. A number or NumPy array among them has become a constant, which receives no gradient.
-    shape, ndim, size, dtype
-        As NumPy's.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the value is ragged, or holds complex numbers, text or objects.
+        The operands. A number or NumPy array among them has become a constant, which receives no gradient, of the type
+        (float32 or float64) of the Array that it met.
 
     Notes
     -----
-    A number, and an array of integers, takes the type (float32 or float64) of the Array that it meets. Comparisons are
-    by value and give bools; as the key of a dict a node stands for itself. All values are kept until the output of the
-    computation is forgotten: that is the price of reverse mode.
+    Comparisons are by value and give bools; as the key of a dict a node stands for itself. All values are kept until
+    the output of the computation is forgotten: that is the price of reverse mode.
     """
 
     __slots__ = ("_gradient", "constant", "operation", "options", "parents", "serial", "value")

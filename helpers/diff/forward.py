@@ -29,18 +29,11 @@ class Dual(Indexed):
 
     Parameters
     ----------
-    value : number, ndarray or Operand
-        The primal x.
-    tangent : like value
-        The rate of change x_dot, of the same shape.
+    value, tangent : number, ndarray or Operand
+        The primal x and its rate of change x_dot, of one shape.
     level : int
         Which differentiation the tangent belongs to. `jvp` gives each call a level of its own, so that a derivative
         inside a derivative keeps the two apart.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If one of them is no number, or the shapes differ.
 
     Examples
     --------
@@ -65,8 +58,7 @@ class Dual(Indexed):
         """Carry out an operation: the tangent is the sum of local derivative times tangent over the operands."""
         level, values, tangents = _apart(operands)
         value = apply(rule, *values)
-        slopes = [local_derivative(rule, i, value, values) * x_dot for i, x_dot in tangents]
-        return _dual(value, slopes, level)
+        return _dual(value, [local_derivative(rule, i, value, values) * x_dot for i, x_dot in tangents], level)
 
     # What is linear in an operand does to its tangent what it does to its value.
 
@@ -110,11 +102,6 @@ def jvp(f: Callable[..., Any], primals: Any, tangents: Any) -> tuple[Any, Any]:
     y, y_dot
         The value of f and its rate of change in that direction; lists, where f returns several results.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If primals and tangents do not match, or f returns no number.
-
     Notes
     -----
     One pass, at a small constant times the cost of f, whatever the number of outputs; nothing is recorded.
@@ -127,12 +114,11 @@ def jvp(f: Callable[..., Any], primals: Any, tangents: Any) -> tuple[Any, Any]:
     several = isinstance(primals, (tuple, list))
     if several != isinstance(tangents, (tuple, list)) or (several and len(primals) != len(tangents)):
         raise ValueError(f"tangents must be like primals, a tangent for each; got {primals!r} and {tangents!r}")
-    level = next(_levels)
-    pairs = zip(primals, tangents) if several else [(primals, tangents)]
-    inputs = [_input(x, x_dot, level) for x, x_dot in pairs]
     if several:
         _check_count(f, primals)
-    y = call(f, *inputs)
+    level = next(_levels)
+    pairs = zip(primals, tangents) if several else [(primals, tangents)]
+    y = call(f, *[_input(x, x_dot, level) for x, x_dot in pairs])
     if isinstance(y, (tuple, list)):
         results = [_output(part, level) for part in y]
         return [value for value, _ in results], [tangent for _, tangent in results]
@@ -142,38 +128,20 @@ def jvp(f: Callable[..., Any], primals: Any, tangents: Any) -> tuple[Any, Any]:
 def derivative(f: Callable[[Any], Any], x: Any) -> Any:
     """Return the derivative of a function of one number at x; ``derivative`` of a derivative is the second one.
 
-    Examples
-    --------
     >>> derivative(lambda x: x**3, 2.0), derivative(lambda x: derivative(lambda z: z**3, x), 2.0)
     (12.0, 12.0)
     """
     if isinstance(x, (list, tuple)) or (isinstance(x, np.ndarray) and x.ndim):
-        raise TypeError(
-            f"derivative takes one number, got {x!r:.80}; for arrays call jacobian, or jvp with a direction"
-        )
+        raise TypeError(f"derivative takes one number, got {x!r:.80}; for arrays call jacobian, or jvp")
     return jvp(f, x, 1.0)[1]
 
 
 def jacobian(f: Callable[[Any], Any], x: ArrayLike) -> NDArray[np.floating[Any]]:
     """Return all partial derivatives of a function of one array, one column after the other.
 
-    Parameters
-    ----------
-    f : callable
-        Takes an array of x's shape, returns a number, an array, or a list of numbers.
-    x : array_like
-        Floats (integers become floats), one at least.
+    f gives a number, an array, or a list of numbers; the result has the shape of ``f(x)`` followed by that of x. One
+    forward pass for each entry of x: right for few inputs, wrong for a loss of many weights.
 
-    Returns
-    -------
-    ndarray, of the shape of ``f(x)`` followed by that of x
-
-    Notes
-    -----
-    One forward pass for each entry of x: right for few inputs, wrong for a loss of many weights.
-
-    Examples
-    --------
     >>> jacobian(lambda x: [x[0] * x[1], x[0] + x[1]], [2.0, 5.0])
     array([[5., 2.],
            [1., 1.]])
@@ -199,15 +167,12 @@ def jacobian(f: Callable[[Any], Any], x: ArrayLike) -> NDArray[np.floating[Any]]
 def _check_count(f: Callable[..., Any], primals: Any) -> None:
     """Refuse a list that was meant as one array, before Python speaks of positional arguments."""
     try:
-        signature = inspect.signature(f)
-    except (TypeError, ValueError):  # some functions of C have none
+        inspect.signature(f).bind(*primals)
+    except ValueError:  # some functions of C have no signature
         return
-    try:
-        signature.bind(*primals)
     except TypeError as error:
         raise TypeError(
-            f"primals has {len(primals)} arguments, and f does not take so many ({error}); one vector is given as "
-            "an array: np.array([...])"
+            f"primals are {len(primals)} arguments, but f: {error}; one vector is given as an array, np.array([...])"
         ) from error
 
 

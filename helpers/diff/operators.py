@@ -34,19 +34,16 @@ def _operator(name: str) -> tuple[Any, Any]:
     """Make the two methods of a row's operator, for an operand on its left and for one on its right only."""
 
     def method(self: Any, other: Any) -> Any:
-        return _binary(name, self, other)
+        return apply(RULES[name], self, other) if _fits(other) else NotImplemented  # Python then names both types
 
     def reflected(self: Any, other: Any) -> Any:
-        return _binary(name, other, self)
+        return apply(RULES[name], other, self) if _fits(other) else NotImplemented
 
     return method, reflected
 
 
-def _binary(name: str, left: Any, right: Any) -> Any:
-    for operand in (left, right):
-        if not (isinstance(operand, Operand) or is_number(operand)):
-            return NotImplemented  # Python then raises TypeError and names both types
-    return apply(RULES[name], left, right)
+def _fits(other: Any) -> bool:
+    return isinstance(other, Operand) or is_number(other)
 
 
 def _comparison(compare: Callable[[Any, Any], Any]) -> Any:
