@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from helpers.diff.arrays import vjp
-from helpers.diff.expressions import Expression, Symbol, as_expression
 from helpers.diff.rules import is_number
+from helpers.diff.symbolic import Expression, Symbol, as_expression
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]

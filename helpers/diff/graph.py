@@ -24,10 +24,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from helpers.diff.array_node import Array
 from helpers.diff.array_rules import sum_to
-from helpers.diff.expressions import topological_order
 from helpers.diff.lagrange import Program
 from helpers.diff.names import by_name, unused
 from helpers.diff.scalar import Constant, Scalar
+from helpers.diff.symbolic import topological_order
 
 T = TypeVar("T")
 Value = float | NDArray[np.float64]

@@ -47,8 +47,8 @@ from helpers.diff.cycles import (
     together,
     value_of,
 )
-from helpers.diff.expressions import latex_name
 from helpers.diff.names import by_name, checked_name
+from helpers.diff.symbolic import latex_name
 
 Way = Literal["back-substitution", "triangular solve", "linear solve"]
 WAYS = ("back-substitution", "triangular solve", "linear solve")

@@ -454,7 +454,7 @@ def test_latex_groups_as_the_graph_does(tree, point):
 
 @pytest.mark.parametrize("tree", [Symbol("a") * (Symbol("a") / Symbol("b")), Symbol("a") - (Symbol("a") + Symbol("b"))])
 def test_the_check_refuses_missing_brackets(tree, monkeypatch):
-    monkeypatch.setattr("helpers.diff.expressions._needs_brackets", lambda *_: False)
+    monkeypatch.setattr("helpers.diff.symbolic._needs_brackets", lambda *_: False)
     with pytest.raises(AssertionError):
         check_read_again(tree, {"a": 3.0, "b": 7.0, "x1": 1.0, "e": 1.0})
 
