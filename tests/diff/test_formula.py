@@ -49,6 +49,7 @@ numbers = st.one_of(
     st.sampled_from(["1e-05", "1_000", ".5", "5.", "1E+3", "1_0.2_5e-0_2", "1e300", "1e-300", "5e-324", "0", "00.5"]),
     st.floats(0, allow_infinity=False).map(repr),
 )
+NUMBER = re.compile(r"(?<!\w)\d[\d_.]*(?:e[+]?\d+)?")
 spaces = st.sampled_from(["", " ", "  "])
 
 
@@ -96,7 +97,10 @@ def check_against_python(text, values):
     try:
         found = float(parse(text, values)(*at.values()))
     except (FormulaError, ArithmeticError, ValueError) as error:
-        right = re.search("divisor|larger than the largest|no value|needs", str(error)) and not math.isfinite(expected)
+        said = str(error)
+        right = re.search("divisor|larger than the largest|no value|needs", said) and not math.isfinite(expected)
+        if "larger than the largest" in said:  # a part without a name is refused, where Python may go on: 1 / inf is 0
+            right = right or max(map(float, NUMBER.findall(text))) > 1e100
     else:
         right = found == expected or (math.isnan(found) and math.isnan(expected))
     assert right, text
@@ -114,7 +118,7 @@ def test_a_text_means_what_python_makes_of_it(drawn, data):
     [
         "log(z) + z*x - sin(x)", "-x**2", "2**-x", "x - y - z", "x / y / z", "z**x**y", "x if y > 0 else z",
         "x if y<=z else y if x != 1 else z", "1 / (x - x)", "log(z - 2 + x)", "exp(-x*x/2) / sqrt(2*pi)", "+x - -y",
-        "1 / 3 + x", "2 - (3 - x)", "x if 1 < 2 else y",
+        "1 / 3 + x", "2 - (3 - x)", "x if 1 < 2 else y", "x if x < y + 3 else 1e300**2", "1 / (2 - 2) if y > 0 else x",
     ],
 )  # fmt: skip
 def test_precedence_and_choices_agree_with_python(text):
