@@ -26,7 +26,7 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 
 from helpers.diff.names import by_name, checked_name, unused
-from helpers.diff.operations import ATOM, POWER, PRODUCT, SIGN, Operand, Rule, apply, is_number
+from helpers.diff.operations import ATOM, POWER, PRODUCT, SIGN, Operand, Rule, apply, floating, is_number
 from helpers.diff.rules import RULES, Operators, power_by
 
 MAX_WRITTEN = 2_000  # operations of an expression that is still written out
@@ -86,12 +86,13 @@ class Expression(Operators):
                 binds = ATOM  # the bar of a fraction holds it together
             brackets = _needs_brackets(rule, i, text, binds, latex)
             texts.append((r"\left({0}\right)" if latex else "({0})").format(text) if brackets else text)
+        form = rule.latex if latex else rule.text
         if rule.exponent is not None:
-            exponent, _ = _number(float(rule.exponent), latex)
-            return (f"{texts[0]}^{{{exponent}}}" if latex else f"{texts[0]} ** {exponent}"), POWER
+            texts.append(_number(float(rule.exponent), latex)[0])
+            form = "{}^{{{}}}" if latex else "{} ** {}"
         if latex and rule.name == "mul" and texts[1][0].isdigit():  # two numbers side by side would read as one
-            return rf"{texts[0]} \cdot {texts[1]}", PRODUCT
-        return (rule.latex if latex else rule.text).format(*texts), rule.precedence
+            form = r"{} \cdot {}"
+        return form.format(*texts), rule.precedence
 
     def _no_truth(self, other: object = None) -> NoReturn:
         raise TypeError(
@@ -123,7 +124,10 @@ class Symbol(Expression):
     def value_at(self, values: Mapping[str, Any], operands: Sequence[Any]) -> Any:
         if self.name not in values:
             raise ValueError(f"values must have a number for {self.name!r}, got {', '.join(values) or 'nothing'}")
-        return checked_value(self.name, values[self.name])
+        value = values[self.name]
+        if not (isinstance(value, Operand) or is_number(value)):
+            raise TypeError(f"{self.name} must be a number, got {value!r} of type {type(value).__name__}")
+        return floating(float(value) if isinstance(value, int) else value)
 
     def text_of(self, operands: Sequence[Written], latex: bool) -> Written:
         return latex_name(self.name) if latex else self.name, ATOM
@@ -186,15 +190,6 @@ def fold(f: Callable[[Any, list[Any]], Any], *nodes: Any) -> list[Any]:
     return [results[id(node)] for node in nodes]
 
 
-def checked_value(name: str, value: Any) -> Any:
-    """Return a value as the operations take it, whole numbers as floats, or raise an error that names the variable."""
-    if not (isinstance(value, Operand) or is_number(value)):
-        raise TypeError(f"{name} must be a number, got {value!r} of type {type(value).__name__}")
-    if isinstance(value, (np.ndarray, np.generic)):
-        return value.astype(np.float64) if value.dtype.kind in "iub" else value
-    return float(value) if isinstance(value, int) else value
-
-
 def _needs_brackets(rule: Rule, position: int, text: str, binds: int, latex: bool) -> bool:
     if rule.precedence == ATOM or (latex and rule.name == "div"):
         return False  # the brackets of a function, or the bar of a fraction, hold it together
@@ -206,10 +201,11 @@ def _needs_brackets(rule: Rule, position: int, text: str, binds: int, latex: boo
 
 
 def _number(value: float, latex: bool) -> Written:
-    """Write a number; whole ones without a decimal point."""
-    negative = math.copysign(1, value) < 0
-    text = str(int(value)) if value.is_integer() and abs(value) < 1e15 and (value or not negative) else repr(value)
-    binds = SIGN if negative else ATOM
+    """Write a number; whole ones without a decimal point, except -0.0."""
+    text = repr(value)
+    if abs(value) < 1e15 and text != "-0.0":
+        text = text.removesuffix(".0")
+    binds = SIGN if text.startswith("-") else ATOM
     if latex and "e" in text:
         mantissa, exponent = text.split("e")
         return rf"{mantissa} \cdot 10^{{{int(exponent)}}}", min(binds, PRODUCT)
@@ -249,14 +245,10 @@ def differentiate(expression: Expression, symbol: Symbol) -> Expression:
 
     As the rules give it, nothing simplified: the chain rule, from the symbol upwards, ``v_dot = sum over parents p of
     (dv/dp) * p_dot``. A parent that does not depend on the symbol gives no term. Where dv/dp is the number 1, as of
-    sums, p_dot stands alone. An argument that is no expression or no symbol is a TypeError.
+    sums, p_dot stands alone. Run on numbers, the same loop is forward-mode automatic differentiation (Laue, 2019).
 
-    Notes
-    -----
-    Run on numbers, the same loop is forward-mode automatic differentiation: Laue (2019), "On the equivalence of forward
-    mode automatic differentiation and symbolic differentiation". Time and the new nodes are linear in the nodes of the
-    expression, with which it shares nodes. Written out as a tree, the derivative can be exponentially larger:
-    expression swell.
+    Time and the new nodes are linear in the nodes of the expression, with which it shares nodes. Written out as a tree,
+    the derivative can be exponentially larger: expression swell. What is no expression or no symbol is a TypeError.
     """
     if not isinstance(symbol, Symbol):
         raise TypeError(f"symbol must be a Symbol, such as Symbol('x'), got {symbol!r}")
@@ -345,10 +337,9 @@ def _opposite(expression: Expression) -> Expression | None:
 
 
 def share(*expressions: Expression) -> tuple[Expression, ...]:
-    """Return the expressions as one graph in which equal parts are one node.
+    """Return the expressions as one graph in which equal parts are one node, in linear time (hash-consing).
 
-    Equal means: the same operation on equal operands, in the same order, down to the same symbols and numbers; a + b
-    and b + a differ. Each node is looked up once in a table (hash-consing), so time is linear in the graph.
+    Equal means: the same operation on equal operands, in the same order, down to the same symbols and numbers.
 
     Examples
     --------
@@ -382,8 +373,7 @@ class StraightLine(NamedTuple):
 def eliminate_common_subexpressions(*expressions: Expression) -> StraightLine:
     """Give a name to each operation that is used more than once, and use the name, as ``sympy.cse`` does.
 
-    The names are t0, t1, ..., but none that is taken. As trees, all right-hand sides together have as many operations
-    as the graph of `share`.
+    The names are t0, t1, ..., but none that is taken. All right-hand sides together have the operations of `share`.
 
     Examples
     --------

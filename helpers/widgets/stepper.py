@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from ipywidgets import HTML, Dropdown, IntSlider, Layout, Play, VBox, link
 
-from helpers.diff.formula import parse, read_values
+from helpers.diff.formula import CONSTANTS, parse, read_values
 from helpers.diff.graph import Graph, graph_of
 from helpers.diff.lagrange import Program
 from helpers.diff.names import by_name
@@ -136,8 +136,7 @@ class Stepper:
         arrays, such as a small net; a result of Scalars, or what `trace` returns. 40 nodes at most.
     at : str or mapping
         The inputs: "x1 = 2, x2 = pi/3", or values by name, arrays of 64 entries at most. A name of a formula without
-        a value is taken as 1, which the panel says, and pi or e with a value is a variable. A program without any is
-        taken as it was solved last.
+        a value is taken as 1, which the panel says. A program without any is taken as it was solved last.
     output : str, optional
         Of a program, which variable is differentiated; the last one unless told.
     mode : {"reverse", "forward", "values"}
@@ -238,9 +237,9 @@ class Stepper:
         if not isinstance(self.source, str):
             return graph_of(self.source, at or None, self.output), ""
         at = by_name(at)
+        if fixed := [name for name in at if name in CONSTANTS]:
+            raise ValueError(f"at: {fixed[0]} is a constant in a formula, and takes no value; choose another name")
         f = parse(values["formula"])
-        if chosen := [name for name in f.constants if name in at]:  # pi or e, but here a variable
-            f = parse(values["formula"], [*f.names, *chosen])
         if not f.names:
             raise ValueError(f"{f.text!r} has no variable, so there is nothing to differentiate by; write one, say x")
         missing, unused = [n for n in f.names if n not in at], [n for n in at if n not in f.names]

@@ -477,5 +477,8 @@ def test_a_power_with_a_number_as_exponent_takes_every_base():
         assert tree.evaluate(point) == 8
     assert (x**y).evaluate({"x": x, "y": 3.0}).evaluate({"x": -2.0}) == -8
     assert simplify(x ** (Constant(2) + 1)).evaluate({"x": -2.0}) == -8
-    with pytest.raises(DomainError):
-        (x**y).evaluate({"x": -2.0, "y": Constant(3.0) + 0 * x}).evaluate({"x": -2.0})
+    assert (x**y).evaluate({"x": -2.0, "y": 3.0}) == parse("x**y")(-2.0, 3.0) == -8
+    assert differentiate(x**y, x).evaluate({"x": -2.0, "y": 3.0}) == 12
+    for refused, exponent in ((x**y, 2.5), (differentiate(x**y, y), 3.0)):
+        with pytest.raises(DomainError):
+            refused.evaluate({"x": -2.0, "y": exponent})
