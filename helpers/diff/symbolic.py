@@ -7,10 +7,9 @@ sin(x) * 1 + x * (cos(x) * 1)
 >>> simplify(differentiate(x * sin(x), x))
 sin(x) + x * cos(x)
 
-An expression used twice is one node with two arrows to it, so the graph is directed and acyclic, and no tree. All
-functions here are loops over `topological_order`: each node once, and no recursion, however deep it goes. What is
-written and read again by `helpers.diff.formula` is the same graph, operation by operation, since another order rounds
-differently: a * (b / a) keeps its brackets.
+An expression used twice is one node with two arrows to it. All functions here are loops over `topological_order`: each
+node once, and no recursion, however deep it goes. What is written and read again by `helpers.diff.formula` is the same
+graph, operation by operation, since another order rounds differently: a * (b / a) keeps its brackets.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ import operator
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 import numpy as np
 
@@ -30,9 +29,8 @@ from helpers.diff.operations import ATOM, POWER, PRODUCT, SIGN, Operand, Rule, a
 from helpers.diff.rules import RULES, Operators, power_by
 
 MAX_WRITTEN = 2_000  # operations of an expression that is still written out
-GREEK = re.compile(
-    "alpha|beta|gamma|delta|epsilon|zeta|eta|theta|iota|kappa|lambda|mu|nu|xi|pi|rho|sigma|tau|phi|chi|psi|omega"
-)
+GREEK = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau phi chi psi omega"
+T = TypeVar("T")
 Written = tuple[str, int]  # a text, and how tightly it binds
 
 
@@ -101,8 +99,7 @@ class Expression(Operators):
             "it with maximum, minimum, abs, relu or step, or differentiate the program itself, with Scalar or Dual"
         )
 
-    __bool__ = __lt__ = __le__ = __gt__ = __ge__ = _no_truth
-    __eq__ = __ne__ = _no_truth
+    __bool__ = __lt__ = __le__ = __gt__ = __ge__ = __eq__ = __ne__ = _no_truth
     __hash__ = object.__hash__
 
     def __float__(self) -> float:
@@ -182,9 +179,9 @@ def topological_order(*nodes: Any) -> list[Any]:
     return order
 
 
-def fold(f: Callable[[Any, list[Any]], Any], *nodes: Any) -> list[Any]:
+def fold(f: Callable[[Any, list[T]], T], *nodes: Any) -> list[T]:
     """Work out f(node, results of its parents) for all that the given nodes need; return the results of these."""
-    results: dict[int, Any] = {}
+    results: dict[int, T] = {}
     for node in topological_order(*nodes):
         results[id(node)] = f(node, [results[id(parent)] for parent in node.parents])
     return [results[id(node)] for node in nodes]
@@ -215,7 +212,7 @@ def _number(value: float, latex: bool) -> Written:
 def latex_name(text: str) -> str:
     r"""Write a name in LaTeX: x1 as x_{1} and theta as \theta."""
     letters, digits = re.fullmatch(r"(.*?)_?(\d*)", text).groups()  # type: ignore[union-attr]
-    if GREEK.fullmatch(letters):
+    if letters in GREEK.split():
         letters = rf"\{letters}"
     elif len(letters) > 1:
         letters = rf"\mathrm{{{letters}}}".replace("_", r"\_")
@@ -230,8 +227,7 @@ def operations(*expressions: Expression, shared: bool = True) -> int:
 
     Examples
     --------
-    >>> from helpers.diff.rules import sin
-    >>> y = sin(Symbol("x"))
+    >>> y = Symbol("x") + 1
     >>> operations(y * y), operations(y * y, shared=False)
     (2, 3)
     """
@@ -271,9 +267,9 @@ def differentiate(expression: Expression, symbol: Symbol) -> Expression:
 def simplify(expression: Expression) -> Expression:
     """Leave out additions of 0, multiplications by 0 or 1 and double signs, and work out operations on numbers.
 
-    The result has at most as many operations, and where the expression has a value, the same one, to the last bit (0.0
-    and -0.0 count as one). It may have a value where the expression has none: 0 * log(x) becomes 0. Sums and products
-    are not reordered, for that would round differently. For earnest algebra there is SymPy. Time is linear.
+    The result has at most as many operations, and where the expression has a value, the same one, to the last bit, as
+    nothing is reordered (0.0 and -0.0 count as one). It may have a value where the expression has none: 0 * log(x)
+    becomes 0. For earnest algebra there is SymPy. Time is linear.
 
     Examples
     --------
@@ -388,7 +384,7 @@ def eliminate_common_subexpressions(*expressions: Expression) -> StraightLine:
     """
     merged = share(*expressions)
     order = topological_order(*merged)
-    uses = Counter([id(parent) for node in order for parent in node.parents] + [id(output) for output in merged])
+    uses = Counter(map(id, [*merged, *(parent for node in order for parent in node.parents)]))
     names = unused("t", {node.name for node in order if isinstance(node, Symbol)}, first=0)
     replacements: list[tuple[Symbol, Expression]] = []
 
