@@ -12,7 +12,8 @@ from helpers.diff.arrays import vjp
 from helpers.diff.rules import is_number
 from helpers.diff.symbolic import Expression, Symbol, as_expression
 
-Matrix = Vector = NDArray[np.float64]
+Matrix = NDArray[np.float64]
+Vector = NDArray[np.float64]
 Value = float | NDArray[np.float64]
 Values = Mapping[str, Value]
 WORST = 1e12  # condition number: of the 16 digits of a float about four are left

@@ -63,7 +63,7 @@ class Solution(dict[str, Value]):
     def _stays(self, *_: object, **__: object) -> NoReturn:
         raise TypeError("a solution stays as it was found: solve again, or for values that solve nothing say dict(...)")
 
-    __setitem__ = __delitem__ = __ior__ = update = pop = popitem = setdefault = clear = _stays  # type: ignore[assignment]
+    __setitem__ = __delitem__ = __ior__ = update = pop = popitem = setdefault = clear = _stays
 
     def __reduce__(self) -> Any:
         return dict, (dict(self),)
@@ -72,7 +72,7 @@ class Solution(dict[str, Value]):
 class Multipliers(dict[str, Value]):
     """The multiplier of every variable by name: the derivative of ``output``, weighted by ``seed``, in it."""
 
-    def __init__(self, values: Values, output: str, seed: Value) -> None:
+    def __init__(self, values: Values, output: str, seed: Value | None) -> None:
         super().__init__(values)
         self.output, self.seed = output, seed
 
@@ -132,7 +132,7 @@ class Program:
         name : str
             As Python has them, and not taken.
         f : callable
-            Of the parents' values to a number or an array, written with operators and the functions of ``helpers.diff``.
+            Of the parents' values to a number or an array, with operators and the functions of ``helpers.diff``.
         *parents : str
             Inputs or variables, which may be defined later.
         """
@@ -260,10 +260,10 @@ class Program:
 
         ``output`` is the variable that is differentiated; what ``multipliers`` returned knows it.
         """
-        given = output or getattr(multipliers, "output", "")
-        output, bar = self._seed(given, values, getattr(multipliers, "seed", None))
-        slopes = _zeros(values) | {output: bar}
-        total, residuals = float(np.sum(bar * values[output])), {}
+        known = multipliers if isinstance(multipliers, Multipliers) else Multipliers({}, "", None)
+        final, bar = self._seed(output or known.output, values, known.seed)
+        slopes = _zeros(values) | {final: bar}
+        total, residuals = float(np.sum(bar * values[final])), {}
         for name, equation in self.equations.items():
             residuals[name] = value_of(equation.compute(values) - values[name], name)
             total += float(np.sum(multipliers[name] * residuals[name]))

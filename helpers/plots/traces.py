@@ -18,7 +18,8 @@ from unicodedata import combining
 import numpy as np
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
-from helpers.diff.graph import Value, graph_of, written
+from helpers.diff.cycles import Value
+from helpers.diff.graph import trace, written
 from helpers.diff.steps import State, Step, Sweep
 from helpers.plots.drawing import figure, fitting, lay_out, scrolled
 
@@ -54,7 +55,7 @@ def plot_trace(
     Parameters
     ----------
     source : Graph, Scalar, Program or callable
-        What `helpers.diff.graph.trace` returns, or whatever `graph_of` takes; at most 40 nodes.
+        What `helpers.diff.graph.trace` returns, or whatever `trace` takes; at most 40 nodes.
     at : mapping of str to float or array_like, optional
         The inputs of a function or a program.
     adjoints : bool
@@ -80,7 +81,7 @@ def plot_trace(
     Graph of a computation with 3 nodes. Values: x = 3, v1 = x * x = 9, v2 = v1 + 1 = 10. Adjoints: x̄ = 6, v̄1 = 1,
     v̄2 = 1. Arrows with local derivatives: v1 to v2, 1; x to v1, 3; x to v1, 3.
     """
-    graph = graph_of(source, at)
+    graph = trace(source, at)
     check_size(len(graph.nodes))
     picture = StepPicture(Sweep(graph, "reverse" if adjoints else "values"), still=True)
     picture.look_for = look_for or picture.look_for

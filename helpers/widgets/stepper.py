@@ -17,7 +17,7 @@ import numpy as np
 from ipywidgets import HTML, Dropdown, IntSlider, Layout, Play, VBox, link
 
 from helpers.diff.formula import CONSTANTS, parse, read_values
-from helpers.diff.graph import Graph, graph_of
+from helpers.diff.graph import Graph, trace
 from helpers.diff.lagrange import Program
 from helpers.diff.names import by_name
 from helpers.diff.scalar import Scalar
@@ -235,7 +235,7 @@ class Stepper:
         given = values.get("at", self.at)
         at: Mapping[str, Any] = read_values(given) if isinstance(given, str) else given
         if not isinstance(self.source, str):
-            return graph_of(self.source, at or None, self.output), ""
+            return trace(self.source, at or None, self.output), ""
         at = by_name(at)
         if fixed := [name for name in at if name in CONSTANTS]:
             raise ValueError(f"at: {fixed[0]} is a constant in a formula, and takes no value; choose another name")
@@ -247,7 +247,7 @@ class Stepper:
             raise ValueError(f"at: {unused[0]} is not in the formula {f.text!r}, which has {', '.join(f.names)}")
         note = f"No value was given for {', '.join(missing)}: taken as 1. " if missing else ""
         note += f"Not in the formula: {', '.join(unused)}." if unused else ""
-        return graph_of(f, {name: at.get(name, 1.0) for name in f.names}, self.output), note
+        return trace(f, {name: at.get(name, 1.0) for name in f.names}, self.output), note
 
     def _use(self, picture: StepPicture, made: tuple[Any, ...]) -> None:
         """Show another graph: at its end if the former one was there, else at its beginning."""

@@ -149,7 +149,7 @@ def test_what_cannot_be_stepped_is_said_and_the_former_graph_stays(formula, at, 
         (lambda: Stepper("x*y", at="x=2, z=5"), ValueError, "at: z is not in the formula 'x.y', which has x, y"),
         (lambda: Stepper("x*y", output="v1"), ValueError, "output says which variable of a Program"),
         (lambda: Stepper("x", mode="sideways"), ValueError, "mode must be one of reverse, forward, values"),
-        (lambda: Stepper("x*x", at={"x": "2"}), TypeError, "at: x must be a real number"),
+        (lambda: Stepper("x*x", at={"x": "2"}), TypeError, "at: x must be real numbers"),
         (lambda: Stepper(trace(exp, {"x": 1.0}), at="x=2"), ValueError, "already has its own"),
         *[(lambda w=w: Stepper("x*y").run(**w), (TypeError, ValueError), "must be")
           for w in ({"mode": "sideways"}, {"seed": "z"}, {"formula": 3})],
