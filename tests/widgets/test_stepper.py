@@ -30,7 +30,7 @@ def test_a_step_and_a_step_back_show_the_same_at_every_position():
         stepper.player.buttons["Step"].click()
         forth.append(seen(stepper))
     assert len(set(forth)) == 15
-    stepper.player.step()
+    stepper.player.buttons["Step"].click()
     assert seen(stepper) == forth[14]  # there is nothing behind the end
     for k in (*reversed(range(14)), 0):
         stepper.player.buttons["Back"].click()
@@ -80,7 +80,7 @@ def test_another_formula_stays_at_the_end_or_begins_anew():
     stepper.controls["formula"].value = "x1 * x2"
     assert stepper.player.position == stepper.player.last == 4
     assert "∂v1/∂x1 = 5, ∂v1/∂x2 = 2" in stepper.words
-    stepper.player.back()
+    stepper.player.buttons["Back"].click()
     stepper.controls["formula"].value = "x1 + q"
     assert stepper.player.position == 0
     assert "No value was given for q: taken as 1. Not in the formula: x2." in stepper.problem.value
@@ -137,7 +137,7 @@ def test_what_cannot_be_stepped_is_said_and_the_former_graph_stays(formula, at, 
     assert words in stepper.problem.value
     assert 'role="alert"' in stepper.problem.value
     assert seen(stepper) == before
-    stepper.player.step()
+    stepper.player.buttons["Step"].click()
     assert stepper.player.position == 3
     stepper.run(formula="x * x", at="x = 3")
     assert (stepper.error, stepper.problem.value) == (None, "")
@@ -201,16 +201,16 @@ def test_play_drives_the_clock_of_the_page():
     player.buttons["Play"].click()
     assert (player.clock.playing, player.buttons["Play"].description) == (True, "Pause")
     player.clock.value += 1  # as the page does while it plays
-    assert (player.position, player.shown, player.slider.value, player.playing) == (1, 1, 1, True)
+    assert (player.position, player.shown, player.slider.value, player.clock.playing) == (1, 1, 1, True)
     player.buttons["Play"].click()
     assert (player.clock.playing, player.buttons["Play"].description) == (False, "Play")
     for press in ("Step", "Back", "End", "Restart"):  # any other button pauses
         player.buttons["Play"].click()
         player.buttons[press].click()
-        assert not player.playing
+        assert not player.clock.playing
     player.end()
     player.buttons["Play"].click()  # from the end: again from the beginning
-    assert (player.position, player.playing) == (0, True)
+    assert (player.position, player.clock.playing) == (0, True)
     player.clock.value, player.clock.playing = 14, False  # as the page does at the end
     assert player.buttons["Play"].description == "Play"
 
