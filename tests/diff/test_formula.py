@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import builtins
 import keyword
 import math
@@ -49,7 +50,6 @@ numbers = st.one_of(
     st.sampled_from(["1e-05", "1_000", ".5", "5.", "1E+3", "1_0.2_5e-0_2", "1e300", "1e-300", "5e-324", "0", "00.5"]),
     st.floats(0, allow_infinity=False).map(repr),
 )
-NUMBER = re.compile(r"(?<!\w)\d[\d_.]*(?:e[+]?\d+)?")
 spaces = st.sampled_from(["", " ", "  "])
 
 
@@ -88,6 +88,16 @@ def python(text, values):
     return eval(text, {"__builtins__": {}}, {"pi": math.pi, "e": math.e} | FUNCTIONS | own)
 
 
+def overflows(part):
+    """Return whether a part of a text is a number that is too large."""
+    try:
+        return math.isinf(eval(ast.unparse(part), {"__builtins__": {}}, dict(FUNCTIONS)))
+    except OverflowError:
+        return True
+    except (NameError, TypeError, ArithmeticError, ValueError):  # it has a variable, or is a function, or has no value
+        return False
+
+
 def check_against_python(text, values):
     try:
         expected = float(python(text, values))
@@ -100,7 +110,7 @@ def check_against_python(text, values):
         said = str(error)
         right = re.search("divisor|larger than the largest|no value|needs", said) and not math.isfinite(expected)
         if "larger than the largest" in said:  # a part without a name is refused, where Python may go on: 1 / inf is 0
-            right = right or max(map(float, NUMBER.findall(text))) > 1e100
+            right = right or any(overflows(part) for part in ast.walk(ast.parse(text)) if isinstance(part, ast.expr))
     else:
         right = found == expected or (math.isnan(found) and math.isnan(expected))
     assert right, text
