@@ -65,36 +65,22 @@ class Product(NamedTuple):
 
 
 class Edge(NamedTuple):
-    """An operand and the result of an operation, and the derivative of the one in the other: a number between numbers,
-    else the Jacobian, of shape (size of the child, size of the parent). ``back`` and ``forth`` are what reverse mode
-    and forward mode compute here."""
+    """An operand and the result of an operation, and the derivative of the one in the other."""
 
     parent: str
     child: str
-    derivative: Value
-    back: Product
-    forth: Product
+    derivative: Value  # a number between numbers, else the Jacobian, (size of the child, size of the parent)
+    back: Product  # what reverse mode computes here
+    forth: Product  # what forward mode does
 
 
 class Graph(NamedTuple):
-    """A computation that was carried out.
+    """A computation that was carried out. Unnamed operations are called v1, v2, ..., unnamed inputs v0, v-1, ..."""
 
-    Attributes
-    ----------
-    nodes : tuple of Node
-        Parents first. An unnamed operation is called v1, v2, ..., an unnamed input v0, v-1, ...
-    edges : tuple of Edge
-        In the order of back-propagation: when a node hands on its adjoint, it has received all of it.
-    output : str
-        The node that is differentiated.
-    adjoints : str
-        What they are called: "adjoints", or "multipliers".
-    """
-
-    nodes: tuple[Node, ...]
-    edges: tuple[Edge, ...]
-    output: str
-    adjoints: str
+    nodes: tuple[Node, ...]  # parents first
+    edges: tuple[Edge, ...]  # in the order of back-propagation: a node that hands on its adjoint has received all of it
+    output: str  # the node that is differentiated
+    adjoints: str  # "adjoints", or of a program "multipliers"
 
     def adjoint(self, name: str) -> str:
         """Return what the adjoint of a node is called."""
@@ -137,8 +123,8 @@ def trace(source: Any, at: Mapping[str, ArrayLike] | None = None, output: str | 
     Parameters
     ----------
     source : callable, Program, Scalar or Graph
-        A function of numbers or of arrays, which is run on the inputs; a program without cycles, solved anew at ``at``,
-        or as it was solved last; a result of Scalars; a graph, which is returned as it is.
+        A function of numbers or of arrays, which is run on the inputs, and whose result must be one number; a program
+        without cycles, solved anew at ``at``, or as it was solved last; a result of Scalars; a graph as it is.
     at : mapping of str to float or array_like
         Names and values of the inputs: of a function by the names of its parameters, or, if these are called otherwise,
         in its order. An array has 64 entries at most.
@@ -148,19 +134,13 @@ def trace(source: Any, at: Mapping[str, ArrayLike] | None = None, output: str | 
     Returns
     -------
     Graph
-        At most 1000 ``nodes``, sorted by their distance from the inputs; plain numbers stand in the formulas.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If f does not compute one number from the inputs, or leaves the trace.
+        At most 1000 nodes, sorted by their distance from the inputs; plain numbers stand in the formulas.
 
     Examples
     --------
-    >>> from helpers.diff import log, sin
-    >>> graph = trace(lambda x1, x2: log(x1) + x1 * x2 - sin(x2), {"x1": 2.0, "x2": 5.0})
+    >>> graph = trace(lambda x1, x2: x1 * x2 - x2, {"x1": 2.0, "x2": 5.0})
     >>> graph.nodes[2].formula, graph.edges[0].back.symbols
-    ('log(x1)', 'v̄5 · ∂v5/∂v4')
+    ('x1 * x2', 'v̄2 · ∂v2/∂v1')
     """
     if isinstance(source, Program):
         return _of_program(source, at, output)
@@ -322,14 +302,14 @@ def _of_program(program: Program, at: Mapping[str, ArrayLike] | None, output: st
 # How it is written.
 
 
-def barred(name: str) -> str:
+def barred(name: str, mark: str = "\u0304") -> str:
     """Write the adjoint of a variable: v1 with a bar."""
-    return f"{name[0]}\u0304{name[1:]}"
+    return f"{name[0]}{mark}{name[1:]}"
 
 
 def dotted(name: str) -> str:
     """Write the tangent of a variable: v1 with a dot."""
-    return f"{name[0]}\u0307{name[1:]}"
+    return barred(name, "\u0307")
 
 
 def written(value: Any, factor: bool = False) -> str:

@@ -378,7 +378,7 @@ def check_read_again(tree, point):
     try:
         read = parse(str(tree), NAMES)
     except FormulaError as error:  # a part without a variable has no finite value, or is not even a float
-        assert re.search("needs|larger than the largest|no value|more than 300 digits", str(error))  # noqa: PT017
+        assert re.search("needs|larger than the largest|no value", str(error))  # noqa: PT017
         return
     assert value_of(lambda: read(*map(point.get, NAMES))) == expected, str(tree)
 
