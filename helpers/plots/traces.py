@@ -131,9 +131,8 @@ class StepPicture:
         words = html.escape(self.describe(position))
         if self.drawn.partition(" ")[0] != "drawn":
             return f"<pre>{words}\n({html.escape(self.drawn)})</pre>"
-        now = self.sweep.steps[position - 1] if position and not self.still else None
-        state = self.sweep.state(position)
-        pushed = set() if self.still else {step.edge for step in self.sweep.steps[:position]}
+        steps, state = ([] if self.still else self.sweep.steps[:position]), self.sweep.state(position)
+        now, pushed = (steps[-1] if steps else None), {step.edge for step in steps}
         order = sorted(self.lines, key=lambda i: now is not None and now.edge == i)  # on top
         parts = [self._arrow(i, state, i in pushed, now) for i in order]
         parts += [self._node(name, state, now) for name in self.sweep.nodes]
