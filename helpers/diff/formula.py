@@ -27,8 +27,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from helpers.diff.names import checked_name
-from helpers.diff.operations import ATOM, Rule
-from helpers.diff.rules import RULES
+from helpers.diff.rules import ATOM, RULES, Rule
 from helpers.diff.symbolic import Constant, Expression, Symbol
 
 MAX_LENGTH, MAX_NESTING = 20_000, 50  # characters; operands in operands

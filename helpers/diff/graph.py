@@ -21,8 +21,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from helpers.diff.array_node import Array
 from helpers.diff.array_rules import sum_to
+from helpers.diff.arrays import Array
 from helpers.diff.cycles import Value, value_of
 from helpers.diff.lagrange import Program
 from helpers.diff.names import by_name, unused

@@ -25,8 +25,20 @@ from typing import Any, NamedTuple, NoReturn, TypeVar
 import numpy as np
 
 from helpers.diff.names import by_name, checked_name, unused
-from helpers.diff.operations import ATOM, POWER, PRODUCT, SIGN, Operand, Rule, apply, floating, is_number
-from helpers.diff.rules import RULES, Operators, power_by
+from helpers.diff.operators import Operators
+from helpers.diff.rules import (
+    ATOM,
+    POWER,
+    PRODUCT,
+    RULES,
+    SIGN,
+    Operand,
+    Rule,
+    apply,
+    floating,
+    is_number,
+    power_by,
+)  # fmt: skip
 
 MAX_WRITTEN = 2_000  # operations of an expression that is still written out
 GREEK = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau phi chi psi omega"
