@@ -26,19 +26,7 @@ import numpy as np
 
 from helpers.diff.names import by_name, checked_name, unused
 from helpers.diff.operators import Operators
-from helpers.diff.rules import (
-    ATOM,
-    POWER,
-    PRODUCT,
-    RULES,
-    SIGN,
-    Operand,
-    Rule,
-    apply,
-    floating,
-    is_number,
-    power_by,
-)  # fmt: skip
+from helpers.diff.rules import ATOM, POWER, PRODUCT, RULES, SIGN, Operand, Rule, apply, floating, is_number, power_by
 
 MAX_WRITTEN = 2_000  # operations of an expression that is still written out
 GREEK = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau phi chi psi omega"
@@ -155,7 +143,7 @@ class Constant(Expression):
         if not math.isfinite(self.value):
             raise ValueError(f"a constant of an expression must be finite, got {value!r}")
 
-    def value_at(self, values: Mapping[str, Any], operands: Sequence[Any]) -> float:
+    def value_at(self, values: Mapping[str, Any], operands: Sequence[Any]) -> Any:
         return self.value
 
     def text_of(self, operands: Sequence[Written], latex: bool) -> Written:
