@@ -29,8 +29,7 @@ import numpy as np
 
 from helpers.diff.expressions import checked_value
 from helpers.diff.names import checked_name
-from helpers.diff.operations import ATOM
-from helpers.diff.rules import RULES, apply, power_by
+from helpers.diff.rules import ATOM, RULES, apply, power_by
 
 MAX_LENGTH, MAX_NESTING = 20_000, 50  # characters; operands in operands
 CONSTANTS = {"pi": math.pi, "π": math.pi, "e": math.e}
