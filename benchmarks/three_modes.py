@@ -106,11 +106,12 @@ def main() -> None:
     options = parser.parse_args()
     if options.measure:
         mode, inputs = options.measure
-        print(json.dumps(measure(mode, int(inputs), 0.0 if options.quick else SPAN)))
+        print(json.dumps(measure(mode, int(inputs), SPAN)))
         return
-    sizes = QUICK_SIZES if options.quick else SIZES
-    quick = ["--quick"] * options.quick
-    rows = [Row(*apart(__file__, "--measure", name, str(n), *quick)) for n in sizes for name in MODES]
+    if options.quick:
+        rows = [measure(name, n, span=0.0) for n in QUICK_SIZES for name in MODES]
+    else:
+        rows = [Row(*apart(__file__, "--measure", name, str(n))) for n in SIZES for name in MODES]
     print(f"NumPy {np.__version__}, float64, one thread\n\n{table(rows)}")
 
 
