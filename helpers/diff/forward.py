@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from helpers.diff.operators import Indexed, call, kept_index
+from helpers.diff.operators import Indexed, call, kept_index, real_numbers
 from helpers.diff.rules import *  # noqa: F403  (the elementary functions are names of this module too)
-from helpers.diff.rules import Operand, Rule, apply, floating, is_number, local_derivative
+from helpers.diff.rules import Operand, Rule, apply, is_number, local_derivative
 
 
 class Dual(Indexed):
@@ -51,7 +51,13 @@ class Dual(Indexed):
                 raise TypeError(f"{name} must be a number or an array of them, got {type(given).__name__}: {given!r}")
         if is_number(value) and is_number(tangent) and np.shape(value) != np.shape(tangent):
             raise ValueError(f"tangent must have the shape {np.shape(value)} of the value, got {np.shape(tangent)}")
-        self.value, self.tangent, self.level = floating(value), floating(tangent), level
+        if is_number(value):
+            value = value * 1.0  # makes floats of integers, and leaves float32 as it is
+        if is_number(tangent):
+            tangent = (
+                np.asarray(tangent, value.dtype)[()] if isinstance(value, (np.ndarray, np.generic)) else tangent * 1.0
+            )
+        self.value, self.tangent, self.level = value, tangent, level
 
     @classmethod
     def apply(cls, rule: Rule, *operands: Any) -> Dual:
@@ -118,7 +124,7 @@ def jvp(f: Callable[..., Any], primals: Any, tangents: Any) -> tuple[Any, Any]:
         _check_count(f, primals)
     level = next(_levels)
     pairs = zip(primals, tangents) if several else [(primals, tangents)]
-    y = call(f, *[_input(x, x_dot, level) for x, x_dot in pairs])
+    y = call(f, *[Dual(x, x_dot, level) for x, x_dot in pairs])
     if isinstance(y, (tuple, list)):
         results = [_output(part, level) for part in y]
         return [value for value, _ in results], [tangent for _, tangent in results]
@@ -146,12 +152,9 @@ def jacobian(f: Callable[[Any], Any], x: ArrayLike) -> NDArray[np.floating[Any]]
     array([[5., 2.],
            [1., 1.]])
     """
-    try:
-        at = np.asarray(x)
-    except ValueError as error:
-        raise ValueError(f"x must be an array of numbers, got {x!r}") from error
-    if at.dtype.kind not in "biuf" or not at.size:
-        raise ValueError(f"x must hold real numbers, one at least; got the type {at.dtype} and the shape {at.shape}")
+    at = real_numbers(x, "x")
+    if not at.size:
+        raise ValueError(f"x must hold one number at least, got the shape {at.shape}")
     columns = []
     for index in np.ndindex(at.shape):
         unit = np.zeros_like(at)
@@ -174,14 +177,6 @@ def _check_count(f: Callable[..., Any], primals: Any) -> None:
         raise TypeError(
             f"primals are {len(primals)} arguments, but f: {error}; one vector is given as an array, np.array([...])"
         ) from error
-
-
-def _input(x: Any, x_dot: Any, level: int) -> Dual:
-    if is_number(x):
-        x = x * 1.0  # makes floats of integers, and leaves float32 as it is
-        if is_number(x_dot):
-            x_dot = np.asarray(x_dot, dtype=x.dtype)[()] if isinstance(x, (np.ndarray, np.generic)) else x_dot * 1.0
-    return Dual(x, x_dot, level)
 
 
 def _output(y: Any, level: int) -> tuple[Any, Any]:

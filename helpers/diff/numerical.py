@@ -22,6 +22,8 @@ from typing import Any, Literal, NamedTuple, NoReturn
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from helpers.diff.operators import real_numbers
+
 Method = Literal["forward", "central", "complex"]
 Line = Callable[[Any], NDArray[Any]]
 
@@ -236,16 +238,11 @@ def _check_along_a_line(
 
 def checked_point(x: ArrayLike) -> NDArray[Any]:
     """Return x as an array of finite floats, or raise an error that says what x must be."""
-    try:
-        point = np.asarray(x)
-    except ValueError as error:
-        raise ValueError(f"x must be a number or an array of numbers, got rows of different lengths: {x!r}") from error
-    if point.dtype.kind not in "fiu":
+    point = real_numbers(x, "x")
+    if point.dtype.kind == "b":
         raise TypeError(f"x must be real numbers, got {x!r} ({point.dtype})")
-    if not point.size:
-        raise ValueError("x must hold at least one number, got an empty array")
-    if not np.isfinite(point).all():
-        raise ValueError(f"x must be finite, got {x!r}")
+    if not point.size or not np.isfinite(point).all():
+        raise ValueError(f"x must hold at least one number, and be finite; got {x!r}")
     return point if point.dtype.kind == "f" else point.astype(np.float64)
 
 

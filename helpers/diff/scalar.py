@@ -9,11 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from helpers.diff.operators import Operators, no_copy
+from helpers.diff.operators import Operators, no_copy, real_numbers
 from helpers.diff.rules import *  # noqa: F403  (the elementary functions are names of this module too)
-from helpers.diff.rules import RULES, Operand, Rule, is_number, local_derivative, value_of_floats
+from helpers.diff.rules import RULES, Rule, local_derivative, value_of_floats
 
 
 class Scalar(Operators):
@@ -210,12 +208,7 @@ def _record(
 
 
 def _real(value: Any) -> float:
-    if isinstance(value, Operand):
-        raise TypeError(f"a Scalar holds a plain number, got a {type(value).__name__}; a Dual can hold Scalars")
-    if not is_number(value):
-        raise TypeError(f"a Scalar holds a real number, got {type(value).__name__}: {value!r}")
-    if np.ndim(value):
-        raise TypeError(f"a Scalar holds one number, got an array of shape {np.shape(value)}; use helpers.diff.arrays")
-    if np.iscomplexobj(value):
-        raise TypeError(f"a Scalar holds a real number, got the complex {value}")
-    return float(value)
+    array = real_numbers(value, "the value of a Scalar")
+    if array.ndim:
+        raise TypeError(f"a Scalar holds one number, got an array of shape {array.shape}; use helpers.diff.arrays")
+    return float(array)
