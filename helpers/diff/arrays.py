@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from helpers.diff.array_rules import *  # noqa: F403  (the functions of arrays are names of this module too)
-from helpers.diff.array_rules import ROWS, Axis, Row, add_at, row_of, stack, sum_to
+from helpers.diff.array_rules import ROWS, Axis, Row, row_of, stack, sum_to
 from helpers.diff.operators import Indexed, call, kept_index, no_copy, real_numbers
 from helpers.diff.rules import *  # noqa: F403  (the elementary functions are names of this module too)
 from helpers.diff.rules import DomainError, Operand, Rule, check_domain, is_number
@@ -248,34 +248,24 @@ def propagate(nodes: list[Array], y_bar: Any, recorded: bool = False) -> Iterato
     passed on.
     """
     wanted, adjoints = set(nodes), {nodes[0]: y_bar}
-    ours = set()  # nodes whose adjoint was added up here: nobody else holds that array, it may change in place
     for node in nodes:
         y_bar = adjoints.pop(node)
         yield node, y_bar
-        parents, row, options = node.parents, node.operation, node.options
+        parents, row = node.parents, node.operation
         if row is None:
-            continue
-        if row is ROWS["getitem"] and parents[0] in ours and not recorded:
-            add_at(adjoints[parents[0]], options["index"], y_bar)  # costs what was read, not an array of zeros
             continue
         arguments = (y_bar, node, *parents) if recorded else (y_bar, node.value, *map(value_of, parents))
         for parent, vjp in zip(parents, row.vjps):
             if parent not in wanted:
                 continue
-            x_bar = vjp(*arguments, **options)
+            x_bar = vjp(*arguments, **node.options)
             x = parent.value
             if x_bar.shape != x.shape:
                 x_bar = sum_to(x_bar, x.shape)
             if x_bar.dtype is not x.dtype:
                 x_bar = x_bar.astype(x.dtype)
-            if parent not in adjoints:
-                adjoints[parent] = x_bar
-            elif parent in ours:
-                adjoints[parent] += x_bar
-            else:
-                adjoints[parent] = adjoints[parent] + x_bar
-                if x.ndim:  # a number cannot change in place
-                    ours.add(parent)
+            # never in place: other nodes may hold the same array
+            adjoints[parent] = adjoints[parent] + x_bar if parent in adjoints else x_bar
 
 
 def adjoint_of(y: Array, y_bar: Any) -> Any:

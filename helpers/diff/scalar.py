@@ -187,21 +187,16 @@ _new_node = object.__new__
 
 
 def _record(
-    value: float,
-    operation: Rule,
-    parent1: Scalar,
-    derivative1: float,
-    parent2: Scalar | None = None,
-    derivative2: float = 0.0,
+    value: float, operation: Rule, parent1: Scalar, slope1: float, parent2: Scalar | None = None, slope2: float = 0.0
 ) -> Scalar:
     """Make a node of a result, without the checks of ``Scalar(...)``."""
     node = _new_node(Scalar)
     node.value = value
     node.operation = operation
     node.parent1 = parent1
-    node.derivative1 = derivative1
+    node.derivative1 = slope1
     node.parent2 = parent2
-    node.derivative2 = derivative2
+    node.derivative2 = slope2
     node.gradient = 0.0
     node.name = None
     return node
