@@ -89,15 +89,9 @@ class Array(Indexed):
     def backward(self, seed: ArrayLike | None = None, zero_gradient: bool = True) -> None:
         """Set ``gradient``, here and in every node that this one was made of, to the derivative of this node.
 
-        Twice gives the same numbers as once. The cost is a small multiple of that of the computation itself.
-
-        Parameters
-        ----------
-        seed : array_like, optional
-            The adjoint of this node, in its shape: the gradient is that of ``(seed * self).sum()``. By default 1, for a
-            node of one element.
-        zero_gradient : bool
-            False adds to the gradients that are there: call it so for each of several outputs.
+        ``seed`` is the adjoint of this node, in its shape: the gradient is that of ``(seed * self).sum()``. A node of
+        one element needs none. ``zero_gradient=False`` adds to the gradients that are there: call it so for each of
+        several outputs. Twice gives the same numbers as once, at a small multiple of the cost of the computation.
         """
         if seed is None and self.size != 1:
             raise ValueError(f"backward from the shape {self.shape} needs a seed of this shape; or take .sum() first")
@@ -176,10 +170,7 @@ def _can_meet(other: Any) -> bool:
 
 
 def record(row: Row, operands: tuple[Any, ...], options: dict[str, Any] = NOTHING) -> Array:
-    """Carry out an operation on Arrays and, with at least one of them, numbers and NumPy arrays; return its node.
-
-    Where shapes do not fit, or a value lies outside the domain, the error names the operation.
-    """
+    """Carry out an operation on Arrays and, with at least one of them, numbers and NumPy arrays; return its node."""
     for operand in operands:
         if type(operand) is not Array:
             like = next(x for x in operands if isinstance(x, Array))
@@ -350,14 +341,9 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
 def jacobian(f: Callable[[Any], Any], x: ArrayLike) -> Any:
     """Return the Jacobian of a function of one array, row by row: at y.size times the cost of a gradient.
 
-    Returns
-    -------
-    ndarray, shape (*y.shape, *x.shape)
-        The derivative of y[i] with respect to x[j] at index (i, j), where i and j may be several numbers each. For the
-        matrix of the textbooks: ``jacobian(f, x).reshape(y.size, x.size)``.
+    The result has the shape (*y.shape, *x.shape). The derivative of y[i] with respect to x[j] is at index (i, j), where
+    i and j may be several numbers each. For the matrix of the textbooks: ``jacobian(f, x).reshape(y.size, x.size)``.
 
-    Examples
-    --------
     >>> jacobian(lambda x: x * x, [1.0, 3.0])
     array([[2., 0.],
            [0., 6.]])

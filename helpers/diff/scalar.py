@@ -122,17 +122,10 @@ class Scalar(Operators):
     def backward(self, seed: float = 1.0, zero_gradient: bool = True) -> None:
         """Set ``gradient`` in every node of the trace to the derivative of this node with respect to it.
 
-        Parameters
-        ----------
-        seed : float
-            The gradient of this node itself, by which all others are multiplied.
-        zero_gradient : bool
-            If False, the derivatives are added to the gradients that are there: the sum over several outputs.
-
-        Notes
-        -----
-        In reverse topological order all uses of a node come before the node, so its gradient is complete when it is
-        handed on. One visit per node: time and memory are linear in the length of the trace.
+        ``seed`` is the gradient of this node itself, by which all others are multiplied. ``zero_gradient=False`` adds
+        to the gradients that are there: the sum over several outputs. In reverse topological order all uses of a node
+        come before the node, so its gradient is complete when it is handed on. One visit per node: time and memory are
+        linear in the length of the trace.
         """
         start = seed if type(seed) is float else _real(seed)
         order = topological_order(self)
