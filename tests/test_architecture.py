@@ -22,8 +22,8 @@ BUDGETS = {
     "training": (5300, 33),
     "widgets": (3100, 21),
     "checks": (1050, 12),
-    "datasets": (330, 1),
-    "networks": (210, 1),
+    "datasets": (295, 1),
+    "networks": (160, 1),
     "options": (140, 1),
     "__init__": (5, 1),
 }
