@@ -9,6 +9,7 @@ from matplotlib.text import Text
 from helpers.datasets import datasets
 from helpers.networks import layered_net
 from helpers.plots import (
+    Curves,
     LayerProgress,
     decision_boundary,
     plot_backprop_progress,
@@ -19,6 +20,7 @@ from helpers.plots import (
 )
 from helpers.plots.boundaries import Grid, class_of
 from helpers.plots.fields import coloured
+from helpers.plots.pictures import new_axes
 from helpers.training import locally_optimize, locally_optimize_parallel, predictor
 
 SQUARE = np.array([[-1.0, -1.0], [1.0, 1.0]])
@@ -241,3 +243,54 @@ def test_a_vector_format_shows_the_same_field(tmp_path):
         field.figure.savefig(tmp_path / name)
         assert (tmp_path / name).stat().st_size > 2000
     assert field.image.get_array().shape == (9, 9, 4)
+
+
+def test_a_field_is_painted_with_its_upper_rows_on_top():
+    data = datasets["signed_xor"].test(samples=30)
+    live = LayerProgress(data, data, 1, size=16)
+    live.fill([(live.grid.points[:, 1:] > 0).astype(float)])
+    fields = [decision_boundary(lambda p: (p[:, 1:] > 0).astype(float), SQUARE, size=9), *live.fields]
+    for field in fields:
+        field.figure.canvas.draw()
+        seen, box = np.asarray(field.figure.canvas.buffer_rgba())[..., :3].astype(int), field.ax.bbox
+        left, height = round(box.x0 + 0.1 * box.width), len(seen)
+        top, bottom = (seen[height - round(box.y0 + share * box.height), left] for share in (0.95, 0.05))
+        assert top[0] > top[2] + 50, "class 1, above, is orange"
+        assert bottom[2] > bottom[0] + 50, "class 0, below, is blue"
+
+
+def test_live_curves_that_leave_their_limits_on_one_side_keep_the_room_on_the_other():
+    for log in (False, True):
+        curves = Curves(new_axes(), ["a"], log=log)
+        curves.clear([0, 10], [0.01, 1])
+        for values, low, high in (([0.2, 5], 0.01, 5), ([0.001, 0.2], 0.001, 5)):
+            curves.update([5, 20], {"a": values})
+            bottom, top = curves.ax.get_ylim()
+            assert bottom <= low
+            assert top >= high
+            left, right = curves.ax.get_xlim()
+            assert (left, right) == (0, 20)
+
+
+def test_the_median_of_a_spread_is_the_median_in_figure_and_words():
+    spread = plot_spread({"a": [0.1, 0.2, 0.9]}, x_label="accuracy")
+    (bar,) = (line for line in spread.ax.lines if len(line.get_xdata()) == 2)
+    assert list(bar.get_xdata()) == [0.2, 0.2]
+    assert "median 0.200 " in spread.description
+    assert [text.get_text() for text in spread.ax.texts] == ["0.200"]
+
+
+def test_thick_lines_are_of_the_test_set_and_thin_ones_of_the_training_set():
+    train, test = sets()
+    view = plot_backprop_progress([(1, 0.5), (2, 0.4)], half_plane, train, test, size=8)
+    measured = [
+        (((scores - data.Y.numpy()) ** 2).mean(), ((scores >= 0.5) == (data.Y.numpy() >= 0.5)).mean())
+        for data in (train, test)
+        for scores in [half_plane(data.X.numpy())]
+    ]
+    for curves, thin, thick in zip((view.error, view.right), *measured):
+        assert thin != thick
+        widths = {line.get_linewidth(): line.get_ydata()[-1] for line in curves.ax.lines}
+        assert widths[min(widths)] == pytest.approx(thin)
+        assert widths[max(widths)] == pytest.approx(thick)
+        assert "thick: test, thin: training" in curves.ax.get_title()
