@@ -17,22 +17,9 @@ from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike, NDArray
 
 from helpers.options import Whole
-from helpers.plots.pictures import (
-    ASIDE,
-    BLUE_ORANGE,
-    COLOURS,
-    MARKERS,
-    PIECES,
-    TEXT,
-    Picture,
-    finite,
-    label,
-    new_axes,
-    percent,
-)
+from helpers.plots.pictures import ASIDE, COLOURS, PIECES, TEXT, Picture, finite, label, look, new_axes, percent, shades
 
 Array = NDArray[np.floating]
-Colours = NDArray[np.uint8]
 Predict = Callable[[Array], ArrayLike]
 
 
@@ -56,12 +43,6 @@ class Grid:
         """Return the lines, each (m, 2), along which ``margin`` (size, size) is zero."""
         x, y = self.mesh
         return [np.asarray(line) for line in contour_generator(x, y, margin).lines(0.0)]
-
-
-def shades(values: Array) -> Colours:
-    """Return the colours (RGBA) of numbers: blue at -1, white at 0, orange at 1."""
-    colours: Colours = BLUE_ORANGE(np.asarray(values, dtype=float) / 2 + 0.5, bytes=True)
-    return colours
 
 
 class DecisionField(Picture):
@@ -154,12 +135,7 @@ def decision_boundary(
     title : str
         Title of the axes.
     size : int
-        Grid points a side.
-
-    Returns
-    -------
-    DecisionField
-        ``.update(scores)`` draws new scores in place.
+        Grid points a side; ``.update(scores)`` at these draws new scores in place.
     """
     field = DecisionField(Grid(X, size), new_axes() if ax is None else ax, title)
     field.update(predict(field.grid.points))
@@ -208,10 +184,8 @@ def draw_points(X: ArrayLike, Y: ArrayLike, ax: Axes, limit: int = 150) -> list[
     x, classes = x[:limit], class_of(Y)[:limit]
     marks = []
     for c in np.unique(classes):
-        marks += ax.plot(
-            *x[classes == c].T, linestyle="", marker=MARKERS[c % 10], color=COLOURS[c % 7], markersize=5.5,
-            markeredgecolor="white", markeredgewidth=0.7, label=f"class {c}", zorder=3,
-        )  # fmt: skip
+        style = {"label": f"class {c}", "linestyle": "", "markersize": 5.5, **look(int(c), "marker")}
+        marks += ax.plot(*x[classes == c].T, markeredgecolor="white", markeredgewidth=0.7, zorder=3, **style)
     return marks
 
 
@@ -241,11 +215,11 @@ def _lead(square: Array, c: int) -> Array:
     return lead
 
 
-def _class_colours(square: Array) -> Colours:
+def _class_colours(square: Array) -> NDArray[np.uint8]:
     """Mix each point's colour from white and its class: the clearer the lead, the stronger."""
     palette = np.array([to_rgb(COLOURS[c % 7]) for c in range(square.shape[-1])])
     ranked = np.sort(square, axis=-1)
     lead = np.clip(ranked[..., -1:] - ranked[..., -2:-1], 0, 1)
     mixed = 1 - (0.15 + 0.7 * lead) * (1 - palette[square.argmax(axis=-1)])
-    colours: Colours = np.rint(255 * np.dstack([mixed, np.ones(square.shape[:2])])).astype(np.uint8)
+    colours: NDArray[np.uint8] = np.rint(255 * np.dstack([mixed, np.ones(square.shape[:2])])).astype(np.uint8)
     return colours

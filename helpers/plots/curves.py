@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 
-from helpers.plots.pictures import COLOURS, DASHES, MARKERS, TEXT, Floats, Picture, label, new_axes, to_edge
+from helpers.plots.pictures import MARKERS, TEXT, Floats, Picture, label, look, new_axes, to_edge
 
 Values = Mapping[str, ArrayLike]
 
@@ -19,16 +19,8 @@ Values = Mapping[str, ArrayLike]
 class Curves(Picture):
     """Lines over a common axis, built once and updated in place; the limits only stretch.
 
-    Parameters
-    ----------
-    ax : Axes
-        Where to draw.
-    names, faint : sequence of str
-        A line each, told apart by colour and dash; the faint ones are thin, in the colours of the first ones.
-    log : bool
-        Whether the values are on a logarithmic axis; values of 0 or less are then left out.
-    floor : float
-        Of a logarithmic axis: what is smaller, a zero too, is drawn at this value.
+    Each of the ``names`` has a line, each of the ``faint`` ones a thin line in the look of the first ones. ``log``: the
+    values are on a logarithmic axis, which leaves out 0 and less, or draws what is below a ``floor`` at the floor.
     """
 
     def __init__(
@@ -39,8 +31,8 @@ class Curves(Picture):
         self.lines: dict[str, Line2D] = {}
         for group, width, alpha in ((names, 2.2, 1.0), (faint, 1.0, 0.55)):
             for i, name in enumerate(group):
-                style: dict[str, Any] = {"color": COLOURS[i % 7], "linestyle": DASHES[i % 4], "alpha": alpha}
-                (self.lines[name],) = ax.plot([], [], label=name, linewidth=width, **style)
+                style = look(i, "linestyle")
+                (self.lines[name],) = ax.plot([], [], label=name, linewidth=width, alpha=alpha, **style)
         if log:
             ax.set_yscale("log")
         self.low, self.high = np.full(2, np.inf), np.full(2, -np.inf)
@@ -56,9 +48,7 @@ class Curves(Picture):
         for name, y in values.items():
             ys = np.asarray(y, dtype=float)
             if ys.shape != xs.shape or xs.ndim != 1:
-                raise ValueError(
-                    f"values of {name!r} must have one number for each x, got the shapes {ys.shape}, {xs.shape}"
-                )
+                raise ValueError(f"values of {name!r} must have one number for each x, got {ys.shape} for {xs.shape}")
             ys = to_edge(self.lines[name], ys, self.floor, np.inf) if self.log and self.floor else ys
             self.lines[name].set_data(xs, ys)
             seen.append(ys[ys > 0] if self.log else ys)
@@ -80,9 +70,9 @@ class Curves(Picture):
         if known == (self.low.tolist(), self.high.tolist()):
             return False
         (left, bottom), (right, top) = self.low, self.high
-        if np.isfinite([left, right]).all():
+        if left <= right:
             self.ax.set_xlim(left, right if right > left else left + 1)
-        if np.isfinite([bottom, top]).all():
+        if bottom <= top:
             self.ax.set_ylim(*_round_out(bottom, top, self.log))
         return before != (self.ax.get_xlim(), self.ax.get_ylim())
 
@@ -111,12 +101,8 @@ def _round_out(low: float, high: float, log: bool) -> tuple[float, float]:
 class Recording(Picture):
     """A picture of a run that goes on: it records a state from time to time, and draws its curves from what it has.
 
-    Attributes
-    ----------
-    curves : dict of str to Curves
-        Each with the ``limits`` that it begins with; ``columns`` says what it shows.
-    x, history : list
-        The steps that were recorded, and the state at each.
+    ``x`` and ``history`` are the steps that were recorded and the state at each. A picture of its own fills ``curves``,
+    the ``limits`` that each begins with, and ``steps``, and says in ``columns`` what the curves show.
     """
 
     def __init__(self, figure: Figure, look_for: str) -> None:
@@ -172,12 +158,7 @@ def plot_curves(
     log_x, log_y : bool
         Logarithmic axes.
     ax : Axes, optional
-        Where to draw; a new figure unless told.
-
-    Returns
-    -------
-    Curves
-        ``.update(x, values)`` draws new values in place.
+        Where to draw; a new figure unless told. ``.update(x, values)`` then draws new values in place.
     """
     ax = new_axes(9, 4) if ax is None else ax
     curves = Curves(ax, list(values), log=log_y)
@@ -221,7 +202,7 @@ def plot_spread(
         good, median, failed = summary(v)
         names.append(f"{name} ({failed} failed)" if failed else name)
         jitter = row + 0.18 * np.cos(2.4 * np.arange(len(good)))  # a fixed scatter: equal numbers, equal pictures
-        ax.scatter(good, jitter, s=30, color=COLOURS[row % 7], marker=MARKERS[row % 10], alpha=0.75)
+        ax.scatter(good, jitter, s=30, alpha=0.75, **look(row, "marker"))
         if not len(good):
             words.append(f"{name}: all {len(v)} runs failed.")
             continue

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -11,19 +10,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 
 from helpers.plots.curves import Values
-from helpers.plots.pictures import (
-    ASIDE,
-    COLOURS,
-    DASHES,
-    GREY,
-    MARKERS,
-    Floats,
-    Picture,
-    label,
-    new_axes,
-    new_figure,
-    to_edge,
-)
+from helpers.plots.pictures import ASIDE, GREY, Floats, Picture, label, look, new_axes, new_figure, to_edge
 
 LOW, HIGH = 1e-17, 1e2  # the errors of a difference that the axis holds; what lies beyond is drawn at its edge
 MOST, REACH = 1e4, 2.6  # of an iteration's axis, and the half side of the square in which eigenvalues are drawn
@@ -48,11 +35,11 @@ class StepSizes(Picture):
         self.chosen: dict[str, Line2D] = {}
         self.mark = ax.axvline(self.step, color=GREY, linewidth=1.5, label="your step h")
         for i, method in enumerate(methods):
-            look: dict[str, Any] = {"color": COLOURS[i], "marker": MARKERS[i], "linestyle": ""}
-            (self.dots[method],) = ax.plot([], [], markersize=4, label=method, **look)
-            (self.dashed[method],) = ax.plot([], [], color=COLOURS[i], linestyle="--", linewidth=1.8)
-            (self.stars[method],) = ax.plot([], [], "*", color=COLOURS[i], markersize=17, markeredgecolor="black")
-            (self.chosen[method],) = ax.plot([], [], markersize=11, markeredgecolor="black", **look)
+            mark = {"linestyle": "", **look(i, "marker")}
+            (self.dots[method],) = ax.plot([], [], markersize=4, label=method, **mark)
+            (self.dashed[method],) = ax.plot([], [], linestyle="--", linewidth=1.8, **look(i))
+            (self.stars[method],) = ax.plot([], [], "*", markersize=17, markeredgecolor="black", **look(i))
+            (self.chosen[method],) = ax.plot([], [], markersize=11, markeredgecolor="black", **mark)
         ax.plot([], [], color=GREY, linestyle="--", label="expected: truncation + rounding")
         ax.plot([], [], "*", color="white", markersize=14, markeredgecolor="black", label="default step")
         ax.set(xscale="log", yscale="log", xlim=(steps[0], steps[-1]), ylim=(LOW, HIGH))
@@ -157,16 +144,16 @@ class CyclePicture(Picture):
         turn = np.linspace(0, 2 * np.pi, 200)
         plane.plot(np.cos(turn), np.sin(turn), color=GREY, linewidth=1.5)
         plane.set(xlim=(-REACH, REACH), ylim=(-REACH, REACH), aspect="equal")
-        look = {"linestyle": "", "markersize": 6, "markeredgecolor": "white"}
-        (self.inside,) = plane.plot([], [], MARKERS[0], color=COLOURS[0], label="inside", **look)
-        (self.outside,) = plane.plot([], [], MARKERS[1], color=COLOURS[1], label="outside", **look)
+        dots = {"linestyle": "", "markersize": 6, "markeredgecolor": "white"}
+        (self.inside,) = plane.plot([], [], label="inside", **dots, **look(0, "marker"))
+        (self.outside,) = plane.plot([], [], label="outside", **dots, **look(1, "marker"))
         legend = {"loc": "upper left", "ncols": 2}
         label(plane, "eigenvalues of J; circle: |·| = 1", "real part", "imaginary part", grid="both", legend=legend)
         self.lines: list[Line2D] = []
         self.values: list[Floats] = []
         names = ("change of z in step k", "error of the gradient through k steps", "ρ to the power k")
         for i, name in enumerate(names):
-            self.lines += ax.plot([], [], color=COLOURS[i], linestyle=DASHES[i], linewidth=2.2, label=name)
+            self.lines += ax.plot([], [], linewidth=2.2, label=name, **look(i, "linestyle"))
         self.mark = ax.axvline(0, color=GREY, linewidth=1.5, label="your k")
         ax.set(yscale="log", xlim=(0, steps), ylim=(LOW, MOST))
         legend = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": 2, "frameon": False}

@@ -22,10 +22,8 @@ from numpy.typing import ArrayLike, NDArray
 from helpers.plots.curves import Values, rows, summary
 from helpers.plots.pictures import (
     ASIDE,
-    COLOURS,
     DASHES,
     GREY,
-    MARKERS,
     PIECES,
     TEXT,
     Floats,
@@ -33,6 +31,7 @@ from helpers.plots.pictures import (
     count,
     finite,
     label,
+    look,
     new_figure,
     percent,
     to_edge,
@@ -51,16 +50,16 @@ class ScalarMaps(Picture):
     """Curves over one range, an axes each, with a marked place."""
 
     def __init__(self, a: Floats, maps: Mapping[str, Floats]) -> None:
-        look = "where a curve meets the dashed diagonal (its fixed points), or the dashed zero line."
-        super().__init__(new_figure(11.5, 3.2, layout=None), look)
+        look_for = "where a curve meets the dashed diagonal (its fixed points), or the dashed zero line."
+        super().__init__(new_figure(11.5, 3.2, layout=None), look_for)
         self.a, self.maps = a, maps
         self.dots: dict[str, Line2D] = {}
         grid = self.figure.add_gridspec(1, len(maps), left=0.045, right=0.985, bottom=0.17, top=0.9, wspace=0.22)
         for i, (name, values) in enumerate(maps.items()):
             ax = self.figure.add_subplot(grid[i])
-            ax.plot(a, values, color=COLOURS[i], linewidth=2.2)
+            ax.plot(a, values, linewidth=2.2, **look(i))
             ax.plot(a[[0, -1]], (0 if name.startswith("Δ") else 1) * a[[0, -1]], color=GREY, linestyle="--")
-            (self.dots[name],) = ax.plot([], [], MARKERS[0], color="black", markersize=9)
+            (self.dots[name],) = ax.plot([], [], "o", color="black", markersize=9)
             ax.set_xlim(a[0], a[-1])
             label(ax, name, "a" if i < 2 else "w", grid="both")
         self.changing = list(self.dots.values())
@@ -100,19 +99,19 @@ class Cobweb(Picture):
     """Left: a map, its diagonal, and the stairs that an iteration climbs. Right: the iterates, step by step."""
 
     def __init__(self, a: Floats, values: Floats, name: str, steps: int) -> None:
-        look = "stairs between curve and diagonal: do they end where both meet, turn around it, or run away?"
-        super().__init__(new_figure(10.5, 4.4, layout=None), look)
+        look_for = "stairs between curve and diagonal: do they end where both meet, turn around it, or run away?"
+        super().__init__(new_figure(10.5, 4.4, layout=None), look_for)
         self.a, self.name, self.path = a, name, np.zeros(1)
         grid = self.figure.add_gridspec(1, 2, width_ratios=(1, 1.25), left=0.07, right=0.98, bottom=0.125, top=0.92)
         left, right = (self.figure.add_subplot(grid[i]) for i in (0, 1))
-        left.plot(a, values, color=COLOURS[0], linewidth=2.2, label=name)
-        left.plot(a[[0, -1]], a[[0, -1]], color=GREY, linestyle=DASHES[1], label="diagonal")
-        (self.stairs,) = left.plot([], [], color=COLOURS[1], linewidth=1.5, label="stairs")
-        (self.start,) = left.plot([], [], MARKERS[0], color="black", markersize=8, label="start")
+        left.plot(a, values, linewidth=2.2, label=name, **look(0))
+        left.plot(a[[0, -1]], a[[0, -1]], color=GREY, linestyle="--", label="diagonal")
+        (self.stairs,) = left.plot([], [], linewidth=1.5, label="stairs", **look(1))
+        (self.start,) = left.plot([], [], "o", color="black", markersize=8, label="start")
         left.set(xlim=(a[0], a[-1]), ylim=(a[0], a[-1]))
-        (self.iterates,) = right.plot([], [], marker=MARKERS[0], color=COLOURS[1], linewidth=1.2)
+        (self.iterates,) = right.plot([], [], marker="o", linewidth=1.2, **look(1))
         for level in (0.0, 0.5, 1.0):
-            right.axhline(level, color=GREY, linestyle=DASHES[3], linewidth=1.2)
+            right.axhline(level, color=GREY, linestyle=":", linewidth=1.2)
         right.set(xlim=(-0.5, steps + 0.5), ylim=(a[0], a[-1]))
         label(left, "cobweb", "a", "the next a", legend={"loc": "upper left"})
         label(right, "iterates", "step", "a")
@@ -217,9 +216,9 @@ def plot_basins(
 def _bars(ax: Axes, x: Floats, ends: Ends) -> None:
     """Draw the starts ``x`` as bars in the rows of their ends."""
     # a start alone between others has no neighbour to draw a line to: the markers show it
-    look: dict[str, Any] = {"linewidth": 9, "solid_capstyle": "butt", "marker": "|", "markersize": 9, "gid": PIECES}
+    bar: dict[str, Any] = {"linewidth": 9, "solid_capstyle": "butt", "marker": "|", "markersize": 9, "gid": PIECES}
     for row, name in enumerate(ENDS):
-        ax.plot(x, np.where(ends == row, float(row), np.nan), color=COLOURS[row], label=name, **look)
+        ax.plot(x, np.where(ends == row, float(row), np.nan), label=name, **bar, **look(row))
     rows(ax, ENDS)
 
 
@@ -275,9 +274,8 @@ def plot_eigenvalue_flow(paths: ArrayLike, *, real: ArrayLike, imaginary: ArrayL
         plane.plot([], [], "s", color=colour, markersize=12, markeredgecolor=GREY, label=name)
     steps, gap = np.arange(len(path)), np.minimum(np.abs(path), np.abs(path - 1))
     for i, one in enumerate(path.T):
-        look_of: dict[str, Any] = {"color": COLOURS[i % 7], "marker": MARKERS[i % 10], "markersize": 5}
-        plane.plot(one.real, one.imag, linewidth=1.4, **look_of)
-        (line,) = ax.plot(steps, np.ones(len(steps)), linestyle=DASHES[i % 4], **look_of)
+        plane.plot(one.real, one.imag, linewidth=1.4, markersize=5, **look(i, "marker"))
+        (line,) = ax.plot(steps, np.ones(len(steps)), markersize=5, **look(i, "marker", "linestyle"))
         line.set_ydata(np.where(gap[:, i] < LARGEST, to_edge(line, gap[:, i], SMALLEST, np.inf), np.nan))
     ax.relim()
     ax.autoscale_view()
@@ -316,14 +314,14 @@ def plot_rates(rates: ArrayLike, errors: Values, zero: Values) -> Picture:
     words, low, nets = [], 0, one[0]
     for i, (rule, values) in enumerate(runs.items()):
         places = x * 1.05 ** (i - 1)  # rules side by side: none covers another
-        look_of = {"color": COLOURS[i], "marker": MARKERS[i], "gid": PIECES}
+        mark = {"gid": PIECES, **look(i, "marker")}
         kept = np.where(collapsed[rule], np.nan, values)
-        top.plot(places, np.maximum(kept, SMALLEST).T, linestyle="", markersize=3, alpha=0.35, **look_of)
+        top.plot(places, np.maximum(kept, SMALLEST).T, linestyle="", markersize=3, alpha=0.35, **mark)
         middle = np.array([summary(column)[1] for column in kept.T])
-        top.plot(places, np.maximum(middle, SMALLEST), linestyle=DASHES[i], linewidth=2.2, label=rule, **look_of)
+        top.plot(places, np.maximum(middle, SMALLEST), linestyle=DASHES[i], linewidth=2.2, label=rule, **mark)
         lost, gone = (~np.isfinite(values)).sum(0), collapsed[rule].sum(0)
         for number, style, what in ((lost, "-", "diverged"), (gone, ":", "the zero map")):
-            bottom.plot(places, number, linestyle=style, linewidth=2.2, label=f"{what}: {rule}", **look_of)
+            bottom.plot(places, number, linestyle=style, linewidth=2.2, label=f"{what}: {rule}", **mark)
         said = ["none" if np.isnan(median) else f"{median:.1g}" for median in middle]
         cells = (f"{rate:g}: {m}, {n} diverged, {z} zero" for rate, m, n, z in zip(x, said, lost, gone))
         words.append(f"{rule} ({'; '.join(cells)})")

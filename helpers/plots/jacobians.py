@@ -17,8 +17,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
-from helpers.plots.boundaries import shades
-from helpers.plots.pictures import TEXT, Floats, Picture, count, finite, label, new_figure, short
+from helpers.plots.pictures import TEXT, Floats, Picture, count, finite, label, new_figure, shades, short
 
 Stacking = Literal["columns", "rows"]
 

@@ -106,6 +106,12 @@ def figure_html(drawing: str, look_for: str, description: str, more: str = "") -
     )
 
 
+def look(i: int, *parts: Literal["marker", "linestyle"]) -> dict[str, Any]:
+    """Return how the i-th thing of a picture looks: its colour, and these parts, which tell it apart without colour."""
+    style = {"color": COLOURS[i % 7], "marker": MARKERS[i % 10], "linestyle": DASHES[i % 4]}
+    return {part: style[part] for part in ("color", *parts)}
+
+
 def new_figure(width: float, height: float, layout: Literal["constrained"] | None = "constrained") -> Figure:
     """Make a figure of that many inches at 100 dots an inch, with a canvas of its own."""
     figure = Figure(figsize=(width, height), dpi=100, layout=layout)
@@ -136,6 +142,12 @@ def label(
         ax.grid(axis=grid, alpha=0.3)
     if legend is not None:
         ax.legend(**{"fontsize": TEXT - 1, **legend})
+
+
+def shades(values: ArrayLike) -> NDArray[np.uint8]:
+    """Return the colours (RGBA) of numbers: blue at -1, white at 0, orange at 1."""
+    colours: NDArray[np.uint8] = BLUE_ORANGE(np.asarray(values, dtype=float) / 2 + 0.5, bytes=True)
+    return colours
 
 
 _at_edge: WeakKeyDictionary[Artist, int] = WeakKeyDictionary()
@@ -175,8 +187,8 @@ def not_shown(figure: Figure) -> list[str]:
             found[key] = found.get(key, 0) + counts
     said = []
     fates = ("not drawn, having no value that the axes can hold", "beyond the axes", "moved to the edge")
-    for (name, where), (total, *counts) in found.items():
-        if what := ", ".join(f"{n:,} {fate}" for n, fate in zip(counts, fates) if n):
+    for (name, where), (total, *numbers) in found.items():
+        if what := ", ".join(f"{n:,} {fate}" for n, fate in zip(numbers, fates) if n):
             said.append(f"Of the {total:,} points of {name}{f' ({where})' if where else ''}: {what}.")
     return said
 

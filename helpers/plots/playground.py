@@ -18,8 +18,8 @@ from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 from numpy.typing import ArrayLike
 
-from helpers.plots.boundaries import Array, Grid, shades
-from helpers.plots.pictures import TEXT, label, new_figure
+from helpers.plots.boundaries import Array, Grid
+from helpers.plots.pictures import TEXT, label, new_figure, shades
 from helpers.plots.progress import LayerProgress, Samples
 
 COARSE = 32  # grid points a side on which hidden units are looked at

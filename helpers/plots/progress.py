@@ -37,22 +37,11 @@ class Samples(Protocol):
 class LayerProgress(Recording):
     """The layers of a net while it learns, or of several nets under several rules: built once, updated in place.
 
-    Parameters
-    ----------
-    training_set, test_set : Samples
-        With two inputs the boundaries are drawn; with more only the curves, as no plane holds the points.
-    layers : int
-        How many answers a net gives: the hidden layers and the output.
-    rules : sequence of str
-        One rule: a curve for each layer. Several, a row of fields each: a curve for the output of each.
-    x_label : str
-        What a step of the curves is.
-    total : int, optional
-        The last step, if it is known: the curves' axis then never stretches.
-    size : int
-        Grid points a side of each field.
-    measured : int, optional
-        Error and accuracy are measured on the first so many points of each set; on all unless told.
+    With two inputs the boundaries are drawn; with more only the curves, as no plane holds the points. A net gives an
+    answer for each of its ``layers``, hidden ones and output. One rule: a curve for each layer. Several: a row of
+    fields and a curve of the output for each. ``x_label``: what a step is. ``total``: the last one, if it is known; the
+    curves' axis then never stretches. ``size``: grid points a side of each field. ``measured``: error and accuracy are
+    those of the first so many points of each set, of all unless told.
     """
 
     widest, rate = 4, ": {} right"  # fields in a row, of one rule; what a title says of the test points

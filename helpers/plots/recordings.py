@@ -10,7 +10,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
 
 from helpers.plots.curves import Curves, Recording, Values
-from helpers.plots.pictures import COLOURS, GREY, MARKERS, TEXT, Floats, label, new_figure, to_edge
+from helpers.plots.pictures import COLOURS, GREY, TEXT, Floats, label, look, new_figure, to_edge
 
 SMALLEST = 1e-17  # an idempotent error below this, a zero too, is drawn here
 LARGEST = 1e3  # what is larger is on its way to infinity, and left out of the curves
@@ -39,8 +39,10 @@ class IdempotentProgress(Recording):
     """
 
     def __init__(self, rules: Sequence[str], total: int, width: int = 2) -> None:
-        look = "points come to rest on the image of the map as lines shrink; an image that is one point is a collapse."
-        super().__init__(new_figure(10.5, 7.0, layout=None), look)
+        look_for = (
+            "points come to rest on the image of the map as lines shrink; an image that is one point is a collapse."
+        )
+        super().__init__(new_figure(10.5, 7.0, layout=None), look_for)
         grid = self.figure.add_gridspec(2, 3, left=0.07, right=0.985, top=0.945, bottom=0.075, wspace=0.26, hspace=0.3)
         self.rules, self.steps = list(rules), [0, total]
         self.points: list[Line2D] = []
@@ -53,7 +55,7 @@ class IdempotentProgress(Recording):
             ax.title.set_color(COLOURS[i])
             self.lines.append(LineCollection([], colors=GREY, linewidths=0.9))
             ax.add_collection(self.lines[i])
-            self.points.extend(ax.plot([], [], MARKERS[i], color=COLOURS[i], markersize=4, alpha=0.8))
+            self.points += ax.plot([], [], linestyle="", markersize=4, alpha=0.8, **look(i, "marker"))
             self.titles.append(ax.text(0.03, 0.95, "", transform=ax.transAxes, fontsize=TEXT, va="top", weight="bold"))
         self.limits = {"idempotent error": (1e-6, 1.0), "trace of n(I)": (-0.5, width), "rank of n(I)": (0, width)}
         for i, name in enumerate(self.limits):
@@ -127,11 +129,11 @@ class ConstraintProgress(Recording):
     """Five curves over the steps of constrained training, one line for each of the hidden ``layers``."""
 
     def __init__(self, layers: int, total: int, x_label: str = "epoch") -> None:
-        look = (
+        look_for = (
             "whether the gaps go to zero, and whether the difference to the adjoints goes with them: it does with the "
             "weights held fixed, and need not while they learn."
         )
-        super().__init__(new_figure(10.5, 6.6, layout=None), look)
+        super().__init__(new_figure(10.5, 6.6, layout=None), look_for)
         grid = self.figure.add_gridspec(2, 3, left=0.075, right=0.985, top=0.945, bottom=0.09, wspace=0.27, hspace=0.42)
         self.steps, names = [0, total], [f"layer {i + 1}" for i in range(layers)]
         thin = [f"{name}, adjoint" for name in names]

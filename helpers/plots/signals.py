@@ -18,18 +18,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from helpers.plots.curves import Values, beside, rows, summary
-from helpers.plots.pictures import (
-    COLOURS,
-    DASHES,
-    MARKERS,
-    TEXT,
-    Floats,
-    Picture,
-    finite,
-    label,
-    new_axes,
-    new_figure,
-)
+from helpers.plots.pictures import COLOURS, TEXT, Floats, Picture, finite, label, look, new_axes, new_figure
 
 PLACES = {1: 1.2, 2: 2.4, 3: 3.6}  # of the blocks in a diagram; 3 is the output
 
@@ -169,8 +158,8 @@ def plot_angles(angles: Values) -> Picture:
         epochs, blocks = np.arange(1, v.shape[1] + 1), []
         for i in range(v.shape[2]):
             low, middle, high = np.quantile(v[:, :, i], [0, 0.5, 1], axis=0)
-            ax.fill_between(epochs, low, high, color=COLOURS[i % 7], alpha=0.18, linewidth=0)
-            ax.plot(epochs, middle, color=COLOURS[i % 7], linestyle=DASHES[i % 4], label=f"block {i + 1}")
+            ax.fill_between(epochs, low, high, alpha=0.18, linewidth=0, **look(i))
+            ax.plot(epochs, middle, label=f"block {i + 1}", **look(i, "linestyle"))
             blocks.append(f"block {i + 1} from {middle[0]:.0f} to {middle[-1]:.0f}")
         ax.axhline(90, color="black", linewidth=1)
         ax.text(epochs[-1], 91, "90°: no help", fontsize=TEXT - 1, ha="right", va="bottom")
@@ -204,7 +193,7 @@ def plot_differences(groups: Mapping[str, Values], half_width: Callable[[Floats]
     ax, words = new_axes(9.6, 1.0 + 0.33 * len(lines)), []
     for row, (name, v, i) in enumerate(lines):
         jitter = row + 0.2 * np.cos(2.4 * np.arange(len(v)))  # a fixed scatter
-        ax.scatter(v, jitter, s=18, color=COLOURS[i % 7], marker=MARKERS[i % 10], alpha=0.6)
+        ax.scatter(v, jitter, s=18, alpha=0.6, **look(i, "marker"))
         mean, reach = float(v.mean()), half_width(v)
         ax.plot([mean - reach, mean + reach], [row, row], color="black", linewidth=3.2)
         ax.plot([mean], [row], "|", color="black", markersize=16, markeredgewidth=2.2)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from helpers.plots.boundaries import shades
-from helpers.plots.pictures import new_axes
+from helpers.plots.pictures import new_axes, shades
 from helpers.plots.playground import PlaygroundPicture, UnitImages, preferred_images
 
 
