@@ -20,7 +20,7 @@ def test_the_quick_table():
     rows = rows_of("local_propagation.py")
     assert rows[0] == ["what", "ours", "peer", "ratio", "bound", "ok"]
     judged = {row[0]: row[5] for row in rows[2:]}
-    for part in ("back-propagation, 10 x 100", "same step from one batch", "test accuracy", "64 blocks: memory"):
+    for part in ("back-propagation, 10 x 100", "same step from one batch", "test accuracy", "16 blocks: memory"):
         assert any(part in what for what in judged), part
     exact = [ok for what, ok in judged.items() if ("memory" in what or "accuracy" in what) and ok != "-"]
     assert exact == ["yes"] * 6

@@ -221,7 +221,8 @@ def test_other_processes_give_the_same(tmp_path):
 
 
 def test_a_cluster_gives_the_same(tmp_path):
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+    here = {"processes": False, "protocol": "tcp", "dashboard_address": None}  # in this process, reached by the network
+    with LocalCluster(n_workers=2, threads_per_worker=1, **here) as cluster:
         rows = rows_elsewhere(tmp_path, "--dask", cluster.scheduler_address)
     assert rows == [("0", "0"), ("1", "1"), ("2", "4"), ("3", "9")]
 

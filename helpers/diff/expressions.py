@@ -21,8 +21,8 @@ from typing import Any, NoReturn
 import numpy as np
 
 from helpers.diff.names import by_name, checked_name
-from helpers.diff.operations import ATOM, POWER, PRODUCT, SIGN, Operand, Rule, apply, is_number
-from helpers.diff.rules import Operators, power_by
+from helpers.diff.operators import Operators
+from helpers.diff.rules import ATOM, POWER, PRODUCT, SIGN, Operand, Rule, apply, is_number, power_by
 
 MAX_WRITTEN = 2_000  # operations of an expression that is still written out
 GREEK = {

@@ -29,8 +29,7 @@ import numpy as np
 
 from helpers.diff.expressions import checked_value
 from helpers.diff.names import checked_name
-from helpers.diff.operations import ATOM
-from helpers.diff.rules import RULES, apply, power_by
+from helpers.diff.rules import ATOM, RULES, apply, power_by
 
 MAX_LENGTH, MAX_NESTING = 20_000, 50  # characters; operands in operands
 CONSTANTS = {"pi": math.pi, "π": math.pi, "e": math.e}
@@ -207,6 +206,7 @@ class Reader:
         self.text, self.names = re.sub(r"\s", " ", text.strip()), names
         self.found: dict[str, None] = {}  # in order
         self.constants: dict[str, None] = {}
+        self.choices = 0  # around what is being read
         self.functions = functions()
 
     def error(self, what: str, place: ast.expr | int) -> FormulaError:
@@ -263,6 +263,8 @@ class Reader:
                 try:
                     part = self.number(evaluate(part, {}), place)
                 except (ValueError, ArithmeticError) as error:
+                    if self.choices:  # perhaps the side that is never taken
+                        continue
                     raise error if isinstance(error, FormulaError) else self.error(str(error), place) from error
         return part
 
@@ -298,9 +300,11 @@ class Reader:
             case ast.Name(id=name):
                 return self.variable(name, tree)
             case ast.IfExp(test=ast.Compare(left=a, ops=[op], comparators=[b])) if type(op) in COMPARISONS:
+                self.choices += 1
                 chosen, left, right, otherwise = (  # as they stand in the text
                     self.read(each, nesting - 1) for each in (tree.body, a, b, tree.orelse)
                 )
+                self.choices -= 1
                 return Choice(COMPARISONS[type(op)], left, right, chosen, otherwise)
             case ast.IfExp():
                 what = "after `if` goes one comparison, such as a > 0; for two, write a choice in brackets in another"

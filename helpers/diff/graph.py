@@ -22,8 +22,8 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from helpers.diff.array_node import Array
 from helpers.diff.array_rules import sum_to
+from helpers.diff.arrays import Array
 from helpers.diff.expressions import topological_order
 from helpers.diff.lagrange import Program
 from helpers.diff.names import by_name, unused
