@@ -17,7 +17,7 @@ GUIDE = (ROOT / "CONTRIBUTING.md").read_text()
 
 # Lines and files at most; to be lowered with what goes.
 BUDGETS = {
-    "diff": (4000, 16),
+    "diff": (3860, 16),
     "plots": (3600, 17),
     "training": (5300, 33),
     "widgets": (3100, 21),
