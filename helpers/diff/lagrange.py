@@ -70,11 +70,11 @@ class Solution(dict[str, Value]):
 
 
 class Multipliers(dict[str, Value]):
-    """The multiplier of every variable by name: the derivative of ``output``, weighted by ``seed``, in it."""
+    """The multiplier of every variable by name: the derivative of the ``output`` in it."""
 
-    def __init__(self, values: Values, output: str, seed: Value | None) -> None:
+    def __init__(self, values: Values, output: str) -> None:
         super().__init__(values)
-        self.output, self.seed = output, seed
+        self.output = output
 
 
 class Lagrangian(NamedTuple):
@@ -210,34 +210,29 @@ class Program:
         self.solution.iterations, self.solution.residual = iterations, residual
         return self.solution
 
-    def multipliers(
-        self, output: str, values: Solution | None = None, *, way: str | None = None, seed: ArrayLike | None = None
-    ) -> Multipliers:
+    def multipliers(self, output: str, values: Solution | None = None, *, way: str | None = None) -> Multipliers:
         """Compute the multiplier of every variable, the inputs included.
 
         Parameters
         ----------
         output : str
-            The variable that is differentiated.
+            The variable that is differentiated, a number.
         values : Solution, optional
             What ``solve`` returned; the last solution unless told.
         way : {"back-substitution", "triangular solve", "linear solve"}, optional
             One pullback per equation, from the output down; or the equation (I - J') λ = c, with J the derivatives of
-            all equations and c the seed at the output, from the bottom row up, in O(n^2); or the same by a general
-            solver, in O(n^3), the only way where there are cycles. The first that is possible unless told. Where I - J
-            is singular the equations do not determine the variables: an ArithmeticError.
-        seed : array_like, optional
-            The adjoint of the output, in its shape: 1 for a number, needed for an array.
+            all equations and c a 1 at the output, from the bottom row up, in O(n^2); or the same by a general solver,
+            in O(n^3), the only way where there are cycles. The first that is possible unless told. Where I - J is
+            singular the equations do not determine the variables: an ArithmeticError.
         """
         values = self._solved(values)
-        output, bar = self._seed(output, values, seed)
+        output, adjoints = self._begun(output, values)
         cyclic = self.cycles()
         way = way or WAYS[2 if cyclic else 0]
         if way not in WAYS:
             raise ValueError(f"way must be one of {', '.join(WAYS)}, got {way!r}")
         if cyclic and way != "linear solve":
             raise ValueError(f"{way} needs a program without cycles; {' and '.join(cyclic[0])} form one")
-        adjoints = _zeros(values) | {output: bar}
         if way == "back-substitution":  # hand each adjoint on to the parents, from the output down
             for (name,) in reversed(self.order()):
                 self._hand_on(name, values, adjoints[name], adjoints)
@@ -247,7 +242,7 @@ class Program:
             lambdas = solve(A, c, "multipliers") if way == "linear solve" else solve_upper(A, c)
             below = together(adjoints[name] for name in inputs) + B.T @ lambdas  # the output may itself be an input
             adjoints |= apart(np.concatenate([lambdas, below]), {name: values[name] for name in [*names, *inputs]})
-        return Multipliers(adjoints, output, bar)
+        return Multipliers(adjoints, output)
 
     def _hand_on(self, name: str, values: Values, bar: Value, adjoints: dict[str, Value]) -> None:
         """Add to each parent's adjoint what comes through one equation: its derivative times the adjoint ``bar``."""
@@ -260,10 +255,8 @@ class Program:
 
         ``output`` is the variable that is differentiated; what ``multipliers`` returned knows it.
         """
-        known = multipliers if isinstance(multipliers, Multipliers) else Multipliers({}, "", None)
-        final, bar = self._seed(output or known.output, values, known.seed)
-        slopes = _zeros(values) | {final: bar}
-        total, residuals = float(np.sum(bar * values[final])), {}
+        final, slopes = self._begun(output or str(getattr(multipliers, "output", "")), values)
+        total, residuals = float(values[final]), {}
         for name, equation in self.equations.items():
             residuals[name] = value_of(equation.compute(values) - values[name], name)
             total += float(np.sum(multipliers[name] * residuals[name]))
@@ -305,19 +298,11 @@ class Program:
             raise TypeError("values must be what solve(inputs) returned: other values satisfy no equation")
         return found
 
-    def _seed(self, output: str, values: Values, seed: ArrayLike | None) -> tuple[str, Value]:
-        """Return the output as it is spelt, and its adjoint."""
+    def _begun(self, output: str, values: Values) -> tuple[str, dict[str, Value]]:
+        """Return the output as it is spelt, and the derivatives of it before anything is handed on: 1 there, else 0."""
         (name,) = by_name({output: None})
         if name not in values:
             raise ValueError(f"output must be one of {', '.join(values)}, got {output!r}")
-        shape = np.shape(values[name])
-        if seed is None and shape:
-            raise ValueError(f"{name} has shape {shape}: give a seed of that shape, or differentiate a number")
-        bar = value_of(1.0 if seed is None else seed, "seed")
-        if np.shape(bar) != shape:
-            raise ValueError(f"seed must have the shape of {name}, {shape}, got {np.shape(bar)}")
-        return name, bar
-
-
-def _zeros(values: Values) -> dict[str, Value]:
-    return {name: value_of(np.zeros(np.shape(value)), name) for name, value in values.items()}
+        if shape := np.shape(values[name]):
+            raise ValueError(f"{name} has shape {shape}: differentiate a number, such as a sum of its entries")
+        return name, {each: value_of(np.zeros(np.shape(z)), each) for each, z in values.items()} | {name: 1.0}
