@@ -92,8 +92,6 @@ class Graph(NamedTuple):
         Their sum is the derivative. Back-propagation finds it without following any path to its end, by adding up at
         every node; the number of paths can double with each operation, and more than 1000 are refused.
 
-        Examples
-        --------
         >>> trace(lambda x: x * x + x, {"x": 3.0}).addends("x")[1:]
         ['∂v2/∂v1 · ∂v1/∂x = 1 · 3 = 3', '∂v2/∂x = 1']
         """
@@ -136,8 +134,6 @@ def trace(source: Any, at: Mapping[str, ArrayLike] | None = None, output: str | 
     Graph
         At most 1000 nodes, sorted by their distance from the inputs; plain numbers stand in the formulas.
 
-    Examples
-    --------
     >>> graph = trace(lambda x1, x2: x1 * x2 - x2, {"x1": 2.0, "x2": 5.0})
     >>> graph.nodes[2].formula, graph.edges[0].back.symbols
     ('x1 * x2', 'v̄2 · ∂v2/∂v1')

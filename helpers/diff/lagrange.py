@@ -9,13 +9,9 @@ and give each a multiplier:
 - stationary in z_i: λ_i = [i is the output] + Σ_j λ_j ∂f_j/∂z_i over the children j, back-propagation;
 - an input has no equation: ∂L/∂x is not set to zero, and what is left there is the gradient. That is its multiplier.
 
->>> from helpers.diff.rules import exp, sin
->>> program = Program(inputs=["x"])
->>> program.let("a", exp, "x").let("b", lambda a: a * a, "a").let("c", lambda a, b: a + b, "a", "b")
-Program(x; a, b, c)
->>> values = program.solve({"x": -1.0})
->>> round(program.multipliers("c")["a"] - 2 * values["a"], 12)
-1.0
+>>> program = Program(inputs=["x"]).let("a", lambda x: x * x, "x").let("b", lambda a, x: a + x, "a", "x")
+>>> program.solve({"x": 3.0})["b"], program.multipliers("b")
+(12.0, {'x': 7.0, 'a': 1.0, 'b': 1.0})
 
 After T. Vieira, "Backprop is not just the chain rule" (2017), and Y. LeCun, "A theoretical framework for
 back-propagation" (1988).
@@ -52,12 +48,9 @@ WAYS = ("back-substitution", "triangular solve", "linear solve")
 
 
 class Solution(dict[str, Value]):
-    """The value of every variable by name, which stays as it was found, since it satisfies the equations.
+    """The value of every variable by name, which stays as it was found. A copy is a dict of its own."""
 
-    Of cycles also how many ``iterations`` it took, and the ``residual``. A copy is a dict of its own.
-    """
-
-    iterations: int = 0
+    iterations: int = 0  # of cycles
     residual: float = 0.0
 
     def _stays(self, *_: object, **__: object) -> NoReturn:
@@ -96,20 +89,9 @@ class Blocks(NamedTuple):
 
 
 class Program:
-    """Equations between named variables, in any order, cycles allowed.
+    """Equations between named variables, in any order, cycles allowed; the ``inputs`` are those without an equation.
 
     ``let`` defines a variable, ``solve`` computes all of them, ``multipliers`` differentiates one in all others.
-
-    Parameters
-    ----------
-    inputs : sequence of str
-        The variables that have no equation.
-
-    Attributes
-    ----------
-    equations : dict of str to Equation
-    solution : Solution or None
-        What ``solve`` found last.
     """
 
     def __init__(self, inputs: Sequence[str]) -> None:
@@ -119,7 +101,7 @@ class Program:
         if len(set(self.inputs)) < len(self.inputs):
             raise ValueError(f"inputs must be different names, got {self.inputs}")
         self.equations: dict[str, Equation] = {}
-        self.solution: Solution | None = None
+        self.solution: Solution | None = None  # the last one
 
     def __repr__(self) -> str:
         return f"Program({', '.join(self.inputs)}; {', '.join(self.equations)})"
@@ -273,8 +255,6 @@ class Program:
 
     def latex(self, output: str) -> str:
         r"""Write the Lagrangian in LaTeX, one line per constraint, for ``IPython.display.Math``.
-
-        The right side of an equation that takes no symbols, such as a product of matrices, is written ``f(parents)``.
 
         >>> print(Program(inputs=["x"]).let("y", lambda x: x * x, "x").latex("y"))
         \begin{aligned} \mathcal{L} = y &+ \lambda_{y} \left( x \, x - y \right) \end{aligned}

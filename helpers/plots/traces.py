@@ -62,8 +62,6 @@ def plot_trace(
     look_for : str
         What to look for; the rule of the sweep unless told.
 
-    Examples
-    --------
     >>> print(plot_trace(lambda x: x * x + 1, {"x": 3.0}).description)
     Graph of a computation with 3 nodes. Values: x = 3, v1 = x * x = 9, v2 = v1 + 1 = 10. Adjoints: x̄ = 6, v̄1 = 1,
     v̄2 = 1. Arrows with local derivatives: v1 to v2, 1; x to v1, 3; x to v1, 3.
