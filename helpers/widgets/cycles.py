@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from helpers.diff import tanh
 from helpers.diff.cycles import NoConvergence, assembled
 from helpers.diff.lagrange import Program
-from helpers.plots.cycles import CyclePicture, plot_cycle
+from helpers.plots.errors import CyclePicture, plot_cycle
 from helpers.widgets.controls import choice, set_controls, slider, whole
 from helpers.widgets.panel import Explorer
 
