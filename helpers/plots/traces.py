@@ -21,7 +21,8 @@ from matplotlib.font_manager import FontProperties, findfont, get_font
 from helpers.diff.cycles import Value
 from helpers.diff.graph import trace, written
 from helpers.diff.steps import State, Step, Sweep
-from helpers.plots.drawing import figure, fitting, lay_out, scrolled
+from helpers.plots.drawing import fitting, lay_out, scrolled
+from helpers.plots.pictures import figure_html
 
 Point = tuple[float, float]
 Line = tuple[str, str, str]  # text, colour and weight
@@ -239,7 +240,7 @@ class StepPicture:
         drawing = scrolled("", self.svg(self.position))
         drawing += "" if self.still else trace_table(self.sweep, self.position)
         return {
-            "text/html": figure(drawing, self.look_for, self.description, self.legend()),
+            "text/html": figure_html(drawing, self.look_for, self.description, self.legend()),
             "text/plain": f"{self.description}\nWhat to look for: {self.look_for}",
         }
 
