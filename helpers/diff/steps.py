@@ -102,17 +102,17 @@ class Sweep:
                 i, edge = each
                 forward, d = self.mode == "forward", edge.derivative
                 giver, taker = (edge.parent, edge.child) if forward else (edge.child, edge.parent)
-                form, travels = edge.forth if forward else edge.back, slopes[giver]
+                travels = slopes[giver]
                 if isinstance(d, np.ndarray):
                     row = d @ np.ravel(travels) if forward else np.ravel(travels) @ d
                     product: Value = np.reshape(row, np.shape(slopes[taker]))[()]
                 else:
                     product = travels * d
                 slopes[taker] = slopes[taker] + product
-                numbers = form.numbers.format(written(travels, True))
-                words = _joined(f"{self.slope_name(taker)} += {form.symbols}", numbers, written(product))
-                words += f", shapes {form.shapes}" if form.shapes else ""
-                yield Step("push", taker, product, slopes[taker], words, form.symbols, numbers, form.shapes, i)
+                symbols, numbers, shapes = edge.product(forward, travels)
+                words = _joined(f"{self.slope_name(taker)} += {symbols}", numbers, written(product))
+                words += f", shapes {shapes}" if shapes else ""
+                yield Step("push", taker, product, slopes[taker], words, symbols, numbers, shapes, i)
 
     def _full(self, number: float) -> dict[str, Value]:
         """Return a slope of this number in every entry, for every node."""
