@@ -7,7 +7,7 @@ import pytest
 from matplotlib.text import Text
 
 from helpers.plots.errors import plot_cycle
-from helpers.plots.programs import plot_matrices
+from helpers.plots.jacobians import plot_matrices
 from helpers.plots.recordings import ConstraintProgress, Measured
 
 
@@ -33,7 +33,7 @@ def test_matrices_tell_sign_by_number_and_place_in_words():
 def test_many_small_cells_hold_a_cross_or_a_bar():
     matrix = np.diag(np.ones(19), 1) - np.diag(np.ones(19), -1)
     picture = plot_matrices({"J": matrix, "K": matrix}, names=[""] * 20, look_for="")
-    assert {t.get_text() for t in picture.figure.axes[0].texts} == {"+", "−"}
+    assert [len(marks.get_offsets()) for marks in picture.figure.axes[0].collections[:2]] == [19, 19]
 
 
 @pytest.mark.parametrize(

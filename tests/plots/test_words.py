@@ -35,8 +35,8 @@ from helpers.plots.idempotent import (
     plot_rates,
     plot_scalar_maps,
 )
+from helpers.plots.jacobians import plot_matrices
 from helpers.plots.pictures import new_axes, percent, to_edge
-from helpers.plots.programs import plot_matrices
 from helpers.plots.recordings import IdempotentProgress, RuleState
 from helpers.plots.signals import FLOWS, plot_angles, plot_differences, plot_flow, plot_rule_table
 
