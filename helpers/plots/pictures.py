@@ -175,15 +175,18 @@ def not_shown(figure: Figure) -> list[str]:
             lost = beyond = np.zeros(len(data[0]), dtype=bool)
             scales = (ax.get_xscale(), ax.get_yscale())
             limits = (ax.get_xlim(), ax.get_ylim())
-            for k, own in enumerate(transform.contains_branch_seperately(ax.transData)):
-                if own:
+            own = transform.contains_branch_seperately(ax.transData)
+            if not any(own):
+                continue
+            for k in (0, 1):
+                if own[k]:
                     low, high = sorted(limits[k])
                     slack = 1e-9 * (abs(high) + abs(low))
                     lost = lost | ~np.isfinite(data[k]) | ((scales[k] == "log") & (data[k] <= 0))
                     beyond = beyond | (data[k] < low - slack) | (data[k] > high + slack)
             name = str(artist.get_label())
             key = ("unnamed points" if name.startswith("_") else name, ax.get_title() or ax.get_ylabel())
-            counts = np.array([len(lost), lost.sum(), (beyond & ~lost).sum(), _at_edge.get(artist, 0)])
+            counts = np.array([len(lost), lost.sum(), (beyond & ~lost).sum(), min(_at_edge.get(artist, 0), len(lost))])
             found[key] = found.get(key, 0) + counts
     said = []
     fates = ("not drawn, having no value that the axes can hold", "beyond the axes", "moved to the edge")
