@@ -54,8 +54,8 @@ class Row(NamedTuple):
 
     nets: str
     samples: str
-    loop_ms_a_step: str
-    ensemble_ms_a_step: str
+    loop_ms_per_step: str
+    ensemble_ms_per_step: str
     gain: str
     bound: str
     ok: str

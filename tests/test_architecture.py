@@ -17,13 +17,13 @@ GUIDE = (ROOT / "CONTRIBUTING.md").read_text()
 
 # Lines and files at most; to be lowered with what goes.
 BUDGETS = {
-    "diff": (4500, 17),
+    "diff": (4000, 16),
     "plots": (3600, 17),
     "training": (5300, 33),
     "widgets": (3100, 21),
     "checks": (1050, 12),
-    "datasets": (330, 1),
-    "networks": (210, 1),
+    "datasets": (295, 1),
+    "networks": (160, 1),
     "options": (140, 1),
     "__init__": (5, 1),
 }

@@ -31,7 +31,7 @@ def test_scalars_beside_micrograd():
     assert found["objects that only it could free"][1] == "0"  # the engine leaves the garbage collector nothing to do
     assert found["gradients: largest difference"][5] == "yes"
     assert found["nodes of a pass"][1] == found["nodes of a pass"][2]
-    assert float(found["bytes a node"][3]) > 2
+    assert float(found["bytes per node"][3]) > 2
 
 
 def test_three_modes_count_their_evaluations():
