@@ -162,7 +162,7 @@ class CyclePicture(Picture):
         At k = 0, 1, ..., steps: the largest change of z in that step, and the relative error of the gradient through
         the first k steps; NaN where there is none.
         """
-        k = np.arange(len(np.asarray(changes)))
+        k = np.arange(len(np.asarray(changes)), dtype=float)
         self.values = [along("changes", changes, k), along("errors", errors, k)]
         self.eigenvalues = np.asarray(eigenvalues, dtype=complex)
         sizes = np.abs(self.eigenvalues)
@@ -173,7 +173,7 @@ class CyclePicture(Picture):
             place = to_edge(dots, shown.imag, -REACH, REACH, int(far.sum()))
             dots.set_data(np.clip(shown.real, -REACH, REACH), place)
         with np.errstate(over="ignore"):
-            self.values.append(self.radius ** k.astype(float))
+            self.values.append(self.radius**k)
         for line, values in zip(self.lines, self.values):
             line.set_data(k, to_edge(line, values, 2 * LOW, MOST / 2))
 

@@ -38,19 +38,9 @@ PIECES = "pieces"  # the gid of a line whose NaN lift the pen, or are told in th
 class Picture:
     """A matplotlib figure with its words; shown in a notebook as an image with alternative text and a caption.
 
-    Parameters
-    ----------
-    figure : Figure
-        With an Agg canvas of its own; pyplot is not involved.
-    look_for : str
-        One sentence: what to look for.
-    words : str
-        What the figure shows. A picture that is updated in place has a property of that name.
-
-    Attributes
-    ----------
-    changing, slow : list of Artist
-        What an update changes; ``slow`` (texts, curves) need not be right in every frame of a live picture.
+    ``words`` say what the figure shows; a picture that is updated in place has a property of that name. ``changing``
+    and ``slow`` are the artists that an update changes; slow ones (texts, curves) need not be right in every frame of a
+    live picture. The canvas is the figure's own: pyplot is not involved.
     """
 
     def __init__(self, figure: Any, look_for: str = "", words: str = "") -> None:
