@@ -18,7 +18,7 @@ GUIDE = (ROOT / "CONTRIBUTING.md").read_text()
 # Lines and files at most; to be lowered with what goes.
 BUDGETS = {
     "diff": (4000, 16),
-    "plots": (3500, 16),
+    "plots": (3420, 16),
     "training": (5300, 33),
     "widgets": (3100, 21),
     "checks": (1050, 12),
