@@ -18,7 +18,7 @@ GUIDE = (ROOT / "CONTRIBUTING.md").read_text()
 # Lines and files at most; to be lowered with what goes.
 BUDGETS = {
     "diff": (3860, 16),
-    "plots": (3600, 17),
+    "plots": (3420, 16),
     "training": (5300, 33),
     "widgets": (3100, 21),
     "checks": (1050, 12),
