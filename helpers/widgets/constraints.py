@@ -18,7 +18,6 @@ from torch.optim import Rprop
 
 from helpers.datasets import datasets
 from helpers.networks import layered_net
-from helpers.options import Whole
 from helpers.plots.constraints import ConstraintProgress, Measured
 from helpers.training.constrained import Method, train_constrained
 from helpers.training.multipliers import adjoints, cosine, multipliers_at, relative_difference
@@ -44,10 +43,9 @@ class ConstraintPanel(Trainer[ConstraintProgress]):
     way : str
         What trains, one of `WAYS`. With the weights held fixed a step is an outer step of the method of multipliers,
         otherwise an epoch.
-    samples : int
-        Training points, 1 to 10,000.
-    data, penalty, seed
-        Of the run: a name in ``datasets``, the first penalty μ, and the seed of data and net.
+    **options
+        What the other controls show at first, where it is not their default: ``data``, training ``samples``
+        (1 to 10,000), the first ``penalty`` μ (0.1 to 100), and the ``seed`` of data and net.
 
     Attributes
     ----------
@@ -59,60 +57,40 @@ class ConstraintPanel(Trainer[ConstraintProgress]):
     Raises
     ------
     TypeError, ValueError
-        If an option is out of its range; the message names it and the range.
+        If there is no such option, or it is out of its range; the message names it and the range.
     """
 
-    curves_every = 0.0
-
-    def __init__(
-        self, way: str = FIXED, *, samples: int = 200, data: str = "signed_xor", penalty: float = 1.0, seed: int = 0
-    ) -> None:
-        self.samples = Whole(1, 10_000).check("samples", samples)
+    def __init__(self, way: str = FIXED, **options: Any) -> None:
         controls: dict[str, Any] = {
             "way": choice("What moves", list(WAYS), width="360px"),
             "data": choice("Data", PLANE),
+            "samples": whole("Training points", 200, 1, 10_000, width="190px"),
             "penalty": log_slider("Penalty μ, at first", 1.0, -1, 2, live=False),
             "seed": whole("Seed", 0, 0, 10**6),
         }
-        set_controls(controls, {"way": way, "data": data, "penalty": penalty, "seed": seed})
-        super().__init__(controls)
+        super().__init__(set_controls(controls, {"way": way, **options}))
 
     def _unit(self) -> str:
         return "outer step" if self.controls["way"].value == FIXED else "epoch"
 
-    def _begin(self) -> tuple[Iterator[Any], int]:
-        way, seed, penalty = (self.controls[name].value for name in ("way", "seed", "penalty"))
-        train, test = datasets[self.controls["data"].value][:2]
-        self.training_set, self.test_set = train(samples=self.samples, seed=seed), test(seed=seed)
+    def _begin(self, way: str, data: str, samples: int, penalty: float, seed: int) -> tuple[Iterator[Any], int]:
+        self.training_set, total, unit = datasets[data].train(samples=samples, seed=seed), WAYS[way], self._unit()
         X, Y = self.training_set.X, self.training_set.Y
         self.model = layered_net([2, *[32] * HIDDEN, 1], activation=nn.Tanh, normalize=False, seed=seed)
-        if way == FIXED:
-            steps: Iterator[Any] = multipliers_at(
-                self.model, X, Y, binary_cross_entropy, penalty=penalty, growth=1.0, outer=WAYS[way], inner=50
-            )
-        else:
-            steps = train_constrained(
-                self.model, Rprop, binary_cross_entropy, WAYS[way], [(X, Y)], method=METHODS[way], penalty=penalty
-            )
-        total, unit = WAYS[way], self._unit()
         self._use((total, unit), lambda: ConstraintProgress(HIDDEN, total, unit))
-        return steps, total
+        if way == FIXED:
+            method: dict[str, Any] = {"penalty": penalty, "growth": 1.0, "outer": total, "inner": 50}
+            return multipliers_at(self.model, X, Y, binary_cross_entropy, **method), total
+        loss, batches = binary_cross_entropy, [(X, Y)]
+        return train_constrained(self.model, Rprop, loss, total, batches, method=METHODS[way], penalty=penalty), total
 
     def _record(self, count: int) -> None:
         if count:  # before the first step there are no multipliers
             self.picture.record(count, measure(self.model, self.training_set.X, self.training_set.Y, self.step))
 
-    def _draw(self, count: int) -> None:
-        self._stop(count)
-
 
 def measure(model: nn.Sequential, X: Tensor, Y: Tensor, step: Any) -> Measured:
-    """Measure a step of constrained training, or of the method of multipliers, against the adjoints at the net itself.
-
-    Notes
-    -----
-    One forward and one backward pass of the net.
-    """
+    """Measure a step, of training or of the method of multipliers, against the adjoints at the net itself."""
     now = getattr(step, "adjoints", None) or adjoints(model, X, Y, binary_cross_entropy)
     with torch.no_grad():
         net_loss = float(binary_cross_entropy(model(X), Y))
@@ -128,6 +106,6 @@ def measure(model: nn.Sequential, X: Tensor, Y: Tensor, step: Any) -> Measured:
     )
 
 
-def constraint_panel(way: str = FIXED, **setting: Any) -> ConstraintPanel:
-    """Make the panel; ``way`` and the settings as in `ConstraintPanel`."""
-    return ConstraintPanel(way, **setting)
+def constraint_panel(way: str = FIXED, **options: Any) -> ConstraintPanel:
+    """Make the panel; its options are those of `ConstraintPanel`."""
+    return ConstraintPanel(way, **options)

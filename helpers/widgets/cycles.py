@@ -32,15 +32,9 @@ class Weights(NamedTuple):
 class Cycle(NamedTuple):
     """A cycle that has been looked into: what the panel draws, and how it was solved, in words.
 
-    Attributes
-    ----------
-    eigenvalues : ndarray of complex, shape (n,)
-        Of J, at the solution, or where the search for one ended.
-    changes, errors : ndarray, shape (STEPS + 1,)
-        The largest change of z at step k from z = 0; the relative error of the gradient through the first k steps.
-    gradient : ndarray, shape (m,), or None
-        By the multipliers at the solution.
-    words : str
+    ``eigenvalues`` (n,) are those of J at the solution, or where the search for one ended. ``changes`` and ``errors``,
+    (STEPS + 1,) each, are the largest change of z at step k from z = 0, and the relative error of the gradient through
+    the first k steps. ``gradient`` (m,) is that by the multipliers; None without a solution.
     """
 
     eigenvalues: NDArray[np.complex128]
@@ -51,14 +45,7 @@ class Cycle(NamedTuple):
 
 
 def draw_weights(radius: float, seed: int, size: int = SIZE, inputs: int = INPUTS) -> Weights:
-    """Draw a cycle's weights, normal(0, 1), and scale W to a spectral radius.
-
-    Examples
-    --------
-    >>> W = draw_weights(0.8, seed=0).W
-    >>> print(round(np.abs(np.linalg.eigvals(W)).max(), 12))
-    0.8
-    """
+    """Draw a cycle's weights, normal(0, 1), and scale W to a spectral radius."""
     rng = np.random.default_rng(seed)
     W, U = rng.normal(size=(size, size)), rng.normal(size=(size, inputs))
     return Weights(W * (radius / np.abs(np.linalg.eigvals(W)).max()), U, rng.normal(size=inputs), rng.normal(size=size))
@@ -72,18 +59,10 @@ def cyclic_program(weights: Weights, bent: bool = True) -> Program:
 
 
 def unrolled_gradients(weights: Weights, bent: bool = True, steps: int = STEPS) -> tuple[Vector, Vector]:
-    """Iterate from z = 0, and differentiate the loss after k steps, for every k.
+    """Iterate from z = 0: return the largest change of z at step k (NaN at 0), and the derivative of c'z_k in x (m,).
 
-    Returns
-    -------
-    changes : ndarray, shape (steps + 1,)
-        The largest change of z in step k; NaN at k = 0.
-    gradients : ndarray, shape (steps + 1, m)
-        The derivative of c'z_k in x: what back-propagation through k steps gives.
-
-    Notes
-    -----
-    dz_k/dx is carried along (forward mode), so that one sweep serves every k.
+    Both for every k up to ``steps``. The derivative is what back-propagation through k steps gives; here dz_k/dx is
+    carried along (forward mode), so that one sweep serves every k.
     """
     W, U, x, c = weights
     z, z_dot = np.zeros(len(W)), np.zeros(U.shape)
@@ -131,8 +110,9 @@ def look_into(radius: float, seed: int, bent: bool = True) -> Cycle:
         gradient, words = None, f"{words} {singular}"
     if gradient is not None and np.linalg.cond(np.eye(SIZE) - J) > 1e10:
         words += " I − J is almost singular here: trust no digit of the gradient."
-    nothing = np.full(len(changes), np.nan)
-    errors = nothing if gradient is None else _distance(gradients, gradient)
+    errors = np.full(len(changes), np.nan)
+    if gradient is not None:
+        errors = np.linalg.norm(gradients - gradient, axis=-1) / np.linalg.norm(gradient)
     return Cycle(eigenvalues.astype(complex), changes, errors, gradient, words)
 
 
@@ -140,13 +120,8 @@ def _count(steps: int) -> str:
     return f"{steps} step{'' if steps == 1 else 's'}"
 
 
-def _distance(found: Vector, wanted: Vector) -> Vector:
-    distance: Vector = np.linalg.norm(found - wanted, axis=-1) / np.linalg.norm(wanted)
-    return distance
-
-
-def cycle_panel(radius: float = 0.8, seed: int = 2) -> Explorer:
-    """Make the panel: sliders for the spectral radius of W and for the steps that are unrolled.
+def cycle_panel(**options: Any) -> Explorer:
+    """Make the panel; its options are ``radius`` (0.05 to 2.5, of W), ``k`` (0 to 100), ``seed`` and ``cell``.
 
     Examples
     --------
@@ -171,11 +146,10 @@ def cycle_panel(radius: float = 0.8, seed: int = 2) -> Explorer:
         )
         return [cycle.words, radii, error, picture]
 
-    controls = {
+    controls: dict[str, Any] = {
         "radius": slider("Spectral radius of W", 0.8, 0.05, 2.5, 0.05, show=".2f"),
         "k": slider("Steps unrolled, k", 20, 0, STEPS),
         "seed": whole("Seed", 2, 0, 99),
         "cell": choice("Cycle", list(CELLS)),
     }
-    set_controls(controls, {"radius": radius, "seed": seed})
-    return Explorer(show, **controls)
+    return Explorer(show, **set_controls(controls, options))

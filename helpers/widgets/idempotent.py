@@ -24,7 +24,6 @@ from torch.optim import SGD
 
 from helpers.datasets import datasets
 from helpers.networks import NETWORKS, square_net
-from helpers.options import Whole
 from helpers.plots.idempotent import Basins, Cobweb, ScalarMaps, plot_basins, plot_cobweb, plot_scalar_maps
 from helpers.plots.idempotent_nets import IdempotentProgress, RuleState
 from helpers.training.idempotent import (
@@ -98,8 +97,11 @@ def basins(a: Floats, mark: float | None = None) -> Basins:
     )
 
 
-def idempotent_panel(view: str = BASINS, start: float = 0.6) -> Explorer:
+def idempotent_panel(view: str = BASINS, **options: Any) -> Explorer:
     """Make the panel of the scalar map: its figures, cobwebs and basins, over a range of the reader's choice.
+
+    ``options`` are ``start`` (-1.5 to 2.5), ``steps`` (1 to 40), the range ``low`` (-2 to 0) to ``high`` (0.6 to 3) and
+    the input ``x`` (-2 to 2).
 
     Examples
     --------
@@ -112,8 +114,8 @@ def idempotent_panel(view: str = BASINS, start: float = 0.6) -> Explorer:
         a = np.linspace(low, high, POINTS)
         if view in COBWEBS:
             name, iterate = COBWEBS[view]
-            return plot_cobweb(a, iterate(a, 1)[-1], [start], name=name, steps=STEPS)
-        return figures(a, x, start) if view == FIGURES else basins(a, start)
+            return plot_cobweb(a, iterate(a, 1)[-1], [0.0], name=name, steps=STEPS)
+        return figures(a, x, 0.0) if view == FIGURES else basins(a, 0.0)
 
     def show(view: str, start: float, steps: int, low: float, high: float, x: float) -> list[Any]:
         shown = picture(view, low, high, x)
@@ -125,16 +127,15 @@ def idempotent_panel(view: str = BASINS, start: float = 0.6) -> Explorer:
         parts.append(f"n(x) = wx at w = {start:g}, x = {x:g}: Δn(x) = {x * (purified(start, 1)[1] - start):.4g}")
         return [".  ".join(parts), shown]
 
-    controls = {
-        "view": choice("Show", [FIGURES, *COBWEBS, BASINS], width="260px"),
+    controls: dict[str, Any] = {
+        "view": choice("Show", [FIGURES, *COBWEBS, BASINS], BASINS, width="260px"),
         "start": slider("start a (and weight w)", 0.6, -1.5, 2.5, 0.01, show=".2f"),
         "steps": slider("steps", 12, 1, STEPS),
         "low": slider("range from", -1.0, -2.0, 0.0, 0.1, show=".1f"),
         "high": slider("to", 2.0, 0.6, 3.0, 0.1, show=".1f"),
         "x": slider("input x", 1.0, -2.0, 2.0, 0.1, show=".1f"),
     }
-    set_controls(controls, {"view": view, "start": start})
-    return Explorer(show, **controls)
+    return Explorer(show, **set_controls(controls, {"view": view, **options}))
 
 
 def _where_to(name: str, path: Floats) -> str:
@@ -162,48 +163,43 @@ class IdempotentPanel(Trainer[IdempotentProgress]):
     net : str
         One of `NETS`, all without bias, so that the image of the identity speaks for them. Of more than two outputs
         the first two are drawn.
-    rate : float
-        Learning rate of plain gradient descent.
-    samples, seed, epochs
-        Of the run: fresh normal samples an epoch, the seed of net and data, and how long it takes.
+    **options
+        What the other controls show at first, where it is not their default: the ``rate`` (0.01 to 1) of plain gradient
+        descent, ``samples`` (1 to 10,000, fresh in each epoch), the ``seed`` of net and data, ``epochs``
+        (1 to 10,000).
 
     Attributes
     ----------
     runner : Runner
         Start, Pause, Step, Reset; the count of epochs.
     nets : list of nn.Sequential
-        As they stand, one a rule.
+        As they stand, one per rule.
 
     Raises
     ------
     TypeError, ValueError
-        If an option is out of its range; the message names it and the range.
+        If there is no such option, or it is out of its range; the message names it and the range.
     """
 
-    curves_every = 0.0
-
-    def __init__(
-        self, net: str = "N1", *, rate: float = 0.1, samples: int = 128, seed: int = 0, epochs: int = 300
-    ) -> None:
-        self.samples = Whole(1, 10_000).check("samples", samples)
+    def __init__(self, net: str = "N1", **options: Any) -> None:
         controls: dict[str, Any] = {
             "net": choice("Net", list(NETS), width="280px"),
             "rate": log_slider("Learning rate η", 0.1, -2, 0, live=False),
+            "samples": whole("Samples per epoch", 128, 1, 10_000, width="200px"),
             "seed": whole("Seed", 0, 0, 10**6),
             "epochs": whole("Epochs", 300, 1, 10**4),
         }
-        set_controls(controls, {"net": net, "rate": rate, "seed": seed, "epochs": epochs})
-        super().__init__(controls)
+        super().__init__(set_controls(controls, {"net": net, **options}))
 
-    def _begin(self) -> tuple[Iterator[Any], int]:
-        name, rate, seed, epochs = (control.value for control in self.controls.values())
-        self.nets = [NETS[name](seed=seed) for _ in RULES]
+    def _begin(self, net: str, rate: float, samples: int, seed: int, epochs: int) -> tuple[Iterator[Any], int]:
+        self.nets = [NETS[net](seed=seed) for _ in RULES]
         width = next(self.nets[0].parameters()).shape[1]
         self.inputs = datasets["normal"].test(samples=SHOWN, dimension=width, seed=seed).X
-        trainings = []
-        for net, rule in zip(self.nets, RULES):
-            data = Samples("normal", self.samples, fresh=True, seed=seed, dimension=width)
-            trainings.append(train_idempotent(net, partial(SGD, lr=rate), rule, epochs, data))
+        data: dict[str, Any] = {"fresh": True, "seed": seed, "dimension": width}
+        trainings = [
+            train_idempotent(one, partial(SGD, lr=rate), rule, epochs, Samples("normal", samples, **data))
+            for one, rule in zip(self.nets, RULES)
+        ]
         names = [rule.value for rule in RULES]
         self._use((epochs, width), lambda: IdempotentProgress(names, epochs, width))
         return side_by_side(trainings), epochs
@@ -212,8 +208,8 @@ class IdempotentPanel(Trainer[IdempotentProgress]):
         states = [rule_state(net, self.inputs, step) for net, step in zip(self.nets, self.step or [None] * len(RULES))]
         self.picture.record(count, states)
 
-    def _draw(self, count: int) -> None:
-        self._stop(count)
+    def _draw(self, count: int, still: bool) -> None:
+        self._record_once(count)
         self.picture.move()
 
 

@@ -6,11 +6,11 @@ reads nothing else; the Jacobian comes from ``helpers.diff.arrays.jacobian``, wh
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from helpers.diff.arrays import exp, jacobian, log_sum_exp, tanh
@@ -27,18 +27,10 @@ FLOAT32 = 4  # bytes
 class Operation(NamedTuple):
     """An operation y = f(x), with a constant a where it has one.
 
-    Attributes
-    ----------
-    value : callable
-        ``(x, a) -> y``, on NumPy arrays and on ``helpers.diff.arrays.Array``.
-    x, y, a : str
-        The shapes: a letter an axis, from `sizes`; no letter is a single number, and no a is no constant.
-    keeps : str
-        What the vJp needs: "x", "y", "a", or "" for nothing but shapes.
-    vjp : callable
-        ``(y_bar, kept, shape of x) -> x_bar``.
-    remark : str
-        What the picture shows.
+    ``value(x, a)`` computes y, on NumPy arrays and on ``helpers.diff.arrays.Array``. ``x``, ``y`` and ``a`` are the
+    shapes, one letter of `sizes` per axis: no letter is a single number, and no a is no constant. The vJp
+    ``vjp(y_bar, kept, shape of x)`` needs what ``keeps`` says: "x", "y", "a", or "" for nothing but shapes.
+    ``remark`` says what the picture shows.
     """
 
     value: Callable[[Any, Any], Any]
@@ -51,8 +43,7 @@ class Operation(NamedTuple):
 
     def shape(self, part: str, length: dict[str, int]) -> tuple[int, ...]:
         """Return the shape of "x", "y" or "a", given the length of each letter."""
-        letters = {"x": self.x, "y": self.y, "a": self.a}[part]
-        return tuple(length[letter] for letter in letters)
+        return tuple(length[letter] for letter in getattr(self, part))
 
 
 def softmax(x: Any) -> Any:
@@ -63,11 +54,6 @@ def softmax(x: Any) -> Any:
 def slide(x: Any, w: Any) -> Any:
     """Return w[0] x[i] + w[1] x[i+1] + w[2] x[i+2] for each place of the window."""
     return w[0] * x[:-2] + w[1] * x[1:-1] + w[2] * x[2:]
-
-
-def inner(y_bar: Floats, _: Floats, shape: tuple[int, ...]) -> Floats:
-    """Put the adjoint of x[1:-1] back between two zeros."""
-    return np.pad(y_bar, 1)
 
 
 OPERATIONS: dict[str, Operation] = {
@@ -116,7 +102,7 @@ OPERATIONS: dict[str, Operation] = {
         "A permutation, whichever way you stack; the vJp transposes back.",
     ),
     "slice x[1:-1]": Operation(
-        lambda x, a: x[1:-1], "n", "v", "", "", inner,
+        lambda x, a: x[1:-1], "n", "v", "", "", lambda g, kept, shape: np.pad(g, 1),
         "An identity with empty columns: what is cut away has no influence, so its gradient is 0.",
     ),
     "sliding window": Operation(
@@ -189,48 +175,29 @@ def picture_of(name: str, length: dict[str, int], stacking: Stacking) -> Jacobia
     )
 
 
-class Costs(NamedTuple):
-    """A small table of bytes: a row a case, ``(case, dense, kept)``, under a line of shapes; shows itself."""
-
-    shapes: str
-    rows: list[tuple[str, str, str]]
-
-    def _repr_html_(self) -> str:
-        cells = "".join(
-            f'<tr><th scope="row" style="text-align:left">{html.escape(case)}</th><td>{dense}</td><td>{kept}</td></tr>'
-            for case, dense, kept in self.rows
-        )
-        head = '<th scope="col">float32</th><th scope="col">dense Jacobian</th><th scope="col">kept by the vJp</th>'
-        table = f'<table style="font-size:1.1em;border-spacing:1.5em 0.2em"><tr>{head}</tr>{cells}</table>'
-        return f'<p style="font-size:1.1em">{html.escape(self.shapes)}</p>{table}'
-
-
-def costs(operation: Operation, length: dict[str, int]) -> Costs:
-    """Compare the bytes of the Jacobian with what the vJp keeps: as drawn, and with every size 1024."""
+def costs(operation: Operation, length: dict[str, int]) -> tuple[str, pd.DataFrame]:
+    """Return the shapes in words, and a table of bytes: of the Jacobian, and of what the vJp keeps."""
     letters = {"input": operation.x, "constant": operation.a, "output": operation.y}
     shapes = [
-        f"{part}: {' × '.join(axes) or 'one number'}" for part, axes in letters.items() if axes or part == "output"
+        f"{part}: {' × '.join(axes) or 'one number'}" for part, axes in letters.items() if axes or part != "constant"
     ]
-    rows = []
-    for case, lengths in (("as drawn", length), (f"every size {LARGE}", sizes(LARGE, LARGE, LARGE))):
+    window = f" (v = n − {WINDOW - 1})" if operation.y == "v" else ""
+    what = {"x": " (x)", "y": " (y)", "a": " (the constant)", "": ""}[operation.keeps]
+    rows = {}
+    for case, lengths in {"as drawn": length, f"every size {LARGE}": sizes(LARGE, LARGE, LARGE)}.items():
         dense, kept = bytes_needed(operation, lengths)
-        what = {"x": " (x)", "y": " (y)", "a": " (the constant)", "": ""}[operation.keeps]
-        rows.append((case, in_words(dense), in_words(kept) + what))
-    return Costs("Shapes. " + "; ".join(shapes) + (f" (v = n − {WINDOW - 1})." if operation.y == "v" else "."), rows)
+        rows[case] = {"dense Jacobian": in_words(dense), "kept by the vJp": in_words(kept) + what}
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("float32", axis="columns")
+    return f"Shapes. {'; '.join(shapes)}{window}.", table
 
 
 def jacobian_panel() -> Explorer:
-    """Make the panel; its controls are ``operation``, ``m``, ``n``, ``k`` and ``stacking``.
-
-    Returns
-    -------
-    Explorer
-        Its answer is the picture, and a table of bytes.
-    """
+    """Make the panel; it answers with the picture, a table of bytes, and the shapes in words."""
 
     def show(operation: str, m: int, n: int, k: int, stacking: Stacking) -> list[Any]:
         length = sizes(m, n, k)
-        return [picture_of(operation, length, stacking), costs(OPERATIONS[operation], length)]
+        shapes, table = costs(OPERATIONS[operation], length)
+        return [picture_of(operation, length, stacking), table, shapes]
 
     return Explorer(
         show,

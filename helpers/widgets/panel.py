@@ -64,14 +64,9 @@ def take_over(player: Any) -> None:
 
 
 class LiveImage:
-    """A picture of ``helpers.plots`` as a widget: what changes is drawn over a kept background, and sent as a JPEG.
+    """A picture as a widget: what changes is drawn over a kept background, and sent as a JPEG.
 
-    Attributes
-    ----------
-    picture : Picture
-        The same code draws the static figure: it shows itself in a page without a kernel.
-    box : VBox
-        The image, and below it what to look for and, folded, the description in words.
+    ``box`` holds the image, and below it what to look for and, folded, the description in words.
     """
 
     def __init__(self, picture: Picture) -> None:
@@ -88,7 +83,8 @@ class LiveImage:
         self.image.layout = Layout(width=width, max_width="100%", height="auto", margin="0")
         for artist in (*picture.changing, *picture.covering, *picture.slow):
             artist.set_animated(True)
-        self.first = self.refresh()
+        self.refresh()
+        self.first = self.background
 
     @property
     def canvas(self) -> FigureCanvasAgg:
@@ -97,26 +93,21 @@ class LiveImage:
         assert isinstance(canvas, FigureCanvasAgg)
         return canvas
 
-    def refresh(self) -> Any:
-        """Draw the background again, all that does not change from frame to frame, and return it."""
+    def refresh(self) -> None:
+        """Draw the background again: all that does not change from frame to frame."""
         self.canvas.draw()
         self.background = self.canvas.copy_from_bbox(self.picture.figure.bbox)
-        self.write()
-        return self.background
 
     def rewind(self) -> None:
         """Go back to the background that the picture began with, after its ``clear``."""
         self.background = self.first
-        self.write()
 
-    def write(self) -> None:
-        """Put the slow artists (curves, texts) as they are now onto the background of the frames to come."""
-        self.canvas.restore_region(self.background)
-        self._draw(self.picture.slow)
-        self.written = self.canvas.copy_from_bbox(self.picture.figure.bbox)
-
-    def show(self) -> None:
-        """Send a frame: what changes, and what covers it, over the kept background."""
+    def show(self, slow: bool = True) -> None:
+        """Send a frame; unless ``slow``, curves and texts are as they were when they were drawn last."""
+        if slow:
+            self.canvas.restore_region(self.background)
+            self._draw(self.picture.slow)
+            self.written = self.canvas.copy_from_bbox(self.picture.figure.bbox)
         self.canvas.restore_region(self.written)
         self._draw([*self.picture.changing, *self.picture.covering])
         frame, buffer = self.canvas.buffer_rgba(), io.BytesIO()
@@ -141,12 +132,9 @@ class LiveImage:
 class Panel:
     """Controls, and something that answers when one changes: what all panels have in common.
 
-    Attributes
-    ----------
-    controls : dict of str to Widget
-        By name; `helpers.widgets.controls` makes them.
-    box : VBox
-        All of it, of the CSS class ``panel``.
+    The options of a panel are its ``controls``, by name; `helpers.widgets.controls` makes them. ``box``, of the CSS
+    class ``panel``, is all that a reader sees: ``settings`` (rows of controls), then the ``parts`` that a kind of panel
+    puts there, then the ``place`` for pictures.
     """
 
     def __init__(self, controls: Mapping[str, Any], rows: Iterable[Widget] = ()) -> None:
@@ -155,27 +143,23 @@ class Panel:
                 raise TypeError(f"{name} must be a control, such as slider({name!r}, 1, 0, 9), got {control!r}")
         self.controls = dict(controls)
         self.loop, self._waiting = present_loop(), False
-        self.place = VBox()
-        self.settings = list(rows) or [row(controls.values())]
-        self.box = VBox([*self.settings, self.place])
+        self.settings, self.place = list(rows) or [row(controls.values())], VBox()
+        self.box = VBox()
         self.box.add_class("panel")
         for name, control in controls.items():
             control.observe(lambda _, name=name: self._changed(name), "value")
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """What the controls say, by name."""
+        return {name: control.value for name, control in self.controls.items()}
 
     def _changed(self, name: str) -> None:
         """Answer to a changed control: from whatever thread, so post."""
         raise NotImplementedError
 
-    def _post_once(self, action: Callable[[], None]) -> None:
-        """Let the loop do something soon; asked several times before it is done, it is done once."""
-
-        def act() -> None:
-            self._waiting = False
-            action()
-
-        if not self._waiting:
-            self._waiting = True
-            post(self.loop, act)
+    def _lay_out(self, *parts: Widget) -> None:
+        self.box.children = [*self.settings, *parts, self.place]
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         return self.box._repr_mimebundle_(**options)
@@ -207,15 +191,19 @@ class Explorer(Panel):
         self.function, self.answer, self.status = show, None, HTML()
         self.error: Exception | None = None
         self.shown: list[Any] = []
-        self.box.children = [*self.settings, self.status, self.place]
+        self._lay_out(self.status)
         self._refresh()
 
     def _changed(self, name: str) -> None:
-        self._post_once(self._refresh)
+        """Answer soon; several changes before that are answered once."""
+        if not self._waiting:
+            self._waiting = True
+            post(self.loop, self._refresh)
 
     def _refresh(self) -> None:
+        self._waiting = False
         try:
-            self.answer = self.function(**{name: control.value for name, control in self.controls.items()})
+            self.answer = self.function(**self.values)
             self._place(self.answer if isinstance(self.answer, list) else [self.answer])
             self.error = None
         except Exception as error:
@@ -233,7 +221,6 @@ class Explorer(Panel):
                 continue
             if one.picture is not part:
                 one.use(part)
-            one.write()
             one.show()
             one.describe()
 
@@ -247,7 +234,11 @@ class Explorer(Panel):
         Exception
             What went wrong, also kept in ``error``.
         """
-        set_controls(self.controls, values)
+        self._waiting = True  # all that is set is answered once, below
+        try:
+            set_controls(self.controls, values)
+        finally:
+            self._waiting = False
         self._refresh()
         if self.error:
             raise self.error

@@ -11,12 +11,11 @@ from __future__ import annotations
 import base64
 import html
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
-from ipywidgets import HTML, VBox
+from ipywidgets import HTML
 
 from helpers.options import Each, OneOf, Whole, known
 from helpers.plots import LayerProgress
@@ -28,10 +27,9 @@ from helpers.widgets.panel import post
 from helpers.widgets.runner import Trainer
 
 MEASURED = 300  # points of each set on which the curves are measured
-SIZES = {1: 64, 2: 48, 3: 40, 4: 40}  # grid points a side of a field, by the number of rules
+SIZES = {1: 64, 2: 48, 3: 40, 4: 40}  # grid points per side of a field, by the number of rules
 MIME = {"png": "image/png", "svg": "image/svg+xml"}
 NONE = "none"
-MOST_RULES = 4
 NETS: dict[str, dict[str, Any]] = {
     "100-100-10 Mish": {"hidden": (100, 100, 10), "activation": "Mish", "normalize": True},
     "32-32-32 tanh": {"hidden": (32, 32, 32), "activation": "tanh", "normalize": False},
@@ -114,36 +112,31 @@ class Playground(Trainer[LayerProgress]):
     """
 
     rows: Sequence[dict[str, str]] = ROWS
+    kind: type[LayerProgress] = PlaygroundPicture
     size: int | None = None  # of the grid, where it is not that of `SIZES`
 
     def __init__(self, **state: Any) -> None:
         known(state, OPTIONS)
         self.state = State(**state)
-        self.quiet = self.pending = False  # whether controls follow the state; whether a reset has been asked for
-        controls = {name: make_control(name, text) for names in self.rows for name, text in names.items()}
+        self.quiet = False  # whether controls follow the state
         self.line = text_box("State (copy it; paste one and press Enter)", "", width="calc(100% - 4px)")
         self.refusal, self.export = HTML(), HTML()
+        controls = {name: make_control(name, text) for names in self.rows for name, text in names.items()}
         self._follow(controls)
-        rows = [row(controls[name] for name in names) for names in self.rows]
-        super().__init__(controls, [*rows, self.line, self.refusal])
+        super().__init__(controls, [row(controls[name] for name in names) for names in self.rows])
         exports = (
             ("Code", "", "The same training as Python code", lambda: self.offer("Code")),
             ("PNG", "", "The figure as pixels", lambda: self.offer("PNG")),
             ("SVG", "", "The figure as lines", lambda: self.offer("SVG")),
         )
-        offers = row([HTML("Export:"), *buttons(exports, lambda action: post(self.loop, action)).values()])
-        self.box.children = [*self.box.children, VBox([offers, self.export])]
-        self.line.observe(self._typed, "value")
+        offers = buttons(exports, lambda offer: post(self.loop, lambda: self._try(offer)))
+        self._lay_out(self.line, self.refusal, self.runner.controls)
+        self.box.children = [*self.box.children, row([HTML("Export:"), *offers.values()]), self.export]
+        self.line.observe(lambda _: None if self.quiet else self._try(lambda: self.apply(self.line.value)), "value")
 
     @classmethod
     def from_text(cls, text: str) -> Playground:
-        """Make the playground that a text describes.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If the text is no state; the message names the part.
-        """
+        """Make the playground that a text describes; what is no state is refused by the part that is wrong."""
         return cls(**vars(State.from_text(text)))
 
     @property
@@ -157,45 +150,12 @@ class Playground(Trainer[LayerProgress]):
         return self.race.sessions
 
     def apply(self, text: str) -> None:
-        """Take over the state that a text describes, and begin again with it.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If the text is no state. Nothing has then changed.
-        """
+        """Begin again with the state that a text describes; after a TypeError or ValueError nothing has changed."""
         self._take(State.from_text(text))
 
     def code(self) -> str:
         """Return Python code that trains the same nets without the panel and gets the same numbers."""
         return self.race.code()
-
-    def save(self, path: str | Path) -> Path:
-        """Write the figure as it is now to a file.
-
-        Raises
-        ------
-        ValueError
-            If the name ends neither in .png nor in .svg.
-        """
-        place = Path(path)
-        place.write_bytes(self._file(place.suffix.removeprefix(".")))
-        return place
-
-    def _file(self, kind: str) -> bytes:
-        assert isinstance(self.picture, PlaygroundPicture)
-        return self.picture.file(kind)
-
-    def offer(self, name: str) -> None:
-        """Show the code ("Code"), or a link that saves the figure ("PNG", "SVG"), below the buttons."""
-        if name == "Code":
-            self.export.value = f'<pre style="user-select:all">{html.escape(self.code())}</pre>'
-            return
-        kind = name.lower()
-        data = base64.b64encode(self._file(kind)).decode()
-        self.export.value = (
-            f'<a download="playground.{kind}" href="data:{MIME[kind]};base64,{data}">Save playground.{kind}</a>'
-        )
 
     def outcomes(self) -> list[Outcome]:
         """Measure where each rule stands, on all points of both sets."""
@@ -205,32 +165,41 @@ class Playground(Trainer[LayerProgress]):
         """Return the answers (n, k) of every layer of every net, in one list."""
         return [scores for session in self.sessions for scores in session.predict(X)]
 
+    def offer(self, name: str) -> None:
+        """Show the code ("Code"), or a link that saves the figure ("PNG", "SVG"), below the buttons."""
+        if name == "Code":
+            self.export.value = f'<pre style="user-select:all">{html.escape(self.code())}</pre>'
+            return
+        assert isinstance(self.picture, PlaygroundPicture)
+        kind, data = name.lower(), base64.b64encode(self.picture.file(name.lower())).decode()
+        link = f"data:{MIME[kind]};base64,{data}"
+        self.export.value = f'<a download="playground.{kind}" href="{link}">Save playground.{kind}</a>'
+
     # From the controls to the state, and back: from any thread.
 
-    def _changed(self, name: str) -> None:
-        """Take over what one control says; its neighbours follow where they must."""
-        if self.quiet:
-            return
-        value: Any = self.controls[name].value
+    def _try(self, action: Callable[[], None]) -> None:
+        """Do what a reader asks for, or say why not."""
         try:
-            if name.startswith("rule"):
-                chosen = [control.value for key, control in self.controls.items() if key.startswith("rule")]
-                name, value = "rules", tuple(dict.fromkeys(rule for rule in chosen if rule != NONE))
-            elif name == "hidden":
-                value = State.from_text(f"hidden={value}").hidden
-            now = vars(self.state) | {name: float(f"{value:.3g}") if isinstance(value, float) else value}
-            now["layer"] = min(now["layer"], len(now["hidden"]))
-            now["unit"] = min(now["unit"], now["hidden"][now["layer"] - 1])
-            self._take(State(**now))
-        except (TypeError, ValueError) as error:
+            action()
+        except Exception as error:
             self.refusal.value = status_line(f"Nothing has changed: {error}.", "alert")
 
-    def _typed(self, change: dict[str, Any]) -> None:
-        try:
-            if not self.quiet:
-                self.apply(change["new"])
-        except (TypeError, ValueError) as error:
-            self.refusal.value = status_line(f"Nothing has changed: {error}.", "alert")
+    def _changed(self, name: str) -> None:
+        if not self.quiet:
+            self._try(lambda: self._adopt(name))
+
+    def _adopt(self, name: str) -> None:
+        """Take over what one control says; its neighbours follow where they must."""
+        value: Any = self.controls[name].value
+        if name.startswith("rule"):
+            chosen = [control.value for key, control in self.controls.items() if key.startswith("rule")]
+            name, value = "rules", tuple(dict.fromkeys(rule for rule in chosen if rule != NONE))
+        elif name == "hidden":
+            value = State.from_text(f"hidden={value}").hidden
+        now = vars(self.state) | {name: float(f"{value:.3g}") if isinstance(value, float) else value}
+        now["layer"] = min(now["layer"], len(now["hidden"]))
+        now["unit"] = min(now["unit"], now["hidden"][now["layer"] - 1])
+        self._take(State(**now))
 
     def _take(self, state: State) -> None:
         """Make a state the present one; only another unit to look at leaves the training as it is."""
@@ -238,9 +207,8 @@ class Playground(Trainer[LayerProgress]):
         self._follow(self.controls)
         if replace(before, layer=1, unit=1) == replace(state, layer=1, unit=1):
             post(self.loop, lambda: self._look_at(state))
-        elif not self.pending:
-            self.pending = True
-            self.runner.reset()
+        else:
+            super()._changed("state")
 
     def _follow(self, controls: dict[str, Any]) -> None:
         """Let controls and text say what the state says."""
@@ -258,28 +226,25 @@ class Playground(Trainer[LayerProgress]):
 
     def _look_at(self, state: State) -> None:
         self.looked_at = (state.layer, state.unit)
-        if self.runner.state != "running" and not self.error:
-            self._show(self.runner.count, still=True)
+        self.runner.redraw()
 
-    def _begin(self) -> tuple[Iterator[Any], int]:
+    def _begin(self, **_: Any) -> tuple[Iterator[Any], int]:
         """Build the runs that the state describes, and the picture if it no longer fits them."""
-        self.pending, state = False, self.state
+        state = self.state
         self.race = race = Race(state)
         self.looked_at = (state.layer, state.unit)
-        points = (state.data, state.noise, state.samples, state.seed)
-        rows = state.rules if len(state.rules) > 1 else None
-        self._use((*points, len(state.hidden), rows, race.total, self._unit()), self._make_picture)
+        rows, first = state.rules if len(state.rules) > 1 else None, self.sessions[0]
+        size, unit = self.size or SIZES[len(state.rules)], self._unit()
+        self._use(
+            (state.data, state.noise, state.samples, state.seed, len(state.hidden), rows, race.total, unit),
+            lambda: self.kind(
+                first.training_set, first.test_set, len(first.model), rules=state.rules, total=race.total, size=size,
+                measured=MEASURED, x_label=unit,
+            ),
+        )  # fmt: skip
         if isinstance(self.picture, PlaygroundPicture):
             self.picture.heading.set_text(f"{state.data}: {f'race at {state.words}' if rows else state.rules[0]}")
         return iter(race), race.total
-
-    def _make_picture(self, kind: type[LayerProgress] = PlaygroundPicture) -> LayerProgress:
-        first, rules = self.sessions[0], self.race.run.rules
-        size = self.size or SIZES[len(rules)]
-        return kind(
-            first.training_set, first.test_set, len(first.model), rules=rules, total=self.race.total, size=size,
-            measured=MEASURED, x_label=self._unit(),
-        )  # fmt: skip
 
     def _unit(self) -> str:
         return "update" if self.state.equal == "updates" else "epoch"
@@ -287,13 +252,11 @@ class Playground(Trainer[LayerProgress]):
     def _record(self, count: int) -> None:
         self.picture.record(count, self.predict)
 
-    def _stop(self, count: int) -> None:
-        """Measure for titles and words alone: where a reader stops does not change the curves."""
-        self.picture.measure(self.predict)
-
-    def _draw(self, count: int) -> None:
-        """Draw the fields and the unit that is shown large."""
+    def _draw(self, count: int, still: bool) -> None:
+        """Draw the fields and the unit that is shown large; where a reader stops does not change the curves."""
         picture = self.picture
+        if still:
+            picture.measure(self.predict)
         picture.fill(self.predict(picture.grid.points) if picture.grid else [])
         if isinstance(picture, PlaygroundPicture):
             # without thumbnails the layers above the one that is shown need not be worked out
@@ -326,6 +289,8 @@ class TrainingPanel(Playground):
         If an option is not known or out of its range; the message names it and the range.
     """
 
+    kind = LayerProgress
+
     def __init__(
         self, rule: str | Sequence[str] = "local, parallel", *, size: int = 64, net: str = "100-100-10 Mish", **run: Any
     ) -> None:
@@ -337,7 +302,4 @@ class TrainingPanel(Playground):
             del first["rule 1"]
         self.rows = (first, ROWS[3])
         super().__init__(rules=rules, **{"samples": 1000, **NETS[OneOf(NETS).check("net", net)], **run})
-        self.box.children = [*self.settings[:-2], self.refusal, self.runner.controls, self.place]
-
-    def _make_picture(self, kind: type[LayerProgress] = LayerProgress) -> LayerProgress:
-        return super()._make_picture(kind)
+        self._lay_out(self.refusal, self.runner.controls)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import wraps
 from typing import Any, Generic, TypeVar
 
 from ipywidgets import HTML, IntProgress, Layout, VBox, Widget
@@ -21,11 +22,28 @@ from helpers.widgets.panel import LiveImage, Panel, post, present_loop, take_ove
 SLICE = 0.015  # seconds of training before the loop gets its turn
 TURNS = 8  # that it then gets: a press takes several to come in; with a single one Pause waits five times as long
 FPS = 22  # twenty painted frames a second look smooth; each one more costs training, and makes the buttons slow
-FASTEST = 1000.0  # epochs a second on the speed slider, where it means: as fast as it goes
-WORDS_EVERY = 0.2  # seconds between two lines about a training that runs
+SLOW = 10  # curves and texts take longer to draw than what moves: one part in so many of the time
+WORDS_EVERY = 0.25  # seconds between two lines about a training that runs
 POINTS = 60  # of each curve: measured at fixed steps, so that equal runs give equal curves, watched or not
 
 P = TypeVar("P", bound=Recording)
+
+
+def command(method: Callable[[Any], None]) -> Callable[[Any], None]:
+    """Let a method be called from any thread: it is posted to the loop, and the commands that wait get one picture."""
+
+    @wraps(method)
+    def posted(runner: Runner) -> None:
+        def obey() -> None:
+            method(runner)
+            runner._say()  # the words at once, the picture as soon as it is drawn
+            if not runner.stale:
+                runner.stale = True
+                post(runner.loop, runner._draw_stop)
+
+        post(runner.loop, obey)
+
+    return posted
 
 
 class Runner:
@@ -34,7 +52,7 @@ class Runner:
     Parameters
     ----------
     begin : callable
-        ``() -> (steps, total)``: an iterator that trains one epoch a step, and how many there will be.
+        ``() -> (steps, total)``: an iterator that trains one epoch per step, and how many there will be.
     show : callable
         ``(count, still) -> None``: draws the state after ``count`` steps, at most 22 times a second and half of the
         time; ``still``: at a stop, when no other frame follows soon.
@@ -68,7 +86,7 @@ class Runner:
         self.error: Exception | None = None
         self.state, self.count, self.total, self.frames = "ready", 0, 1, 0
         self.steps: Iterator[Any] = iter(())
-        self.rate, self.next_words = 0.0, 0.0  # steps a second; when to say more
+        self.said = (0, 0.0)  # the count, and when the last line was said: for the rate
         self.stale = False  # whether a picture after a command is due
         rows = (
             ("Start", "play", "Train until the last epoch", self.start),
@@ -76,80 +94,59 @@ class Runner:
             ("Step", "step-forward", "Train exactly one epoch", self.step),
             ("Reset", "undo", "Back to epoch 0 with the settings as they are", self.reset),
         )
-        self.buttons, self.speed = buttons(rows), log_slider("Speed (epochs/s)", FASTEST, 0, 3, show=".0f")
+        self.buttons, self.speed = buttons(rows), log_slider("Speed (epochs/s)", 1000.0, 0, 3, show=".0f")
         self.bar, self.status = IntProgress(0, min=0, max=1, layout=Layout(width="260px")), HTML()
         self.controls = VBox([row([*self.buttons.values(), self.speed]), row([self.bar, self.status])])
         take_over(self)
         self._reset()
         self._draw()
 
-    # Commands: from any thread, and as often as one likes.
+    # Commands: from any thread, and as often as one likes. What follows them runs on the loop only.
 
+    @command
     def start(self) -> None:
         """Train on, or from the beginning after an end or an error."""
-        if self.loop is None:
-            self._say("No notebook runs this panel, so that nothing can move: call run(steps).")
-        else:
-            self._post(self._start)
-
-    def pause(self) -> None:
-        """Stop after the step in progress."""
-        self._post(self._pause)
-
-    def step(self) -> None:
-        """Take exactly one step, and stand still."""
-        self._post(self._step)
-
-    def reset(self) -> None:
-        """Begin again with the settings as they are; a training that runs goes on from there."""
-        self._post(self._reset)
-
-    def _post(self, command: Callable[[], None]) -> None:
-        """Post a command, and behind those that wait already one picture for all of them."""
-
-        def obey() -> None:
-            command()
-            if not self.stale:
-                self.stale = True
-                post(self.loop, self._draw_stop)
-
-        post(self.loop, obey)
-
-    # What follows runs on the loop only (or, without one, where it is called).
-
-    def _draw_stop(self) -> None:
-        self.stale = False
-        self._draw(still=self.state != "running")
-
-    def _start(self) -> None:
         if self.state in ("finished", "failed"):
             self._reset()
-        if self.state in ("ready", "paused"):
+        if self.state in ("ready", "paused") and self.loop:
             self.state = "running"
-            if self.loop and (self.task is None or self.task.done()):
+            if self.task is None or self.task.done():
                 self.task = self.loop.create_task(self._train())
-            self._say()
 
-    def _pause(self) -> None:
+    @command
+    def pause(self) -> None:
+        """Stop after the step in progress."""
         if self.state == "running":
             self.state = "paused"
-            self._say()  # the words at once, the picture as soon as it is drawn
 
-    def _step(self) -> None:
+    @command
+    def step(self) -> None:
+        """Take exactly one step, and stand still."""
         if self.state in ("ready", "running", "paused"):
             self.state = "paused"
             self._advance()
 
+    @command
+    def reset(self) -> None:
+        """Begin again with the settings as they are; a training that runs goes on from there."""
+        self._reset()
+
+    @command
+    def redraw(self) -> None:
+        """Draw the present state anew, as what is to be seen of it has changed."""
+
     def _reset(self) -> None:
-        running = self.state == "running"
-        self.error, self.count, self.rate = None, 0, 0.0
-        self.state = "running" if running else "ready"
-        self._say()
+        self.state = "running" if self.state == "running" else "ready"
+        self.error, self.count = None, 0
         try:
             getattr(self.steps, "close", lambda: None)()
             self.steps, self.total = self.begin()
         except Exception as error:
             self._fail(error)
+
+    def _draw_stop(self) -> None:
+        self.stale = False
+        self._draw(still=self.state != "running")
 
     def _advance(self) -> None:
         try:
@@ -166,22 +163,19 @@ class Runner:
         self.error, self.state = error, "failed"
 
     async def _train(self) -> None:
-        """Slices of training, a frame instead when one is due, and turns for the loop after each."""
-        due = time.perf_counter()  # when the next step is due at the chosen speed
-        frame, pace = due + 1 / FPS, (self.count, due)  # the rate is measured over the last half second or more
+        """Slices of training, a frame before one when it is due, and turns for the loop after each."""
+        due = time.perf_counter()  # when the next step is due, and here the next frame
+        frame = due + 1 / FPS
         while self.state == "running":
-            begin = now = time.perf_counter()
+            begin = time.perf_counter()
             if begin >= frame:
                 self._draw(still=False)
                 now = time.perf_counter()
                 frame = max(frame + 1 / FPS, now + now - begin)  # training gets as long as the frame took
-            else:
-                while self.state == "running" and now >= due and now - begin < SLICE:
-                    self._advance()
-                    now = time.perf_counter()
-                    due = due if self.speed.value >= FASTEST else max(due + 1 / self.speed.value, now - 0.1)
-            if now - pace[1] > 0.5:
-                self.rate, pace = max(0, self.count - pace[0]) / (now - pace[1]), (self.count, now)
+            end = time.perf_counter() + SLICE
+            while self.state == "running" and due <= (now := time.perf_counter()) < end:
+                self._advance()
+                due = max(due + 1 / self.speed.value, now - 0.1)
             wait = min(0.02, max(0.0, due - time.perf_counter()))
             for _ in range(1 if wait else TURNS) if self.state == "running" else ():
                 await asyncio.sleep(wait)
@@ -196,17 +190,24 @@ class Runner:
             except Exception as error:
                 self._fail(error)
             self.frames += 1
-        if still or time.perf_counter() >= self.next_words:
-            self.bar.max, self.bar.value = max(self.total, 1), min(self.count, self.total)
+        if still or time.perf_counter() - self.said[1] > WORDS_EVERY:
             self._say()
-            self.next_words = time.perf_counter() + WORDS_EVERY
 
-    def _say(self, text: str = "") -> None:
-        where = f"{self.unit()} {self.count} of {self.total}"
-        rate = f", {self.rate:.0f} {self.unit()}s a second" if self.state == "running" and self.rate else ""
-        if not text and self.error:
-            text = f"Stopped at {where}. {type(self.error).__name__}: {self.error} Press Start or Reset to begin again."
-        self.status.value = status_line(text or f"{self.state}: {where}{rate}", problem=self.error is not None)
+    def _say(self) -> None:
+        """Say where the training is and, while it runs, how fast it went since this was said last."""
+        now, unit = time.perf_counter(), self.unit()
+        where = f"{unit} {self.count} of {self.total}"
+        words = f"{self.state}: {where}"
+        if self.error:
+            kind = type(self.error).__name__
+            words = f"Stopped at {where}. {kind}: {self.error} Press Start or Reset to begin again."
+        elif self.state == "running" and self.count > self.said[0]:
+            words += f", {(self.count - self.said[0]) / (now - self.said[1]):.0f} {unit}s a second"
+        elif self.loop is None and self.state != "finished":
+            words += ". No notebook runs this panel, so that Start moves nothing: call run(steps)."
+        self.said = (self.count, now)
+        self.status.value = status_line(words, problem=self.error is not None)
+        self.bar.max, self.bar.value = max(self.total, 1), min(self.count, self.total)
 
     def run(self, steps: int | None = None) -> int:
         """Train without hands: from a fresh start, so many steps or all of them, then draw once.
@@ -241,8 +242,9 @@ class Runner:
 class Trainer(Panel, Generic[P]):
     """Controls above, buttons, and a picture that moves while something trains.
 
-    A panel of its own says how a run begins (`_begin`), how its state is measured (`_record`) and drawn (`_draw`). A
-    change of any control begins the run again.
+    A kind of panel says three things. ``_begin`` gets the values of the controls by name, builds the run that they
+    describe, and returns its steps and how many there are. ``_record`` measures the state after ``count`` steps for
+    the curves. `_draw` brings what moves up to date. A change of any control begins the run again.
 
     Attributes
     ----------
@@ -254,32 +256,20 @@ class Trainer(Panel, Generic[P]):
 
     picture: P
     live: LiveImage
-    curves_every = 1.0  # seconds between two drawings of curves and titles, which take longer than what moves
+    _begin: Callable[..., tuple[Iterator[Any], int]]
+    _record: Callable[[int], None]
 
-    def __init__(self, controls: dict[str, Any], rows: list[Widget] | None = None) -> None:
+    def __init__(self, controls: Mapping[str, Any], rows: list[Widget] | None = None) -> None:
         super().__init__(controls, rows or ())
         self.key: object = None  # the settings that the picture was made for
         self.step: Any = None  # what the training yielded last
-        self.recorded, self.next_curves = 0, 0.0
+        self.recorded, self.next_slow = 0, 0.0
         self.runner = Runner(self._recording, self._show, self._unit)
-        self.box.children = [*self.settings, self.runner.controls, self.place]
+        self._lay_out(self.runner.controls)
 
-    def _begin(self) -> tuple[Iterator[Any], int]:
-        """Build the run that the controls describe; return its steps, and how many there are."""
-        raise NotImplementedError
-
-    def _record(self, count: int) -> None:
-        """Measure the state after so many steps, for the curves."""
-        raise NotImplementedError
-
-    def _draw(self, count: int) -> None:
-        """Bring what moves in every frame up to date; the curves follow by themselves."""
-
-    def _stop(self, count: int) -> None:
-        """Measure a state that is shown, and that may lie between two points of the curves."""
-        if count != self.recorded:
-            self.recorded = count
-            self._record(count)
+    def _draw(self, count: int, still: bool) -> None:
+        """Bring what moves up to date: unless told otherwise the curves, which then hold each state that is shown."""
+        self._record_once(count)
 
     def _unit(self) -> str:
         """Say what a step is."""
@@ -291,25 +281,15 @@ class Trainer(Panel, Generic[P]):
         return self.runner.error
 
     def run(self, steps: int | None = None) -> P:
-        """Train without hands, from a fresh start: so many steps or all, then one figure.
-
-        Returns
-        -------
-        Picture
-            The figure, which shows itself in a page without a kernel too.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If ``steps`` is no whole number from 1 to the number of steps.
-        Exception
-            Whatever went wrong in the training.
-        """
+        """Train without hands as `Runner.run` does; return the figure, which needs no kernel to be seen."""
         self.runner.run(steps)
         return self.picture
 
     def _changed(self, name: str) -> None:
-        self.runner.reset()
+        """Begin again soon; several changes before that are one."""
+        if not self._waiting:
+            self._waiting = True
+            self.runner.reset()
 
     def _use(self, key: object, make: Callable[[], P]) -> None:
         """Empty the picture; make another one first where these settings are not those that it was made for."""
@@ -325,29 +305,33 @@ class Trainer(Panel, Generic[P]):
         self.live.rewind()
 
     def _recording(self) -> tuple[Iterator[Any], int]:
-        self.step, self.recorded = None, 0
-        steps, total = self._begin()
-        self._record(0)
+        self.step, self.next_slow, self._waiting = None, 0.0, False
+        steps, total = self._begin(**self.values)
+        self.recorded = -1
+        self._record_once(0)
         return self._recorded(steps, total), total
 
     def _recorded(self, steps: Iterator[Any], total: int) -> Iterator[Any]:
         every = max(1, total // POINTS)
         for count, self.step in enumerate(steps, start=1):
             if count % every == 0 or count == total:
-                self.recorded = count
-                self._record(count)
+                self._record_once(count)
             yield self.step
+
+    def _record_once(self, count: int) -> None:
+        if count != self.recorded:
+            self.recorded = count
+            self._record(count)
 
     def _show(self, count: int, still: bool) -> None:
         """Draw what moves; now and then, and at every stop, the curves too, and at a stop say it in words."""
-        if still:
-            self._stop(count)
-        self._draw(count)
-        if still or time.perf_counter() > self.next_curves:
-            if self.picture.trace():
-                self.live.refresh()
-            self.live.write()
-            self.next_curves = time.perf_counter() + self.curves_every
-        self.live.show()
+        self._draw(count, still)
+        begin = time.perf_counter()
+        if (slow := still or begin >= self.next_slow) and self.picture.trace():
+            self.live.refresh()
+        self.live.show(slow)
+        if slow:
+            now = time.perf_counter()
+            self.next_slow = now + SLOW * (now - begin)
         if still:
             self.live.describe()

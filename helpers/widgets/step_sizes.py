@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -53,14 +53,11 @@ PARTS: dict[str, Callable[..., tuple[Any, Any]]] = {
 
 def derivatives(case: Case) -> list[float]:
     """Return the value of f and its first three derivatives at x, in float64, by nested dual numbers: the truth."""
-
-    def slope_of(f: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        return lambda x: derivative(f, x)
-
-    functions = [case.f]
+    f, found = case.f, [float(case.f(case.x))]
     for _ in range(3):
-        functions.append(slope_of(functions[-1]))
-    return [float(f(case.x)) for f in functions]
+        f = partial(derivative, f)
+        found.append(float(f(case.x)))
+    return found
 
 
 def step_errors(case: Case, dtype: Any) -> Errors:

@@ -86,8 +86,8 @@ def test_each_control_of_an_explorer_changes_what_is_seen(name):
 
 @EACH
 def test_both_ends_of_each_control_train(make, monkeypatch):
-    for name in ("show", "write", "refresh", "describe"):  # the drawing is the same whatever has been computed
-        monkeypatch.setattr(LiveImage, name, lambda self: None)
+    for name in ("show", "describe"):  # the drawing is the same whatever has been computed
+        monkeypatch.setattr(LiveImage, name, lambda self, slow=True: None)
     panel = make()
     for key, control in panel.controls.items():
         before = control.value
