@@ -20,7 +20,7 @@ BUDGETS = {
     "diff": (5800, 30),
     "plots": (4800, 28),
     "training": (5300, 33),
-    "widgets": (3100, 21),
+    "widgets": (2250, 13),
     "checks": (1050, 12),
     "datasets": (330, 1),
     "networks": (210, 1),

@@ -7,11 +7,9 @@ from importlib import import_module
 from typing import Any
 
 HOMES = {
-    "ConstraintPanel": "constraints",
     "Explorer": "panel",
     "IdempotentPanel": "idempotent",
     "Playground": "playground",
-    "Runner": "runner",
     "ScalarNetPanel": "scalar_net",
     "Stepper": "stepper",
     "TrainingPanel": "playground",
@@ -22,8 +20,6 @@ HOMES = {
     "jacobian_panel": "jacobians",
     "step_size_panel": "step_sizes",
 }
-"""Where each public name lives."""
-
 __all__ = list(HOMES)
 
 

@@ -2,7 +2,7 @@
 
 >>> panel = constraint_panel(samples=50)
 >>> picture = panel.run(4)  # without hands; in a notebook, show the panel and press Start
->>> panel.runner.count, panel.error
+>>> panel.count, panel.error
 (4, None)
 """
 
@@ -22,7 +22,7 @@ from helpers.plots.constraints import ConstraintProgress, Measured
 from helpers.training.constrained import Method, train_constrained
 from helpers.training.multipliers import adjoints, cosine, multipliers_at, relative_difference
 from helpers.widgets.controls import choice, log_slider, set_controls, whole
-from helpers.widgets.runner import Trainer
+from helpers.widgets.trainer import Trainer
 
 FIXED = "weights held fixed"
 METHODS: dict[str, Method] = {
@@ -42,22 +42,10 @@ class ConstraintPanel(Trainer[ConstraintProgress]):
     ----------
     way : str
         What trains, one of `WAYS`. With the weights held fixed a step is an outer step of the method of multipliers,
-        otherwise an epoch.
+        otherwise an epoch. The ``model`` is 2-32-32-1 with tanh.
     **options
-        What the other controls show at first, where it is not their default: ``data``, training ``samples``
-        (1 to 10,000), the first ``penalty`` μ (0.1 to 100), and the ``seed`` of data and net.
-
-    Attributes
-    ----------
-    runner : Runner
-        Start, Pause, Step, Reset; the count of steps.
-    model : nn.Sequential
-        The net, 2-32-32-1 with tanh, as it stands.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If there is no such option, or it is out of its range; the message names it and the range.
+        What the other controls are to show at first: ``data``, training ``samples`` (1 to 10,000), the first
+        ``penalty`` μ (0.1 to 100), the ``seed`` of data and net.
     """
 
     def __init__(self, way: str = FIXED, **options: Any) -> None:
@@ -70,14 +58,12 @@ class ConstraintPanel(Trainer[ConstraintProgress]):
         }
         super().__init__(set_controls(controls, {"way": way, **options}))
 
-    def _unit(self) -> str:
-        return "outer step" if self.controls["way"].value == FIXED else "epoch"
-
     def _begin(self, way: str, data: str, samples: int, penalty: float, seed: int) -> tuple[Iterator[Any], int]:
-        self.training_set, total, unit = datasets[data].train(samples=samples, seed=seed), WAYS[way], self._unit()
+        self.training_set = datasets[data].train(samples=samples, seed=seed)
+        total, self.unit = WAYS[way], "outer step" if way == FIXED else "epoch"
         X, Y = self.training_set.X, self.training_set.Y
         self.model = layered_net([2, *[32] * HIDDEN, 1], activation=nn.Tanh, normalize=False, seed=seed)
-        self._use((total, unit), lambda: ConstraintProgress(HIDDEN, total, unit))
+        self._use((total, self.unit), lambda: ConstraintProgress(HIDDEN, total, self.unit))
         if way == FIXED:
             method: dict[str, Any] = {"penalty": penalty, "growth": 1.0, "outer": total, "inner": 50}
             return multipliers_at(self.model, X, Y, binary_cross_entropy, **method), total
@@ -86,7 +72,7 @@ class ConstraintPanel(Trainer[ConstraintProgress]):
 
     def _record(self, count: int) -> None:
         if count:  # before the first step there are no multipliers
-            self.picture.record(count, measure(self.model, self.training_set.X, self.training_set.Y, self.step))
+            self.picture.record(count, measure(self.model, self.training_set.X, self.training_set.Y, self.last))
 
 
 def measure(model: nn.Sequential, X: Tensor, Y: Tensor, step: Any) -> Measured:

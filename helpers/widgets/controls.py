@@ -67,6 +67,11 @@ def buttons(
     return made
 
 
+def counted(number: int, noun: str) -> str:
+    """Write a number of things: one of them in the singular."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def row(controls: Iterable[Any]) -> HBox:
     """Set controls side by side, and on a narrow page below each other."""
     return HBox(list(controls), layout=Layout(flex_flow="row wrap"))
@@ -91,13 +96,7 @@ def option_of(control: Any) -> Option:
 
 
 def set_controls(controls: Mapping[str, Any], given: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Set controls by name, all or none of them, and return all.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If there is no such control, or it cannot hold the value; the message names it, and what it can hold.
-    """
+    """Set controls by name, all or none of them, and return all; a TypeError or ValueError names what does not fit."""
     known(given, controls)
     fitting = {name: option_of(controls[name]).check(name, value) for name, value in given.items()}
     for name, value in fitting.items():

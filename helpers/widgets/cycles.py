@@ -12,7 +12,7 @@ from helpers.diff import tanh
 from helpers.diff.cycles import NoConvergence, assembled
 from helpers.diff.lagrange import Program
 from helpers.plots.cycles import CyclePicture, plot_cycle
-from helpers.widgets.controls import choice, set_controls, slider, whole
+from helpers.widgets.controls import choice, counted, set_controls, slider, whole
 from helpers.widgets.panel import Explorer
 
 SIZE, INPUTS, STEPS = 20, 3, 100
@@ -85,25 +85,20 @@ def look_into(radius: float, seed: int, bent: bool = True) -> Cycle:
     program = cyclic_program(weights, bent)
     inputs, start = {"x": weights.x}, {"z": np.zeros(SIZE)}
     changes, gradients = unrolled_gradients(weights, bent)
-    values: Any = None
     try:
-        values = program.solve(inputs, start=start)
-        words = f"The iteration contracts: solved after {_count(values.iterations)}."
+        values: Any = program.solve(inputs, start=start)
+        place, words = values, f"The iteration contracts: solved after {counted(values.iterations, 'step')}."
     except NoConvergence as failure:
-        still = (
-            f"z still changes by {failure.residual:.2g} in each"
-            if failure.residual < 1e6
-            else "z has grown without bounds"
-        )
-        words = f"The iteration FAILS: after {failure.iterations} steps {still}. "
-        last = failure.values
+        values, place, moved = None, failure.values, f"z still changes by {failure.residual:.2g} in each"
+        moved = moved if failure.residual < 1e6 else "z has grown without bounds"
+        words = f"The iteration FAILS: after {failure.iterations} steps {moved}. "
         try:
-            values = program.solve(inputs, start=start, method="newton", limit=100)
-            words += f"Newton's method finds a solution in {_count(values.iterations)}; the multipliers need no more."
+            place = values = program.solve(inputs, start=start, method="newton", limit=100)
+            steps = counted(values.iterations, "step")
+            words += f"Newton's method finds a solution in {steps}; the multipliers need no more."
         except ArithmeticError as again:  # no convergence, or I - J singular
             words += f"Newton's method fails too: {again}"
-    J = assembled(program.equations, last if values is None else values, ["z"], ["z"])
-    eigenvalues = np.linalg.eigvals(J)
+    J = assembled(program.equations, place, ["z"], ["z"])
     try:
         gradient = None if values is None else np.asarray(program.multipliers("loss", values)["x"])
     except ArithmeticError as singular:
@@ -113,11 +108,7 @@ def look_into(radius: float, seed: int, bent: bool = True) -> Cycle:
     errors = np.full(len(changes), np.nan)
     if gradient is not None:
         errors = np.linalg.norm(gradients - gradient, axis=-1) / np.linalg.norm(gradient)
-    return Cycle(eigenvalues.astype(complex), changes, errors, gradient, words)
-
-
-def _count(steps: int) -> str:
-    return f"{steps} step{'' if steps == 1 else 's'}"
+    return Cycle(np.linalg.eigvals(J).astype(complex), changes, errors, gradient, words)
 
 
 def cycle_panel(**options: Any) -> Explorer:
@@ -141,9 +132,8 @@ def cycle_panel(**options: Any) -> Explorer:
         if cycle.gradient is None:
             return [cycle.words, radii, "No gradient to compare with.", picture]
         shown = np.array2string(cycle.gradient, precision=4, suppress_small=True)
-        error = (
-            f"Implicit gradient {shown}; unrolled through {_count(k)} it is off by {cycle.errors[k]:.1e}, relatively."
-        )
+        off = f"{counted(k, 'step')} it is off by {cycle.errors[k]:.1e}, relatively."
+        error = f"Implicit gradient {shown}; unrolled through {off}"
         return [cycle.words, radii, error, picture]
 
     controls: dict[str, Any] = {

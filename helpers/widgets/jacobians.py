@@ -21,7 +21,6 @@ from helpers.widgets.panel import Explorer
 Floats = NDArray[np.float64]
 WINDOW = 3
 LARGE = 1024
-FLOAT32 = 4  # bytes
 
 
 class Operation(NamedTuple):
@@ -49,11 +48,6 @@ class Operation(NamedTuple):
 def softmax(x: Any) -> Any:
     """Return exp(x) over its sum."""
     return exp(x - log_sum_exp(x))
-
-
-def slide(x: Any, w: Any) -> Any:
-    """Return w[0] x[i] + w[1] x[i+1] + w[2] x[i+2] for each place of the window."""
-    return w[0] * x[:-2] + w[1] * x[1:-1] + w[2] * x[2:]
 
 
 OPERATIONS: dict[str, Operation] = {
@@ -106,7 +100,8 @@ OPERATIONS: dict[str, Operation] = {
         "An identity with empty columns: what is cut away has no influence, so its gradient is 0.",
     ),
     "sliding window": Operation(
-        slide, "n", "v", "w", "a", lambda g, w, shape: np.convolve(g, w),
+        lambda x, w: w[0] * x[:-2] + w[1] * x[1:-1] + w[2] * x[2:], "n", "v", "w", "a",
+        lambda g, w, shape: np.convolve(g, w),
         "A convolution: the same three weights in every row, one place further on.",
     ),
 }  # fmt: skip
@@ -125,8 +120,8 @@ def draw_operands(operation: Operation, length: dict[str, int]) -> tuple[Floats,
 
 def bytes_needed(operation: Operation, length: dict[str, int]) -> tuple[int, int]:
     """Return the bytes of the dense Jacobian and of what the vJp keeps, in float32."""
-    count = {part: int(np.prod(operation.shape(part, length))) for part in "xya"}
-    return FLOAT32 * count["y"] * count["x"], FLOAT32 * count[operation.keeps] if operation.keeps else 0
+    count = {part: 4 * int(np.prod(operation.shape(part, length))) for part in "xya"}
+    return count["y"] * count["x"] // 4, count.get(operation.keeps, 0)
 
 
 def in_words(count: int) -> str:
@@ -135,11 +130,9 @@ def in_words(count: int) -> str:
     >>> [in_words(c) for c in (0, 144, 4096, 1024**4 * 4)]
     ['nothing', '144 bytes', '4 KiB', '4 TiB']
     """
-    value, units = float(count), iter(("KiB", "MiB", "GiB", "TiB", "PiB"))
-    unit = "bytes"
-    while value >= 1024:
-        value, unit = value / 1024, next(units)
-    return f"{value:.4g} {unit}" if count else "nothing"
+    power = min(max(count.bit_length() - 1, 0) // 10, 5)
+    unit = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")[power]
+    return f"{count / 1024**power:.4g} {unit}" if count else "nothing"
 
 
 def names(letter: str, shape: tuple[int, ...], stacking: Stacking) -> list[str]:
@@ -165,9 +158,10 @@ def picture_of(name: str, length: dict[str, int], stacking: Stacking) -> Jacobia
     blocks, side = None, 0 if stacking == "columns" else -1
     if len(y_shape) == 2:
         blocks = (y_shape[side], x_shape[side] if len(x_shape) == 2 else x_shape[0])
+    x_size, y_size = (" × ".join(map(str, shape)) or "1" for shape in (x_shape, y_shape))
     return plot_jacobian(
         matrix_of(name, length, stacking),
-        title=f"{name}: from {_by(x_shape)} to {_by(y_shape)}",
+        title=f"{name}: from {x_size} to {y_size} numbers",
         outputs=names("y" if len(y_shape) < 2 else "Y", y_shape, stacking),
         inputs=names("x" if len(x_shape) < 2 else "X", x_shape, stacking),
         blocks=blocks,
@@ -177,18 +171,15 @@ def picture_of(name: str, length: dict[str, int], stacking: Stacking) -> Jacobia
 
 def costs(operation: Operation, length: dict[str, int]) -> tuple[str, pd.DataFrame]:
     """Return the shapes in words, and a table of bytes: of the Jacobian, and of what the vJp keeps."""
-    letters = {"input": operation.x, "constant": operation.a, "output": operation.y}
-    shapes = [
-        f"{part}: {' × '.join(axes) or 'one number'}" for part, axes in letters.items() if axes or part != "constant"
-    ]
-    window = f" (v = n − {WINDOW - 1})" if operation.y == "v" else ""
-    what = {"x": " (x)", "y": " (y)", "a": " (the constant)", "": ""}[operation.keeps]
+    shapes = [("input", operation.x), ("output", operation.y), *[("constant", operation.a)] * bool(operation.a)]
+    words = "; ".join(f"{part}: {' × '.join(axes) or 'one number'}" for part, axes in shapes)
+    window = f" (v = n − {WINDOW - 1})" * (operation.y == "v")
     rows = {}
     for case, lengths in {"as drawn": length, f"every size {LARGE}": sizes(LARGE, LARGE, LARGE)}.items():
-        dense, kept = bytes_needed(operation, lengths)
-        rows[case] = {"dense Jacobian": in_words(dense), "kept by the vJp": in_words(kept) + what}
-    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("float32", axis="columns")
-    return f"Shapes. {'; '.join(shapes)}{window}.", table
+        dense, kept = map(in_words, bytes_needed(operation, lengths))
+        what = {"": "", "a": " (the constant)"}.get(operation.keeps, f" ({operation.keeps})")
+        rows[case] = {"dense Jacobian": dense, "kept by the vJp": kept + what}
+    return f"Shapes. {words}{window}.", pd.DataFrame(rows).T.rename_axis("float32", axis="columns")
 
 
 def jacobian_panel() -> Explorer:
@@ -207,9 +198,3 @@ def jacobian_panel() -> Explorer:
         k=slider("Length k", 2, 1, 4, live=False),
         stacking=choice("Vec stacks the", ["columns", "rows"]),
     )
-
-
-def _by(shape: tuple[int, ...]) -> str:
-    if len(shape) == 2:
-        return f"{shape[0]} × {shape[1]}"
-    return "1 number" if shape in ((), (1,)) else f"{shape[0]} numbers"

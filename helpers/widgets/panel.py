@@ -143,6 +143,8 @@ class Panel:
                 raise TypeError(f"{name} must be a control, such as slider({name!r}, 1, 0, 9), got {control!r}")
         self.controls = dict(controls)
         self.loop, self._waiting = present_loop(), False
+        self.error: Exception | None = None
+        self.status = HTML()
         self.settings, self.place = list(rows) or [row(controls.values())], VBox()
         self.box = VBox()
         self.box.add_class("panel")
@@ -188,8 +190,7 @@ class Explorer(Panel):
         if not callable(show):
             raise TypeError(f"show must be a function of the controls' values, got {show!r}")
         super().__init__(controls)
-        self.function, self.answer, self.status = show, None, HTML()
-        self.error: Exception | None = None
+        self.function, self.answer = show, None
         self.shown: list[Any] = []
         self._lay_out(self.status)
         self._refresh()
@@ -227,12 +228,7 @@ class Explorer(Panel):
     def run(self, **values: Any) -> Any:
         """Set controls as a reader would, and return the answer.
 
-        Raises
-        ------
-        TypeError, ValueError
-            If there is no such control, or it cannot hold the value: the message names it, and nothing has changed.
-        Exception
-            What went wrong, also kept in ``error``.
+        What does not fit is refused by name, and nothing has changed; what goes wrong is raised, and kept in ``error``.
         """
         self._waiting = True  # all that is set is answered once, below
         try:

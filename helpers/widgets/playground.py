@@ -2,7 +2,7 @@
 
 >>> panel = Playground.from_text("data=moons; hidden=8-8; epochs=4")
 >>> picture = panel.run()  # without hands; in a notebook, show the panel and press Start
->>> panel.runner.count, panel.error, panel.text == Playground.from_text(panel.text).text
+>>> panel.count, panel.error, panel.text == Playground.from_text(panel.text).text
 (4, None, True)
 """
 
@@ -24,7 +24,7 @@ from helpers.training.layers import Scores
 from helpers.training.runs import Outcome, Race, Run, Session, declared
 from helpers.widgets.controls import buttons, choice, log_slider, row, slider, status_line, text_box, whole
 from helpers.widgets.panel import post
-from helpers.widgets.runner import Trainer
+from helpers.widgets.trainer import Trainer
 
 MEASURED = 300  # points of each set on which the curves are measured
 SIZES = {1: 64, 2: 48, 3: 40, 4: 40}  # grid points per side of a field, by the number of rules
@@ -94,7 +94,7 @@ class Playground(Trainer[LayerProgress]):
     Parameters
     ----------
     **state
-        The fields of `State`, where they are to differ from the defaults.
+        The fields of `State`, where they are to differ from the defaults; what does not fit is refused by name.
 
     Attributes
     ----------
@@ -102,13 +102,6 @@ class Playground(Trainer[LayerProgress]):
         What the controls say.
     race : Race
         The runs as they stand; its ``sessions``, one per rule, hold models and data.
-    runner : Runner
-        Start, Pause, Step, Reset; the count of epochs.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a name is not known or a number is out of its range; the message names it.
     """
 
     rows: Sequence[dict[str, str]] = ROWS
@@ -130,7 +123,7 @@ class Playground(Trainer[LayerProgress]):
             ("SVG", "", "The figure as lines", lambda: self.offer("SVG")),
         )
         offers = buttons(exports, lambda offer: post(self.loop, lambda: self._try(offer)))
-        self._lay_out(self.line, self.refusal, self.runner.controls)
+        self._lay_out(self.line, self.refusal, *self.player)
         self.box.children = [*self.box.children, row([HTML("Export:"), *offers.values()]), self.export]
         self.line.observe(lambda _: None if self.quiet else self._try(lambda: self.apply(self.line.value)), "value")
 
@@ -226,7 +219,7 @@ class Playground(Trainer[LayerProgress]):
 
     def _look_at(self, state: State) -> None:
         self.looked_at = (state.layer, state.unit)
-        self.runner.redraw()
+        self.redraw()
 
     def _begin(self, **_: Any) -> tuple[Iterator[Any], int]:
         """Build the runs that the state describes, and the picture if it no longer fits them."""
@@ -234,7 +227,8 @@ class Playground(Trainer[LayerProgress]):
         self.race = race = Race(state)
         self.looked_at = (state.layer, state.unit)
         rows, first = state.rules if len(state.rules) > 1 else None, self.sessions[0]
-        size, unit = self.size or SIZES[len(state.rules)], self._unit()
+        size, unit = self.size or SIZES[len(state.rules)], "update" if state.equal == "updates" else "epoch"
+        self.unit = unit
         self._use(
             (state.data, state.noise, state.samples, state.seed, len(state.hidden), rows, race.total, unit),
             lambda: self.kind(
@@ -246,13 +240,10 @@ class Playground(Trainer[LayerProgress]):
             self.picture.heading.set_text(f"{state.data}: {f'race at {state.words}' if rows else state.rules[0]}")
         return iter(race), race.total
 
-    def _unit(self) -> str:
-        return "update" if self.state.equal == "updates" else "epoch"
-
     def _record(self, count: int) -> None:
         self.picture.record(count, self.predict)
 
-    def _draw(self, count: int, still: bool) -> None:
+    def _move(self, still: bool) -> None:
         """Draw the fields and the unit that is shown large; where a reader stops does not change the curves."""
         picture = self.picture
         if still:
@@ -277,16 +268,7 @@ class TrainingPanel(Playground):
         A name in `NETS`; a net of one's own by the fields ``hidden``, ``activation``, ``normalize``.
     **run
         The other fields of `Run`. Those without a control (noise, samples, normalize, equal) stay as they are given.
-
-    Attributes
-    ----------
-    state, race, runner
-        As of a `Playground`.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an option is not known or out of its range; the message names it and the range.
+        What does not fit is refused by name, with the range.
     """
 
     kind = LayerProgress
@@ -302,4 +284,4 @@ class TrainingPanel(Playground):
             del first["rule 1"]
         self.rows = (first, ROWS[3])
         super().__init__(rules=rules, **{"samples": 1000, **NETS[OneOf(NETS).check("net", net)], **run})
-        self._lay_out(self.refusal, self.runner.controls)
+        self._lay_out(self.refusal, *self.player)

@@ -2,7 +2,7 @@
 
 >>> panel = ScalarNetPanel(hidden=3, points=8, epochs=4)
 >>> picture = panel.run()  # without hands; in a notebook, show the panel and press Start
->>> panel.runner.count, panel.error
+>>> panel.count, panel.error
 (4, None)
 """
 
@@ -15,31 +15,19 @@ from helpers.datasets import datasets
 from helpers.diff.scalar_net import ScalarNet, train
 from helpers.plots import LayerProgress
 from helpers.widgets.controls import log_slider, set_controls, whole
-from helpers.widgets.runner import Trainer
+from helpers.widgets.trainer import Trainer
 
 GRID = 24  # points per side: the boundary is smooth, and the net answers all of them at once
 
 
 class ScalarNetPanel(Trainer[LayerProgress]):
-    """Watch the boundary of a net of Scalars move while it learns.
+    """Watch the boundary of a net of Scalars, ``net`` as it stands, move while it learns.
 
     Parameters
     ----------
     **options
-        What the controls show at first, where it is not their default: ``hidden`` units (1 to 16), training ``points``
-        (4 to 100), learning ``rate`` (0.01 to 10), ``seed``, ``epochs`` (1 to 10,000).
-
-    Attributes
-    ----------
-    runner : Runner
-        Start, Pause, Step, Reset; the count of epochs.
-    net : ScalarNet
-        As it stands.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If there is no such option, or it is out of its range; the message names it and the range.
+        What its controls are to show at first: ``hidden`` units (1 to 16), training ``points`` (4 to 100), learning
+        ``rate`` (0.01 to 10), ``seed``, ``epochs`` (1 to 10,000).
     """
 
     def __init__(self, **options: Any) -> None:
@@ -64,8 +52,8 @@ class ScalarNetPanel(Trainer[LayerProgress]):
     def _record(self, count: int) -> None:
         self.picture.record(count, lambda X: [self.net.predict(X)])
 
-    def _draw(self, count: int, still: bool) -> None:
+    def _move(self, still: bool) -> None:
         if still:
-            self._record_once(count)
+            self._record_once(self.count)
         assert self.picture.grid is not None
         self.picture.fill([self.net.predict(self.picture.grid.points)])

@@ -76,7 +76,7 @@ def test_four_tebibytes_and_what_is_kept_instead():
     page = panel.answer[1]._repr_html_()
     assert "4 TiB" in page
     assert "4 MiB (the constant)" in page
-    assert "input: n × k; constant: m × n; output: m × k" in panel.answer[2]
+    assert "input: n × k; output: m × k; constant: m × n" in panel.answer[2]
 
 
 def test_names_follow_the_stacking():

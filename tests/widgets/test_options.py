@@ -15,14 +15,13 @@ from helpers.widgets.controls import option_of, slider
 from helpers.widgets.playground import State
 
 SMALL: dict[str, dict[str, Any]] = {
-    "ConstraintPanel": {"samples": 10},
     "IdempotentPanel": {"samples": 10, "epochs": 3},
     "Playground": {"hidden": (5, 5), "samples": 20, "epochs": 3},
     "ScalarNetPanel": {"hidden": 2, "points": 5, "epochs": 3},
     "TrainingPanel": {"net": "16-16 tanh", "epochs": 3, "samples": 20},
     "constraint_panel": {"samples": 10},
 }
-ELSEWHERE = {"Explorer", "Runner", "Stepper"}  # made of functions and texts; they have tests of their own
+ELSEWHERE = {"Explorer", "Stepper"}  # made of functions and texts; they have tests of their own
 PANELS = [name for name in widgets.HOMES if name not in ELSEWHERE]
 OF_A_RUN = {
     "TrainingPanel": ["rule", "size", "net", *(f.name for f in fields(Run) if f.name != "rules")],
@@ -87,7 +86,7 @@ def test_run_takes_what_a_control_can_hold_and_refuses_the_rest_by_name(name):
         for steps in (0, -1, True, 1.0, 1.5, math.nan, "3", 10**7, [2]):
             assert "steps must be" in attempted(lambda: panel.run(steps))[1], steps  # noqa: B023
         panel.run(2)
-        assert panel.runner.count == 2
+        assert panel.count == 2
         return
     before = panel.values
     with pytest.raises(TypeError, match=r"'colour'; there are "):
