@@ -130,7 +130,7 @@ def test_an_error_is_said_and_the_panel_trains_again(make, monkeypatch):
     def bad(*_):
         raise ValueError("no answer <today>")
 
-    for hook in ("_record", "_draw"):
+    for hook in ("_record", "_move"):
         monkeypatch.setattr(panel, hook, bad)
         with pytest.raises(ValueError, match="no answer"):
             panel.run(2)
