@@ -15,13 +15,12 @@ import asyncio
 import html
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 from weakref import WeakValueDictionary
 
 from IPython import get_ipython
 from ipywidgets import HTML, Image, Layout, VBox, Widget
 from matplotlib.artist import Artist
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image as Pillow
 
 from helpers.plots import Picture
@@ -46,21 +45,19 @@ def post(loop: asyncio.AbstractEventLoop | None, action: Callable[[], object]) -
         loop.call_soon_threadsafe(action)
 
 
-_players: WeakValueDictionary[str, Any] = WeakValueDictionary()
+_players: WeakValueDictionary[tuple[str, str, int], Any] = WeakValueDictionary()
 
 
 def take_over(player: Any) -> None:
     """Pause what an earlier run of the present cell made and nobody sees any more; outside a notebook do nothing."""
     shell = get_ipython()
-    parent = getattr(shell, "parent_header", None) or (shell.get_parent() if hasattr(shell, "get_parent") else {})
-    cell = (parent or {}).get("metadata", {}).get("cellId")
-    if cell is None:
-        return
-    message = parent.get("header", {}).get("msg_id")
-    for key, old in list(_players.items()):
-        if key.startswith(f"{cell} ") and not key.startswith(f"{cell} {message} "):
-            old.pause()
-    _players[f"{cell} {message} {id(player)}"] = player
+    parent = getattr(shell, "parent_header", None) or (shell.get_parent() if hasattr(shell, "get_parent") else {}) or {}
+    cell, message = parent.get("metadata", {}).get("cellId"), parent.get("header", {}).get("msg_id")
+    if cell is not None:
+        for (its_cell, its_message, _), old in list(_players.items()):
+            if its_cell == cell and its_message != message:
+                old.pause()
+        _players[cell, message, id(player)] = player
 
 
 class LiveImage:
@@ -76,7 +73,7 @@ class LiveImage:
 
     def use(self, picture: Picture) -> None:
         """Show another picture from now on."""
-        self.picture = picture
+        self.picture, self.canvas = picture, cast(Any, picture.figure.canvas)
         picture.settle()
         # Without a width the page would stretch the image; with a height too it would not shrink on a narrow screen.
         width = f"{self.canvas.get_width_height()[0]}px"
@@ -85,13 +82,6 @@ class LiveImage:
             artist.set_animated(True)
         self.refresh()
         self.first = self.background
-
-    @property
-    def canvas(self) -> FigureCanvasAgg:
-        """The canvas that the figure draws on."""
-        canvas = self.picture.figure.canvas
-        assert isinstance(canvas, FigureCanvasAgg)
-        return canvas
 
     def refresh(self) -> None:
         """Draw the background again: all that does not change from frame to frame."""
@@ -132,9 +122,9 @@ class LiveImage:
 class Panel:
     """Controls, and something that answers when one changes: what all panels have in common.
 
-    The options of a panel are its ``controls``, by name; `helpers.widgets.controls` makes them. ``box``, of the CSS
-    class ``panel``, is all that a reader sees: ``settings`` (rows of controls), then the ``parts`` that a kind of panel
-    puts there, then the ``place`` for pictures.
+    The options of a panel are its ``controls``, by name, of `helpers.widgets.controls`. What its ``box`` shows
+    are ``settings`` (rows of controls), then what a kind of panel puts there, then a ``place`` for pictures. What goes
+    wrong is kept in ``error`` and said in ``status``.
     """
 
     def __init__(self, controls: Mapping[str, Any], rows: Iterable[Widget] = ()) -> None:
@@ -157,7 +147,7 @@ class Panel:
         return {name: control.value for name, control in self.controls.items()}
 
     def _changed(self, name: str) -> None:
-        """Answer to a changed control: from whatever thread, so post."""
+        """Answer to a changed control, on whatever thread: so post."""
         raise NotImplementedError
 
     def _lay_out(self, *parts: Widget) -> None:
@@ -217,13 +207,13 @@ class Explorer(Panel):
             self.shown = [LiveImage(part) if isinstance(part, Picture) else HTML() for part in parts]
             self.place.children = [one.box if isinstance(one, LiveImage) else one for one in self.shown]
         for one, part in zip(self.shown, parts):
-            if not isinstance(one, LiveImage):
+            if isinstance(one, LiveImage):
+                if one.picture is not part:
+                    one.use(part)
+                one.show()
+                one.describe()
+            else:
                 one.value = as_html(part)
-                continue
-            if one.picture is not part:
-                one.use(part)
-            one.show()
-            one.describe()
 
     def run(self, **values: Any) -> Any:
         """Set controls as a reader would, and return the answer.

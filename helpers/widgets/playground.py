@@ -13,6 +13,7 @@ import html
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from ipywidgets import HTML
@@ -24,17 +25,12 @@ from helpers.training.layers import Scores
 from helpers.training.runs import Outcome, Race, Run, Session, declared
 from helpers.widgets.controls import buttons, choice, log_slider, row, slider, status_line, text_box, whole
 from helpers.widgets.panel import post
-from helpers.widgets.trainer import Trainer
+from helpers.widgets.trainer import Trainer, command
 
 MEASURED = 300  # points of each set on which the curves are measured
 SIZES = {1: 64, 2: 48, 3: 40, 4: 40}  # grid points per side of a field, by the number of rules
 MIME = {"png": "image/png", "svg": "image/svg+xml"}
 NONE = "none"
-NETS: dict[str, dict[str, Any]] = {
-    "100-100-10 Mish": {"hidden": (100, 100, 10), "activation": "Mish", "normalize": True},
-    "32-32-32 tanh": {"hidden": (32, 32, 32), "activation": "tanh", "normalize": False},
-    "16-16 tanh": {"hidden": (16, 16), "activation": "tanh", "normalize": False},
-}
 ROWS = (
     {"data": "Data", "noise": "Noise σ", "samples": "Training points"},
     {"hidden": "Hidden blocks (units of each)", "activation": "Activation", "normalize": "Rows scaled to length 1"},
@@ -58,10 +54,8 @@ class State(Run):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.layer > len(self.hidden) or self.unit > self.hidden[self.layer - 1]:
-            raise ValueError(
-                f"layer and unit must be in the net of hidden widths {_widths(self.hidden)}, got "
-                f"layer {self.layer}, unit {self.unit}"
-            )
+            net, got = _widths(self.hidden), f"layer {self.layer}, unit {self.unit}"
+            raise ValueError(f"layer and unit must be in the net of hidden widths {net}, got {got}")
 
 
 OPTIONS = State.options()
@@ -117,11 +111,8 @@ class Playground(Trainer[LayerProgress]):
         controls = {name: make_control(name, text) for names in self.rows for name, text in names.items()}
         self._follow(controls)
         super().__init__(controls, [row(controls[name] for name in names) for names in self.rows])
-        exports = (
-            ("Code", "", "The same training as Python code", lambda: self.offer("Code")),
-            ("PNG", "", "The figure as pixels", lambda: self.offer("PNG")),
-            ("SVG", "", "The figure as lines", lambda: self.offer("SVG")),
-        )
+        tips = {"Code": "The same training as Python code", "PNG": "The figure as pixels", "SVG": "The figure as lines"}
+        exports = [(name, "", tip, partial(self.offer, name)) for name, tip in tips.items()]
         offers = buttons(exports, lambda offer: post(self.loop, lambda: self._try(offer)))
         self._lay_out(self.line, self.refusal, *self.player)
         self.box.children = [*self.box.children, row([HTML("Export:"), *offers.values()]), self.export]
@@ -164,8 +155,8 @@ class Playground(Trainer[LayerProgress]):
             self.export.value = f'<pre style="user-select:all">{html.escape(self.code())}</pre>'
             return
         assert isinstance(self.picture, PlaygroundPicture)
-        kind, data = name.lower(), base64.b64encode(self.picture.file(name.lower())).decode()
-        link = f"data:{MIME[kind]};base64,{data}"
+        kind = name.lower()
+        link = f"data:{MIME[kind]};base64,{base64.b64encode(self.picture.file(kind)).decode()}"
         self.export.value = f'<a download="playground.{kind}" href="{link}">Save playground.{kind}</a>'
 
     # From the controls to the state, and back: from any thread.
@@ -199,7 +190,7 @@ class Playground(Trainer[LayerProgress]):
         before, self.state = self.state, state
         self._follow(self.controls)
         if replace(before, layer=1, unit=1) == replace(state, layer=1, unit=1):
-            post(self.loop, lambda: self._look_at(state))
+            self._look_at(state.layer, state.unit)
         else:
             super()._changed("state")
 
@@ -215,11 +206,11 @@ class Playground(Trainer[LayerProgress]):
         self.line.value, self.refusal.value = self.state.text, ""
         self.quiet = False
 
-    # What follows runs on the loop only.
+    @command
+    def _look_at(self, layer: int, unit: int) -> None:
+        self.looked_at = (layer, unit)
 
-    def _look_at(self, state: State) -> None:
-        self.looked_at = (state.layer, state.unit)
-        self.redraw()
+    # What follows runs on the loop only.
 
     def _begin(self, **_: Any) -> tuple[Iterator[Any], int]:
         """Build the runs that the state describes, and the picture if it no longer fits them."""
@@ -264,18 +255,14 @@ class TrainingPanel(Playground):
         One rule, which the reader can then change, or several, which train side by side from the same start.
     size : int
         Grid points per side of each field, 64 or, slower and finer, 100.
-    net : str
-        A name in `NETS`; a net of one's own by the fields ``hidden``, ``activation``, ``normalize``.
     **run
-        The other fields of `Run`. Those without a control (noise, samples, normalize, equal) stay as they are given.
-        What does not fit is refused by name, with the range.
+        The other fields of `Run`, here with the net of the document and 1000 samples unless told. Those without a
+        control (noise, samples, normalize, equal) stay as they are given. What does not fit is refused by name.
     """
 
     kind = LayerProgress
 
-    def __init__(
-        self, rule: str | Sequence[str] = "local, parallel", *, size: int = 64, net: str = "100-100-10 Mish", **run: Any
-    ) -> None:
+    def __init__(self, rule: str | Sequence[str] = "local, parallel", *, size: int = 64, **run: Any) -> None:
         known(run, Run.options())
         rules = OPTIONS["rules"].check("rule", (rule,) if isinstance(rule, str) else rule)
         self.size = OneOf((64, 100)).check("size", size)
@@ -283,5 +270,5 @@ class TrainingPanel(Playground):
         if len(rules) > 1:
             del first["rule 1"]
         self.rows = (first, ROWS[3])
-        super().__init__(rules=rules, **{"samples": 1000, **NETS[OneOf(NETS).check("net", net)], **run})
+        super().__init__(rules=rules, **{"hidden": (100, 100, 10), "samples": 1000, **run})
         self._lay_out(self.refusal, *self.player)

@@ -29,13 +29,13 @@ POINTS = 60  # of each curve: measured at fixed steps, so that equal runs give e
 P = TypeVar("P", bound=Recording)
 
 
-def command(method: Callable[[Any], None]) -> Callable[[Any], None]:
+def command(method: Callable[..., None]) -> Callable[..., None]:
     """Let a method be called from any thread: it is posted to the loop, and the commands that wait get one picture."""
 
     @wraps(method)
-    def posted(panel: Trainer[Any]) -> None:
+    def posted(panel: Trainer[Any], *arguments: Any) -> None:
         def obey() -> None:
-            method(panel)
+            method(panel, *arguments)
             panel._say()  # the words at once, the picture as soon as it is drawn
             if not panel.stale:
                 panel.stale = True
@@ -125,10 +125,6 @@ class Trainer(Panel, Generic[P]):
     def reset(self) -> None:
         """Begin again with the settings as they are; a training that runs goes on from there."""
         self._reset()
-
-    @command
-    def redraw(self) -> None:
-        """Draw the present state anew, as what is to be seen of it has changed."""
 
     def _changed(self, name: str) -> None:
         """Begin again soon; several changes before that are one."""

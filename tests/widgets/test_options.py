@@ -11,20 +11,20 @@ import pytest
 
 from helpers import widgets
 from helpers.training.runs import Run
-from helpers.widgets.controls import option_of, slider
+from helpers.widgets.controls import option_of
 from helpers.widgets.playground import State
 
 SMALL: dict[str, dict[str, Any]] = {
     "IdempotentPanel": {"samples": 10, "epochs": 3},
     "Playground": {"hidden": (5, 5), "samples": 20, "epochs": 3},
     "ScalarNetPanel": {"hidden": 2, "points": 5, "epochs": 3},
-    "TrainingPanel": {"net": "16-16 tanh", "epochs": 3, "samples": 20},
+    "TrainingPanel": {"hidden": (5, 5), "epochs": 3, "samples": 20},
     "constraint_panel": {"samples": 10},
 }
 ELSEWHERE = {"Explorer", "Stepper"}  # made of functions and texts; they have tests of their own
 PANELS = [name for name in widgets.HOMES if name not in ELSEWHERE]
 OF_A_RUN = {
-    "TrainingPanel": ["rule", "size", "net", *(f.name for f in fields(Run) if f.name != "rules")],
+    "TrainingPanel": ["rule", "size", *(f.name for f in fields(Run) if f.name != "rules")],
     "Playground": [f.name for f in fields(State)],
 }
 WITHOUT = {"gradient_graph_panel", "jacobian_panel", "step_size_panel"}  # options: only `run` sets their controls
@@ -101,7 +101,7 @@ def test_run_takes_what_a_control_can_hold_and_refuses_the_rest_by_name(name):
 
 
 def test_what_has_no_control_is_used():
-    plain, noisy = (widgets.TrainingPanel(epochs=2, net="16-16 tanh", samples=30, noise=noise) for noise in (0.0, 0.3))
+    plain, noisy = (widgets.TrainingPanel(epochs=2, hidden=(5, 5), samples=30, noise=noise) for noise in (0.0, 0.3))
     assert len(plain.sessions[0].training_set.X) == 30
     assert not (plain.sessions[0].training_set.X == noisy.sessions[0].training_set.X).all()
     assert [block[0].out_features for block in widgets.TrainingPanel(hidden=(5, 4)).sessions[0].model] == [5, 4, 1]
@@ -114,11 +114,3 @@ def test_a_number_in_words_is_no_number_of_a_text():
         with pytest.raises(ValueError, match=text.split("=")[0]):
             panel.apply(text)
         assert panel.text == before
-
-
-def test_an_explorer_is_made_of_a_function_and_controls():
-    for value in (3, "3", None, [1]):
-        with pytest.raises(TypeError, match="x must be a control"):
-            widgets.Explorer(lambda x: x, x=value)
-        with pytest.raises(TypeError, match="show must be a function"):
-            widgets.Explorer(value, x=slider("x", 1, 0, 3))

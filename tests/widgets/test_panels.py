@@ -22,10 +22,10 @@ from helpers.training.runs import Race, Run, Session
 from helpers.widgets import panel as panel_module
 from helpers.widgets.controls import option_of
 from helpers.widgets.panel import LiveImage
-from helpers.widgets.playground import NETS
 from tests.widgets.conftest import until
 
-SMALL = {"net": "16-16 tanh", "epochs": 9, "samples": 40}
+TANH = {"activation": "tanh", "normalize": False}
+SMALL = TANH | {"hidden": (16, 16), "epochs": 9, "samples": 40}
 THREE = ["back-propagation", "local, sequential", "constrained, augmented Lagrangian"]
 EXPLORERS: dict[str, Callable[[], Any]] = {
     "cycles": widgets.cycle_panel,
@@ -195,11 +195,11 @@ def test_a_panel_trains_to_the_numbers_of_the_plain_generator():
 
 
 def test_three_rules_side_by_side_are_the_three_alone():
-    together = widgets.TrainingPanel(THREE, net="16-16 tanh", epochs=6)
+    together = widgets.TrainingPanel(THREE, hidden=(16, 16), epochs=6)
     together.run()
     assert len(together.picture.fields) == 3 * 3
     for rule, session in zip(THREE, together.sessions, strict=True):
-        alone = Session(Run(rules=(rule,), samples=1000, **NETS["16-16 tanh"], epochs=6))
+        alone = Session(Run(rules=(rule,), samples=1000, hidden=(16, 16), epochs=6))
         list(alone)
         assert torch.equal(parameters(session.model), parameters(alone.model)), rule
 
@@ -213,7 +213,7 @@ def test_the_net_of_scalars_trains_as_its_generator():
 
 
 def test_a_wild_learning_rate_leaves_finite_parameters():
-    panel = widgets.TrainingPanel("back-propagation", net="32-32-32 tanh", optimizer="SGD", rate=10.0, epochs=30)
+    panel = widgets.TrainingPanel("back-propagation", **TANH, optimizer="SGD", rate=10.0, epochs=30)
     panel.run()
     assert torch.isfinite(parameters(panel.sessions[0].model)).all()
 
