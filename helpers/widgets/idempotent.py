@@ -1,12 +1,4 @@
-"""Panels of lecture 05: the scalar map over a range of one's choice, and three rules that train side by side.
-
->>> words, picture = idempotent_panel().run(start=0.6, steps=20)
->>> words.split(".  ")[0]
-'3a² - 2a³: from 0.6 to 1 in 20 steps'
->>> panel = IdempotentPanel(net="N1", epochs=5)
->>> panel.run().description.startswith("After epoch 5, ordinary: error")
-True
-"""
+"""The panels of lecture 05: the scalar map over a range of one's choice, and three rules that train side by side."""
 
 from __future__ import annotations
 

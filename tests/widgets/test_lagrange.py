@@ -30,20 +30,20 @@ JOINT = list(WAYS)[1]
 
 @pytest.mark.parametrize("bent", [True, False])
 def test_the_unrolled_gradient_is_that_of_finite_differences(bent):
-    weights = draw_weights(0.7, seed=3, size=6)
+    weights = W, U, x, c = draw_weights(0.7, seed=3, size=6)
     changes, gradients = unrolled_gradients(weights, bent, steps=5)
     assert np.isnan(changes[0])
     assert not gradients[0].any()
 
-    def loss(x):
+    def loss(at):
         z = np.zeros(6)
         for _ in range(5):
-            z = weights.W @ z + weights.U @ x
+            z = W @ z + U @ at
             z = np.tanh(z) if bent else z
-        return weights.c @ z
+        return c @ z
 
     h = 1e-6
-    numerical = [(loss(weights.x + h * e) - loss(weights.x - h * e)) / (2 * h) for e in np.eye(3)]
+    numerical = [(loss(x + h * e) - loss(x - h * e)) / (2 * h) for e in np.eye(3)]
     np.testing.assert_allclose(gradients[5], numerical, rtol=1e-7)  # central difference, h² and eps/h
 
 
@@ -64,11 +64,12 @@ def test_where_iteration_fails_the_words_say_so_and_the_implicit_gradient_still_
     assert np.abs(cycle.eigenvalues).max() > 1
     assert cycle.errors[-1] > 0.1
     weights = draw_weights(1.5, 2)
+    x = weights[2]
     program = cyclic_program(weights)
-    at = program.solve({"x": weights.x}, start={"z": np.zeros(20)}, method="newton")["z"]
+    at = program.solve({"x": x}, start={"z": np.zeros(20)}, method="newton")["z"]
     h = 1e-6
     losses = [
-        [program.solve({"x": weights.x + s * h * e}, start={"z": at}, method="newton")["loss"] for s in (1, -1)]
+        [program.solve({"x": x + s * h * e}, start={"z": at}, method="newton")["loss"] for s in (1, -1)]
         for e in np.eye(3)
     ]
     np.testing.assert_allclose(cycle.gradient, [(up - down) / (2 * h) for up, down in losses], rtol=1e-6)

@@ -58,6 +58,9 @@ def same(now: Any, given: Any) -> bool:
     return bool(now == given) and isinstance(now, bool) == isinstance(given, bool)
 
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
+
 @pytest.mark.parametrize("name", PANELS)
 def test_an_option_is_held_as_given_or_refused_by_name(name):
     make, small = getattr(widgets, name), SMALL.get(name, {})

@@ -83,9 +83,7 @@ def test_each_control_of_an_explorer_changes_what_is_seen(name):
 
 
 @EACH
-def test_both_ends_of_each_control_train(make, monkeypatch):
-    for name in ("show", "describe"):  # the drawing is the same whatever has been computed
-        monkeypatch.setattr(LiveImage, name, lambda self, slow=True: None)
+def test_both_ends_of_each_control_train(make, undrawn):
     panel = make()
     for key, control in panel.controls.items():
         before = control.value
@@ -166,7 +164,7 @@ def test_buttons_train_to_the_words_of_a_run_without_hands(make):
     assert panel.picture.words == wanted
 
 
-def test_at_a_pause_every_net_has_taken_the_epochs_that_are_counted():
+def test_at_a_pause_every_net_has_taken_the_epochs_that_are_counted(undrawn):
     async def scenario():
         panel = widgets.TrainingPanel(THREE, **SMALL | {"epochs": 60})
         for stop in (3, 10):
@@ -184,7 +182,7 @@ def test_at_a_pause_every_net_has_taken_the_epochs_that_are_counted():
     asyncio.run(scenario())
 
 
-def test_a_panel_trains_to_the_numbers_of_the_plain_generator():
+def test_a_panel_trains_to_the_numbers_of_the_plain_generator(undrawn):
     data = datasets["signed_xor"].train(seed=3)
     for rule in RULES:
         model, epochs = mertens_net(seed=3), 1 if rule == "local, sequential" else 4  # a share for each of four blocks
@@ -194,7 +192,7 @@ def test_a_panel_trains_to_the_numbers_of_the_plain_generator():
         assert torch.equal(parameters(panel.sessions[0].model), parameters(model)), rule
 
 
-def test_three_rules_side_by_side_are_the_three_alone():
+def test_three_rules_side_by_side_are_the_three_alone(undrawn):
     together = widgets.TrainingPanel(THREE, hidden=(16, 16), epochs=6)
     together.run()
     assert len(together.picture.fields) == 3 * 3
@@ -204,7 +202,7 @@ def test_three_rules_side_by_side_are_the_three_alone():
         assert torch.equal(parameters(session.model), parameters(alone.model)), rule
 
 
-def test_the_net_of_scalars_trains_as_its_generator():
+def test_the_net_of_scalars_trains_as_its_generator(undrawn):
     data, net = datasets["signed_xor"].train(samples=6, seed=3), scalar_net.ScalarNet(2, seed=3)
     list(scalar_net.train(net, data.X, data.Y, 5, 0.3))
     panel = widgets.ScalarNetPanel(hidden=2, points=6, rate=0.3, seed=3, epochs=5)
@@ -212,14 +210,14 @@ def test_the_net_of_scalars_trains_as_its_generator():
     assert panel.net.numbers() == net.numbers()
 
 
-def test_a_wild_learning_rate_leaves_finite_parameters():
+def test_a_wild_learning_rate_leaves_finite_parameters(undrawn):
     panel = widgets.TrainingPanel("back-propagation", **TANH, optimizer="SGD", rate=10.0, epochs=30)
     panel.run()
     assert torch.isfinite(parameters(panel.sessions[0].model)).all()
 
 
 @pytest.mark.parametrize("rerun", [True, False])
-def test_a_new_panel_of_the_same_cell_pauses_the_old_ones(monkeypatch, rerun):
+def test_a_new_panel_of_the_same_cell_pauses_the_old_ones(monkeypatch, undrawn, rerun):
     class Shell:
         message, cell = "1", "cell"
 

@@ -9,7 +9,6 @@ import torch
 
 from helpers.training import RULES
 from helpers.training.runs import LABELLED, Race
-from helpers.widgets.panel import LiveImage
 from helpers.widgets.playground import Playground, State
 from tests.widgets.conftest import until
 
@@ -17,8 +16,7 @@ SMALL = {"hidden": (5, 5), "samples": 40, "epochs": 6}
 RACE = SMALL | {"rules": ("back-propagation", "local, sequential", "forward-forward")}
 
 
-def test_every_rule_trains_on_every_data_set(monkeypatch):
-    monkeypatch.setattr(LiveImage, "show", lambda self, slow=True: None)  # the same whatever has been computed
+def test_every_rule_trains_on_every_data_set(undrawn):
     for data in LABELLED:
         panel = Playground(**SMALL | {"data": data, "epochs": 2})
         for rule in RULES:
@@ -83,7 +81,7 @@ def test_another_unit_is_shown_without_a_new_start():
     assert panel.error is None
 
 
-def test_a_rule_chosen_twice_counts_once():
+def test_a_rule_chosen_twice_counts_once(undrawn):
     panel = Playground(**SMALL)
     panel.controls["rule 3"].value = "local, parallel"
     assert panel.state.rules == ("local, parallel",)
@@ -93,7 +91,7 @@ def test_a_rule_chosen_twice_counts_once():
     assert panel.controls["rule 2"].value == "back-propagation"
 
 
-def test_a_broken_text_is_said_and_changes_nothing():
+def test_a_broken_text_is_said_and_changes_nothing(undrawn):
     panel = Playground(**SMALL)
     panel.step()
     before, race = panel.text, panel.race
@@ -115,7 +113,7 @@ def test_a_broken_text_is_said_and_changes_nothing():
     assert panel.error is None
 
 
-def test_a_text_sets_every_control_and_other_digits_stay():
+def test_a_text_sets_every_control_and_other_digits_stay(undrawn):
     panel = Playground()
     panel.apply("data=rings; rate=0.012345; noise=0.33; hidden=7; samples=33; rules=local, damped | local, window")
     assert panel.controls["rate"].value == 0.012345
@@ -124,7 +122,7 @@ def test_a_text_sets_every_control_and_other_digits_stay():
     assert (panel.state.rate, panel.state.noise, panel.state.samples) == (0.012345, 0.33, 33)
 
 
-def test_the_code_of_the_panel_gives_its_numbers(capsys):
+def test_the_code_of_the_panel_gives_its_numbers(capsys, undrawn):
     panel = Playground(**RACE | {"data": "rings"})
     panel.run()
     namespace = {}
@@ -146,7 +144,7 @@ def test_the_code_and_the_figure_are_offered_and_a_failure_is_said(monkeypatch):
     assert "division by zero" in panel.refusal.value
 
 
-def test_changes_while_it_trains_count_as_one_and_the_picture_follows():
+def test_changes_while_it_trains_count_as_one_and_the_picture_follows(undrawn):
     async def scenario():
         panel = Playground(**SMALL | {"epochs": 5000})
         panel.start()
