@@ -226,7 +226,7 @@ class Trainer(Panel, Generic[P]):
         if (slow := still or begin >= self.next_slow) and self.picture.trace():
             self.live.refresh()
         self.live.show(slow)
-        if slow:
+        if slow and self.picture.changing:  # else nothing but curves moves
             now = time.perf_counter()
             self.next_slow = now + SLOW * (now - begin)
         if still:
