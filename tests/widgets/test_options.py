@@ -108,12 +108,3 @@ def test_what_has_no_control_is_used():
     assert len(plain.sessions[0].training_set.X) == 30
     assert not (plain.sessions[0].training_set.X == noisy.sessions[0].training_set.X).all()
     assert [block[0].out_features for block in widgets.TrainingPanel(hidden=(5, 4)).sessions[0].model] == [5, 4, 1]
-
-
-def test_a_number_in_words_is_no_number_of_a_text():
-    panel = widgets.Playground(**SMALL["Playground"])
-    before = panel.text
-    for text in ("rate=100", "noise=2", "epochs=2.5", "seed=nan", "rules=local", "colour=red", "layer=4", "hidden=1e2"):
-        with pytest.raises(ValueError, match=text.split("=")[0]):
-            panel.apply(text)
-        assert panel.text == before

@@ -96,9 +96,10 @@ def test_a_broken_text_is_said_and_changes_nothing(undrawn):
     panel.step()
     before, race = panel.text, panel.race
     values = {name: control.value for name, control in panel.controls.items()}
-    with pytest.raises(ValueError, match="="):
-        panel.apply("=")
-    for text in ("seed=x", "rules=magic", "data=moons; data=rings", "<b>hello</b>", "hidden=9-9-9-9-9"):
+    texts = "=|seed=x|rules=magic|data=moons; data=rings|<b>hello</b>|hidden=9-9-9-9-9|rate=100|noise=2|epochs=2.5"
+    for text in (*texts.split("|"), "seed=nan", "rules=local", "colour=red", "layer=4", "hidden=1e2"):
+        with pytest.raises(ValueError, match=text.split("=")[0] or "="):
+            panel.apply(text)
         panel.line.value = text
         assert 'role="alert"' in panel.refusal.value
         assert "Nothing has changed" in panel.refusal.value
