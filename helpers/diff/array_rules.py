@@ -127,8 +127,6 @@ def as_matrices(y_bar: Any, a: Any, b: Any) -> tuple[Any, Any, Any]:
 
 def matmul_left(y_bar: Any, y: Any, a: Any, b: Any) -> Any:
     """Ā = Ȳ B'."""
-    if a.ndim == b.ndim == 2:
-        return y_bar @ b.T
     Y_bar, _, B = as_matrices(y_bar, a, b)
     A_bar = Y_bar @ B.mT
     return A_bar if a.ndim > 1 else A_bar[..., 0, :]
@@ -136,8 +134,6 @@ def matmul_left(y_bar: Any, y: Any, a: Any, b: Any) -> Any:
 
 def matmul_right(y_bar: Any, y: Any, a: Any, b: Any) -> Any:
     """B̄ = A' Ȳ."""
-    if a.ndim == b.ndim == 2:
-        return a.T @ y_bar
     Y_bar, A, _ = as_matrices(y_bar, a, b)
     B_bar = A.mT @ Y_bar
     return B_bar if b.ndim > 1 else B_bar[..., 0]

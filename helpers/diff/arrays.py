@@ -26,7 +26,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from helpers.diff.array_rules import *  # noqa: F403  (the functions of arrays are names of this module too)
 from helpers.diff.array_rules import ROWS, Axis, Row, add_at, row_of, stack, sum_to
-from helpers.diff.operators import Indexed, call, kept_index, no_copy
+from helpers.diff.operators import Indexed, call, kept_index, no_copy, real_numbers
 from helpers.diff.rules import *  # noqa: F403  (the elementary functions are names of this module too)
 from helpers.diff.rules import DomainError, Operand, Rule, check_domain, is_number
 
@@ -54,32 +54,26 @@ class Array(Indexed):
     operation : Row or None
         The row of the table that made this node (``operation.name``: "add", "matmul", ...); None for an input.
     parents : tuple of Array
-        The operands. A number or NumPy array among them has become a constant, which receives no gradient.
-    shape, ndim, size, dtype
-        As NumPy's.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the value is ragged, or holds complex numbers, text or objects.
+        The operands. A number or NumPy array among them has become a constant, which receives no gradient, of the type
+        (float32 or float64) of the Array that it met.
 
     Notes
     -----
-    A number, and an array of integers, takes the type (float32 or float64) of the Array that it meets. Comparisons are
-    by value and give bools; as the key of a dict a node stands for itself. All values are kept until the output of the
-    computation is forgotten: that is the price of reverse mode.
+    Comparisons are by value and give bools; as the key of a dict a node stands for itself. All values are kept until
+    the output of the computation is forgotten: that is the price of reverse mode.
     """
 
     __slots__ = ("_gradient", "constant", "operation", "options", "parents", "serial", "value")
     rank: ClassVar[int] = 2
 
     def __init__(self, value: ArrayLike, dtype: DTypeLike | None = None) -> None:
-        self.value = read_only(real_array(value, dtype))
-        self.operation: Row | None = None
-        self.parents: tuple[Array, ...] = ()
-        self.options = NOTHING
-        self.constant = False
-        self.serial = next(serials)
+        self._remember(read_only(real_array(value, dtype)))
+
+    def _remember(
+        self, value: Any, row: Row | None = None, parents: tuple[Array, ...] = (), options: dict[str, Any] = NOTHING
+    ) -> None:
+        self.value, self.operation, self.parents, self.options = value, row, parents, options
+        self.constant, self.serial = False, next(serials)
         self._gradient: Any = None
 
     @classmethod
@@ -206,13 +200,7 @@ def record(row: Row, operands: tuple[Any, ...], options: dict[str, Any] = NOTHIN
         shapes = " and ".join(str(x.shape) for x in values)
         raise ValueError(f"{row.name} cannot take the shape {shapes}: {error}") from error
     node = Array.__new__(Array)
-    node.value = read_only(value)
-    node.operation = row
-    node.parents = operands
-    node.options = options
-    node.constant = False
-    node.serial = next(serials)
-    node._gradient = None
+    node._remember(read_only(value), row, operands, options)
     return node
 
 
@@ -225,17 +213,9 @@ def constant(value: Any, like: Array) -> Array:
 
 def real_array(value: Any, dtype: DTypeLike | None = None) -> NDArray[Any]:
     """Copy real numbers into an array; float32 and float64 are kept, the rest becomes dtype, by default float64."""
-    if isinstance(value, Operand):
-        raise TypeError(f"value must be plain numbers, got {type(value).__name__}; take its .value")
-    try:
-        array = np.array(value)
-    except ValueError as error:
-        raise ValueError(f"value must be rectangular, but its rows have different lengths ({error})") from error
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"value must hold real numbers, got {array.dtype}: {array!r:.80}")
-    if array.dtype.char in "fd" and (array.ndim or dtype is None):
-        return array
-    return array.astype(dtype or np.float64)
+    array = real_numbers(value, "value")
+    kept = array.dtype.char in "fd" and (array.ndim or dtype is None)
+    return array if kept else array.astype(dtype or np.float64)
 
 
 def read_only(value: Any) -> NDArray[Any]:

@@ -14,8 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
-from helpers.plots.jacobians import short
-from helpers.plots.pictures import BLUE_ORANGE, TEXT, Picture, label, new_figure
+from helpers.plots.pictures import BLUE_ORANGE, TEXT, Picture, label, new_figure, short
 
 Matrix = NDArray[np.float64]
 

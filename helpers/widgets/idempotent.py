@@ -16,7 +16,7 @@ from torch.optim import SGD
 from helpers.datasets import datasets
 from helpers.networks import NETWORKS, square_net
 from helpers.plots.idempotent import Basins, Cobweb, ScalarMaps, plot_basins, plot_cobweb, plot_scalar_maps
-from helpers.plots.idempotent_nets import IdempotentProgress, RuleState
+from helpers.plots.recordings import IdempotentProgress, RuleState
 from helpers.training.idempotent import (
     Algorithm,
     IdempotentStep,

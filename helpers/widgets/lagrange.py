@@ -18,8 +18,8 @@ from helpers.diff import tanh
 from helpers.diff.cycles import NoConvergence, assembled
 from helpers.diff.lagrange import Program
 from helpers.networks import layered_net
-from helpers.plots.constraints import ConstraintProgress, Measured
-from helpers.plots.cycles import CyclePicture, plot_cycle
+from helpers.plots.errors import CyclePicture, plot_cycle
+from helpers.plots.recordings import ConstraintProgress, Measured
 from helpers.training.constrained import Method, train_constrained
 from helpers.training.multipliers import adjoints, cosine, multipliers_at, relative_difference
 from helpers.widgets.controls import choice, counted, log_slider, set_controls, slider, whole

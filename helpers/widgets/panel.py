@@ -24,6 +24,7 @@ from matplotlib.artist import Artist
 from PIL import Image as Pillow
 
 from helpers.plots import Picture
+from helpers.plots.pictures import caption
 from helpers.widgets.controls import row, set_controls, status_line
 
 QUALITY = 88  # of the JPEG: text stays clean, about 100 kB a frame
@@ -78,7 +79,7 @@ class LiveImage:
         # Without a width the page would stretch the image; with a height too it would not shrink on a narrow screen.
         width = f"{self.canvas.get_width_height()[0]}px"
         self.image.layout = Layout(width=width, max_width="100%", height="auto", margin="0")
-        for artist in (*picture.changing, *picture.covering, *picture.slow):
+        for artist in (*picture.changing, *picture.slow):
             artist.set_animated(True)
         self.refresh()
         self.first = self.background
@@ -99,7 +100,7 @@ class LiveImage:
             self._draw(self.picture.slow)
             self.written = self.canvas.copy_from_bbox(self.picture.figure.bbox)
         self.canvas.restore_region(self.written)
-        self._draw([*self.picture.changing, *self.picture.covering])
+        self._draw(self.picture.changing)
         frame, buffer = self.canvas.buffer_rgba(), io.BytesIO()
         Pillow.frombuffer("RGBX", frame.shape[1::-1], frame, "raw", "RGBX", 0, 1).save(buffer, "jpeg", quality=QUALITY)
         self.image.value = buffer.getvalue()
@@ -112,11 +113,7 @@ class LiveImage:
 
     def describe(self) -> None:
         """Bring the words under the image up to date."""
-        look, text = (html.escape(part) for part in (self.picture.look_for, self.picture.description))
-        self.words.value = (
-            f"<p><b>What to look for:</b> {look}</p>"
-            f"<details><summary>Description of the figure</summary>{text}</details>"
-        )
+        self.words.value = caption(self.picture.look_for, self.picture.description)
 
 
 class Panel:

@@ -12,7 +12,7 @@ from helpers.diff import cos, exp, log, sin
 from helpers.diff.forward import derivative
 from helpers.diff.numerical import METHODS
 from helpers.plots import Picture
-from helpers.plots.step_sizes import plot_step_sizes
+from helpers.plots.errors import plot_step_sizes
 from helpers.widgets.controls import choice, log_slider
 from helpers.widgets.panel import Explorer
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers.diff import forward, rules, scalar
+from helpers.diff.arrays import vjp
 from helpers.diff.forward import jvp
 from helpers.diff.rules import RULES
 from helpers.diff.scalar import Scalar, topological_order
@@ -94,12 +95,13 @@ def agree(found, expected, magnitudes):
 
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(PROGRAMS, INPUTS)
-def test_both_modes_agree_with_torch(program, inputs):
+def test_all_engines_agree_with_torch(program, inputs):
     value, expected = of_torch(program, inputs)
     output, gradient, magnitudes = reverse(program, inputs)
     assert abs(output.value - value) <= 1e-12 * max(1.0, abs(value))
     assert agree(gradient, expected, magnitudes)
     assert agree(pushed(program, inputs), expected, magnitudes)
+    assert agree(vjp(lambda *x: run(program, rules, x), *inputs)[1](1.0), expected, magnitudes)
 
 
 EVERYTHING = [(which, which % 3, (which + 1) % 3) for which in range(len(INSTRUCTIONS))]  # each on the inputs

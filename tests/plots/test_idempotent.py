@@ -8,9 +8,17 @@ import numpy as np
 import pytest
 from matplotlib.text import Text
 
-from helpers.plots.idempotent import ENDS, plot_basins, plot_cobweb, plot_scalar_maps, which_end
-from helpers.plots.idempotent_nets import IdempotentProgress, RuleState, plot_eigenvalue_flow, plot_rates
-from helpers.plots.images import plot_images
+from helpers.plots.idempotent import (
+    ENDS,
+    plot_basins,
+    plot_cobweb,
+    plot_eigenvalue_flow,
+    plot_images,
+    plot_rates,
+    plot_scalar_maps,
+    which_end,
+)
+from helpers.plots.recordings import IdempotentProgress, RuleState
 
 A = np.linspace(-1, 2, 31)
 H = 3 * A**2 - 2 * A**3
@@ -137,7 +145,7 @@ def test_images_lie_in_rows():
         (lambda: plot_cobweb(A, H[:-1], [0.5], name="h"), "values must have shape"),
         (lambda: plot_basins(A, H[:-1]), "ends must have shape"),
         (lambda: plot_eigenvalue_flow([0.5], real=[0, 1], imaginary=[0], ends=[[0, 0]]), "paths must be"),
-        (lambda: plot_rates([0.1], {"r": [[1.0, 2.0]]}, {"r": [[False, False]]}), "a column a rate"),
+        (lambda: plot_rates([0.1], {"r": [[1.0, 2.0]]}, {"r": [[False, False]]}), "one column per rate"),
         (lambda: plot_images({"x": np.zeros((2, 8))}, look_for=""), "one shape"),
     ],
 )

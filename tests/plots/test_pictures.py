@@ -9,6 +9,7 @@ from matplotlib.text import Text
 from helpers.datasets import datasets
 from helpers.networks import layered_net
 from helpers.plots import (
+    Curves,
     LayerProgress,
     decision_boundary,
     plot_backprop_progress,
@@ -18,7 +19,7 @@ from helpers.plots import (
     plot_spread,
 )
 from helpers.plots.boundaries import Grid, class_of
-from helpers.plots.fields import coloured
+from helpers.plots.pictures import new_axes
 from helpers.training import locally_optimize, locally_optimize_parallel, predictor
 
 SQUARE = np.array([[-1.0, -1.0], [1.0, 1.0]])
@@ -55,8 +56,7 @@ def test_the_boundary_lies_where_the_decision_turns():
     field = decision_boundary(product, SQUARE, size=41)
     points = boundary(field)
     assert np.abs(points.prod(axis=1)).max() < 1e-3  # on one of the axes, whose union is the boundary of x0 x1
-    assert field.image.levels[30, 35] > 128 > field.image.levels[10, 35]
-    reddish, bluish = (coloured(field.image.levels)[row, 35].astype(int) for row in (40, 0))
+    reddish, bluish = (field.image.get_array()[row, 35].astype(int) for row in (40, 0))
     assert reddish[0] > reddish[2]
     assert bluish[0] < bluish[2]
 
@@ -88,7 +88,7 @@ def test_several_classes_get_their_colours():
         return np.stack([-x, x, y], axis=1)
 
     field = decision_boundary(three, SQUARE, size=41)
-    colours = coloured(field.image.levels)
+    colours = field.image.get_array()
     assert colours.shape == (41, 41, 4)
     assert colours[20, 2, :3].argmax() == 2  # blue at the left
     assert colours[20, 38, :3].argmax() == 0  # vermilion at the right
@@ -106,8 +106,8 @@ def test_only_the_plane_can_be_drawn(X, words):
 def test_classes_differ_by_colour_and_marker():
     data = datasets["gaussian"].train(samples=60, means=((0, 0), (1, 0), (0, 1)))
     scatter = plot_dataset(data.X, data.Y, title="clouds")
-    shapes = {mark.get_marker() for mark in scatter.marks}
-    colours = {mark.get_color() for mark in scatter.marks}
+    shapes = {mark.get_marker() for mark in scatter.figure.axes[0].lines}
+    colours = {mark.get_color() for mark in scatter.figure.axes[0].lines}
     assert len(shapes) == len(colours) == 3
     assert "20 of class 0" in scatter.description
     assert class_of(data.Y).tolist() == data.Y.argmax(1).tolist()
@@ -136,7 +136,7 @@ def test_the_spread_shows_every_run_and_counts_failures():
     spread = plot_spread({"a": [0.9, 0.8, 0.7], "b": [0.5, float("nan")]}, x_label="accuracy", look_for="the worst")
     assert "a: median 0.800 (0.700 to 0.900, 3 runs)" in spread.description
     assert "1 failed" in spread.description
-    assert [t.get_text() for t in spread.ax.get_yticklabels()] == ["a", "b (1 failed)"]
+    assert [t.get_text() for t in spread.figure.axes[0].get_yticklabels()] == ["a", "b (1 failed)"]
     for groups in ({}, {"a": []}, {"a": [[1]]}):
         with pytest.raises(ValueError, match="groups"):
             plot_spread(groups, x_label="accuracy")
@@ -164,8 +164,7 @@ def test_local_progress_measures_every_layer():
     assert [f.ax.get_title().split(":")[0] for f in view.fields] == ["layer 1", "layer 2", "output"]
     assert "layer 2: test accuracy" in view.description
     assert smallest_text(view.figure) >= 10
-    assert len(view.changing) == 3 * 2
-    assert len(view.covering) == 3 * 2
+    assert len(view.changing) == 3 * 4
     assert len(view.slow) == 12 + 3
 
 
@@ -241,3 +240,54 @@ def test_a_vector_format_shows_the_same_field(tmp_path):
         field.figure.savefig(tmp_path / name)
         assert (tmp_path / name).stat().st_size > 2000
     assert field.image.get_array().shape == (9, 9, 4)
+
+
+def test_a_field_is_painted_with_its_upper_rows_on_top():
+    data = datasets["signed_xor"].test(samples=30)
+    live = LayerProgress(data, data, 1, size=16)
+    live.fill([(live.grid.points[:, 1:] > 0).astype(float)])
+    fields = [decision_boundary(lambda p: (p[:, 1:] > 0).astype(float), SQUARE, size=9), *live.fields]
+    for field in fields:
+        field.figure.canvas.draw()
+        seen, box = np.asarray(field.figure.canvas.buffer_rgba())[..., :3].astype(int), field.ax.bbox
+        left, height = round(box.x0 + 0.1 * box.width), len(seen)
+        top, bottom = (seen[height - round(box.y0 + share * box.height), left] for share in (0.95, 0.05))
+        assert top[0] > top[2] + 50, "class 1, above, is orange"
+        assert bottom[2] > bottom[0] + 50, "class 0, below, is blue"
+
+
+def test_live_curves_that_leave_their_limits_on_one_side_keep_the_room_on_the_other():
+    for log in (False, True):
+        curves = Curves(new_axes(), ["a"], log=log)
+        curves.clear([0, 10], [0.01, 1])
+        for values, low, high in (([0.2, 5], 0.01, 5), ([0.001, 0.2], 0.001, 5)):
+            curves.update([5, 20], {"a": values})
+            bottom, top = curves.ax.get_ylim()
+            assert bottom <= low
+            assert top >= high
+            left, right = curves.ax.get_xlim()
+            assert (left, right) == (0, 20)
+
+
+def test_the_median_of_a_spread_is_the_median_in_figure_and_words():
+    spread = plot_spread({"a": [0.1, 0.2, 0.9]}, x_label="accuracy")
+    (bar,) = (line for line in spread.figure.axes[0].lines if len(line.get_xdata()) == 2)
+    assert list(bar.get_xdata()) == [0.2, 0.2]
+    assert "median 0.200 " in spread.description
+    assert [text.get_text() for text in spread.figure.axes[0].texts] == ["0.200"]
+
+
+def test_thick_lines_are_of_the_test_set_and_thin_ones_of_the_training_set():
+    train, test = sets()
+    view = plot_backprop_progress([(1, 0.5), (2, 0.4)], half_plane, train, test, size=8)
+    measured = [
+        (((scores - data.Y.numpy()) ** 2).mean(), ((scores >= 0.5) == (data.Y.numpy() >= 0.5)).mean())
+        for data in (train, test)
+        for scores in [half_plane(data.X.numpy())]
+    ]
+    for curves, thin, thick in zip((view.error, view.right), *measured):
+        assert thin != thick
+        widths = {line.get_linewidth(): line.get_ydata()[-1] for line in curves.ax.lines}
+        assert widths[min(widths)] == pytest.approx(thin)
+        assert widths[max(widths)] == pytest.approx(thick)
+        assert "thick: test, thin: training" in curves.ax.get_title()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from helpers.plots.pictures import new_axes
+from helpers.plots.pictures import new_axes, shades
 from helpers.plots.playground import PlaygroundPicture, UnitImages, preferred_images
 
 
@@ -63,27 +63,25 @@ def test_a_unit_fills_the_scale_of_its_own_largest_output():
     place = picture.large[0]
     x = picture.probes[:, :1]
     place.show(x * 1e-3, picture.probes)
-    levels = place.image.levels
-    assert levels.shape == (32, 32)
-    assert (levels.min(), levels.max()) == (0, 255)
-    assert (levels == levels[:1]).all()  # it depends on the first coordinate, which runs along the rows
-    assert (np.diff(levels[0].astype(int)) > 0).all()
+    colours = place.image.get_array()
+    assert colours.shape == (32, 32, 4)
+    assert (colours == colours[:1]).all()  # it depends on the first coordinate, which runs along the rows
+    assert colours[0, [0, -1]].tolist() == shades(np.array([-1.0, 1.0])).tolist()
     place.show(0 * x, picture.probes)
-    assert (place.image.levels == 128).all()
+    assert (place.image.get_array() == shades(np.zeros(1))).all()
 
 
 def test_thumbnails_stand_in_reading_order():
-    place = UnitImages(new_axes(), None, (2, 2))
+    place = UnitImages(new_axes(), False, (2, 2))
     images = np.eye(4)  # 2 x 2 pixels; each unit responds to one image alone
     place.show(np.eye(4), images)
-    tiles = place.image.levels.reshape(2, 3, 2, 3, 4)  # row from below, pixel, column, pixel, colour
+    tiles = place.image.get_array().reshape(2, 3, 2, 3, 4)  # row, pixel, column, pixel, colour
     orange = [
-        tiles[1 - unit // 2, :2, unit % 2, :2, 0].astype(int) - tiles[1 - unit // 2, :2, unit % 2, :2, 2]
-        for unit in range(4)
+        tiles[unit // 2, :2, unit % 2, :2, 0].astype(int) - tiles[unit // 2, :2, unit % 2, :2, 2] for unit in range(4)
     ]
     for unit in range(4):
         row, column = divmod(unit, 2)
-        assert np.unravel_index(orange[unit].argmax(), (2, 2)) == (1 - row, column)  # the uppermost row comes last
+        assert np.unravel_index(orange[unit].argmax(), (2, 2)) == (row, column)
     assert (tiles[:, 2] == 255).all()
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from matplotlib.text import Text
 
-from helpers.plots.constraints import ConstraintProgress, Measured
-from helpers.plots.cycles import plot_cycle
+from helpers.plots.errors import plot_cycle
 from helpers.plots.programs import plot_matrices
+from helpers.plots.recordings import ConstraintProgress, Measured
 
 
 def smallest_text(figure):
@@ -70,7 +70,7 @@ def test_a_cycle_is_updated_in_place_and_counts_what_lies_outside():
 
 @pytest.mark.parametrize(("changes", "errors", "k"), [([1.0], [1.0], 0), ([1, 2], [1], 0), ([1, 2], [1, 2], 2)])
 def test_curves_of_a_cycle_that_do_not_fit_are_refused(changes, errors, k):
-    with pytest.raises(ValueError, match="one value a step"):
+    with pytest.raises(ValueError, match="one value per step"):
         plot_cycle([], changes, errors, k=k)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.text import Text
 
-from helpers.plots.step_sizes import HIGH, LOW, plot_step_sizes
+from helpers.plots.errors import HIGH, LOW, plot_step_sizes
 
 STEPS = np.logspace(-8, 0, 9)
 METHODS = ("forward", "central")
