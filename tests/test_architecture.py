@@ -20,7 +20,7 @@ BUDGETS = {
     "diff": (4000, 16),
     "plots": (3600, 17),
     "training": (5300, 33),
-    "widgets": (2030, 12),
+    "widgets": (2045, 12),
     "checks": (1050, 12),
     "datasets": (295, 1),
     "networks": (160, 1),
