@@ -138,6 +138,7 @@ class Trainer(Panel, Generic[P]):
         self.phase = "running" if self.phase == "running" else "ready"
         self.error, self.count, self.recorded, self.last = None, 0, -1, None
         self.next_slow, self._waiting = 0.0, False
+        self._say()  # at once: to begin takes a moment
         try:
             getattr(self.steps, "close", lambda: None)()
             self.steps, self.total = self._begin(**self.values)
