@@ -7,7 +7,7 @@ PANEL = "panel = TrainingPanel('local, parallel', epochs={epochs}, size={size})\
 # Resident memory of the kernel as it is, and once the C library has given back what is free (glibc keeps it otherwise).
 WEIGH = """import ctypes, gc, psutil
 gc.collect(); resident = lambda: psutil.Process().memory_info().rss
-print(panel.runner.frames, resident(), getattr(ctypes.CDLL(None), 'malloc_trim', int)(0) * 0 + resident())"""
+print(panel.frames, resident(), getattr(ctypes.CDLL(None), 'malloc_trim', int)(0) * 0 + resident())"""
 PLAYGROUND = "from helpers.widgets import Playground\npanel = Playground(epochs=5000{more})\npanel"
 FOUR = ", rules=('back-propagation', 'local, parallel', 'local, damped', 'feedback alignment')"
 STEPPER = (
@@ -20,16 +20,16 @@ from torch.nn.functional import binary_cross_entropy, mse_loss
 from torch.optim import Rprop
 from helpers.training import RULES
 panel = TrainingPanel('local, parallel', epochs={epochs})
-begin = panel.runner.begin
-def begin_with_batches():
-    (steps, total), (session,) = begin(), panel.sessions
+begin = panel._begin
+def begin_with_batches(**values):
+    (steps, total), (session,) = begin(**values), panel.sessions
     batches = session.training_set.batches(100, seed=0)
     arguments = session.model, partial(Rprop, lr=0.01), mse_loss, binary_cross_entropy, total, batches
     session._steps = RULES['local, parallel'](*arguments, seed=0)
     session.rule = session._steps.rule
     return steps, total
-panel.runner.begin = begin_with_batches
-panel.runner.reset()
+panel._begin = begin_with_batches
+panel.reset()
 panel"""
 
 # The loop of the document, drawing the way documents draw: a new figure after every epoch.
