@@ -175,7 +175,8 @@ def halves(rng: np.random.Generator, samples: int) -> NDArray[np.intp]:
 
 def at(radius: Floats, angle: Floats) -> Floats:
     """Points (n, 2) by their polar coordinates."""
-    return radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    points: Floats = radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    return points
 
 
 @data_set(
