@@ -25,8 +25,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
 from helpers.training.arguments import Passes
-from helpers.training.idempotent import Algorithm, wanted_move
-from helpers.training.idempotent_measures import check_samples, numerical_rank
+from helpers.training.idempotent import Algorithm, check_samples, numerical_rank, wanted_move
 from helpers.training.layers import Batches
 from helpers.training.rules import TrainingError
 

@@ -24,11 +24,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from helpers.datasets import whole_number
 from helpers.networks import layered_net
-from helpers.training.arguments import OptimizerFactory, check_recording, make_optimizer
-from helpers.training.idempotent import Algorithm, make_loss
-from helpers.training.idempotent_measures import check_samples, numerical_rank
+from helpers.options import Whole
+from helpers.training.arguments import Factory, check_recording, make_optimizer
+from helpers.training.idempotent import Algorithm, check_samples, make_loss, numerical_rank
 
 Map = Callable[[Tensor], Tensor]
 
@@ -38,7 +37,7 @@ projection_net = partial(layered_net, [64, 128, 16, 128, 64], activation=nn.Tanh
 
 def train_projection(
     net: nn.Module,
-    optimizer: OptimizerFactory,
+    optimizer: Factory,
     steps: int,
     images: Tensor,
     *,
@@ -69,7 +68,7 @@ def train_projection(
         Standard deviation of the noise, in units of the images.
     """
     check_samples("images", images)
-    whole_number("steps", steps, 1)
+    Whole(1).check("steps", steps)
     if min(reconstruction, idempotence) < 0 or reconstruction + idempotence <= 0:
         raise ValueError(
             f"reconstruction and idempotence must be 0 or more, not both 0, got {reconstruction}, {idempotence}"
@@ -80,11 +79,11 @@ def train_projection(
     weight = idempotence / (images.shape[1] / 2 if algorithm is Algorithm.MODIFIED else 1.0)
     check_recording()
     learner = make_optimizer(optimizer, [p for p in net.parameters() if p.requires_grad])
-    generator = torch.Generator().manual_seed(whole_number("seed", seed, 0))
+    generator = torch.Generator().manual_seed(Whole(0).check("seed", seed))
 
     def run() -> Iterator[float]:
         for _ in range(steps):
-            x = images[torch.randint(len(images), (whole_number("batch", batch, 1),), generator=generator)]
+            x = images[torch.randint(len(images), (Whole(1).check("batch", batch),), generator=generator)]
             cleaned = net(x + noise * torch.randn(x.shape, generator=generator))
             loss = reconstruction * ((net(x) - x).square().mean() + (cleaned - x).square().mean())
             loss = loss + weight * criterion(cleaned) if weight else loss
@@ -126,7 +125,7 @@ def measure_map(
     ``noise`` is the standard deviation of the copies' noise, drawn by ``seed``; the Jacobian is taken at the first
     ``places`` unseen images.
     """
-    generator = torch.Generator().manual_seed(whole_number("seed", seed, 0))
+    generator = torch.Generator().manual_seed(Whole(0).check("seed", seed))
     with torch.no_grad():
         y, z = f(unseen), unseen + noise * torch.randn(unseen.shape, generator=generator)
         pulled = []

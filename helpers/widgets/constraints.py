@@ -20,8 +20,14 @@ from helpers.datasets import datasets
 from helpers.networks import layered_net
 from helpers.options import Whole
 from helpers.plots.constraints import ConstraintProgress, Measured
-from helpers.training.constrained import Method, train_constrained
-from helpers.training.multipliers import adjoints, cosine, multipliers_at, relative_difference
+from helpers.training.constrained import (
+    Method,
+    adjoints,
+    cosine,
+    multipliers_at,
+    relative_difference,
+    train_constrained,
+)
 from helpers.widgets.controls import choice, log_slider, set_controls, whole
 from helpers.widgets.runner import Trainer
 

@@ -20,7 +20,7 @@ from helpers.training import (
     locally_optimize_window,
     make_decoders,
 )
-from helpers.training.damped import relative_movement
+from helpers.training.local import relative_movement
 
 sgd = partial(SGD, lr=0.1)
 

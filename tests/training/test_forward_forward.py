@@ -14,7 +14,7 @@ from torch.optim import SGD, Rprop
 
 from helpers.networks import layered_net
 from helpers.training import RULES, forward_forward, predictor, signal_propagation
-from helpers.training.signals import class_labels, codes, open_door, wrong_labels
+from helpers.training.signals import class_labels, codes, open_door
 
 FORWARD = pytest.mark.parametrize("rule", [forward_forward, signal_propagation])
 sgd = partial(SGD, lr=0.1)

@@ -16,7 +16,7 @@ from torch.optim import SGD, Rprop
 from helpers.networks import layered_net, seeded
 from helpers.training import local_losses, similarity_loss
 from helpers.training.layers import probe
-from helpers.training.local_losses import ending, make_head
+from helpers.training.signals import ending
 
 SIGNALS = pytest.mark.parametrize("signal", ["pred", "sim", "predsim"])
 sgd = partial(SGD, lr=0.1)

@@ -18,8 +18,8 @@ from torch.optim import LBFGS, SGD, Adam, Rprop
 
 from helpers.networks import NETWORKS, layered_net
 from helpers.training import RULES, average_loss, backprop_optimize, layer_scores, make_decoders, predictor
+from helpers.training.constrained import adjoints
 from helpers.training.idempotent import Algorithm, IdempotencyLoss, idempotent_error, m1_update, train_idempotent
-from helpers.training.multipliers import adjoints
 
 RULE = pytest.mark.parametrize("name", RULES)
 CUT = [name for name in RULES if name not in ("back-propagation",) and not name.startswith("constrained")]

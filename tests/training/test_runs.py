@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 
-from helpers.options import Each, OneOf, Real, Several, Whole
+from helpers.options import Each, OneOf, Whole
 from helpers.training import RULES, TrainingError, runs
 from helpers.training.runs import Race, Run, Session, declared
 
@@ -20,14 +20,14 @@ FOUR = 4  # rules in a race
 
 def values_of(option):
     """Every option of a choice; both ends of a number, and something odd between them; one and several of them."""
+    if isinstance(option, Each) and option.different:
+        return [*((name,) for name in option.option.values), tuple(option.option.values)[: option.most]]
     if isinstance(option, Each):
         ends = values_of(option.option)
         return [(end,) for end in ends] + [(ends * option.most)[: option.most]]
-    if isinstance(option, Several):
-        return [*((name,) for name in option.values), tuple(option.values)[: option.most]]
     if isinstance(option, OneOf):
         return list(option.values)
-    between = 0.1 + 0.2 if isinstance(option, Real) else (option.low + option.high) // 2
+    between = 0.1 + 0.2 if not isinstance(option, Whole) else (option.low + option.high) // 2
     return [option.low, option.high, between]
 
 

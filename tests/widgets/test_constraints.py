@@ -8,8 +8,7 @@ from torch.nn.functional import binary_cross_entropy
 from torch.optim import Rprop
 
 from helpers.datasets import datasets
-from helpers.training.constrained import train_constrained
-from helpers.training.multipliers import adjoints
+from helpers.training.constrained import adjoints, train_constrained
 from helpers.widgets.constraints import FIXED, WAYS, constraint_panel, measure
 
 SMALL = {"samples": 40}
