@@ -85,7 +85,7 @@ def _with_generator(operation: Any) -> Any:
     """Return the form of a random operation that takes a generator beside its other arguments."""
     names = {argument.name for argument in operation._schema.arguments} | {"generator"}
     packet = operation.overloadpacket
-    for form in (getattr(packet, name) for name in packet.overloads()):
+    for form in (operation, *(getattr(packet, name) for name in packet.overloads())):
         if {argument.name for argument in form._schema.arguments} == names:
             return form
     raise RuntimeError(f"{operation} draws at random and takes no generator; it cannot be seeded here")

@@ -5,9 +5,8 @@ Minimise ``criterion(h_L(z_{L-1}), Y)`` subject to ``z_i = h_i(z_{i-1}; W_i)``, 
 
     criterion(h_L(z_{L-1}), Y)  +  sum over i of  <λ_i, c_i> + μ/(2n) |c_i|²
 
-Without the penalty, stationarity in z_i reads λ_i = (dh_{i+1}/dz_i)' λ_{i+1}, and in the last one
-λ_{L-1} = (dh_L/dz_{L-1})' dL/dh_L: the multipliers obey the equations of back-propagation. With this sign of the gaps a
-multiplier is the adjoint dL/dz_i itself, at any point where the gaps are zero and z is stationary.
+Without the penalty, stationarity in z_i reads λ_i = (dh_{i+1}/dz_i)' λ_{i+1}: the equations of back-propagation. With
+this sign of the gaps a multiplier is the adjoint dL/dz_i itself, where the gaps are zero and z is stationary.
 """
 
 from __future__ import annotations
@@ -26,6 +25,7 @@ from helpers.training.arguments import Checked, Criterion, Factory, Options, Pas
 from helpers.training.layers import Batches, kind, layer_outputs, mode, probe
 from helpers.training.rules import Rule, Step, Training, TrainingError, start
 
+norm = torch.linalg.vector_norm
 Method = Literal["penalty", "augmented_lagrangian", "admm"]
 LARGEST_PENALTY = 1e3  # where growth ends: far beyond, the loss is lost beside the penalty
 RHO = 10.0  # ADMM: weight of z = g(p) against p = A(z): Taylor et al. use the same ten to one
@@ -46,7 +46,7 @@ def grown(penalty: float, growth: float) -> float:
 class Relaxed(nn.Module):
     """A net pulled apart: each block reads a variable of its own, and the gaps between the blocks have a price μ > 0.
 
-    The variables start where the net feeds X (n, ...) forward, so every gap is zero, as are the multipliers.
+    The variables start where the net feeds X (n, ...) forward: the gaps are zero, as are the multipliers.
     """
 
     def __init__(self, model: nn.Sequential, X: Tensor, criterion: Criterion, penalty: float) -> None:
@@ -70,10 +70,7 @@ class Relaxed(nn.Module):
 
     @torch.no_grad()
     def update_multipliers(self) -> None:
-        """Take the step of Hestenes and Powell: λ_i ← λ_i + μ/n c_i.
-
-        At the point of these gaps, the Lagrangian then has the gradient that the augmented one had before.
-        """
+        """Take the step of Hestenes and Powell, λ_i ← λ_i + μ/n c_i: the gradient at these gaps stays what it was."""
         for multiplier, gap in zip(self.multipliers, self.gaps):
             multiplier += self.penalty / len(gap) * gap
 
@@ -97,13 +94,8 @@ class Constrained(Rule):
     def report(self, step: Step) -> ConstrainedStep:
         problem, epoch = self.problem, step.epoch
         multipliers, activations = ([t.detach() for t in held] for held in (problem.multipliers, problem.activations))
-        gaps = largest(problem.gaps)
+        gaps = [float(gap.abs().max()) for gap in problem.gaps]
         return ConstrainedStep(epoch, problem.loss, gaps, multipliers, activations, problem.penalty, epoch)
-
-
-def largest(gaps: Sequence[Tensor]) -> list[float]:
-    """Return the largest absolute number of each tensor."""
-    return [float(gap.abs().max()) for gap in gaps]
 
 
 class Split(nn.Module):
@@ -142,15 +134,9 @@ class Split(nn.Module):
             raise ValueError(f"batches: for ADMM X must be of shape (n, d), got {tuple(X.shape)}; flatten it first")
         for i, (linear, rest) in enumerate(zip(self.linear, self.nonlinear)):
             if not isinstance(linear, nn.Linear):
-                raise ValueError(
-                    f"model: block {i} begins with {type(linear).__name__}; ADMM's weight step needs an nn.Linear, "
-                    "choose another method"
-                )
+                raise ValueError(f"model: block {i} begins with {type(linear).__name__}; ADMM needs an nn.Linear")
             if [*rest.parameters(), *rest.buffers()]:
-                raise ValueError(
-                    f"model: behind its linear layer, block {i} holds parameters or statistics; ADMM has no step for "
-                    "them, choose another method"
-                )
+                raise ValueError(f"model: block {i} holds parameters or statistics that ADMM has no step for")
             if linear.bias is not None and linear.bias.requires_grad != linear.weight.requires_grad:
                 raise ValueError(f"model: block {i} has weight or bias frozen; ADMM solves for both, or for neither")
 
@@ -297,13 +283,10 @@ def train_constrained(
 
     Notes
     -----
-    An epoch takes one forward and one backward pass over each block (ADMM: `Admm`). Memory: activations and multipliers
-    of all n samples, and the optimiser's state for them, beside what back-propagation keeps. A block that normalises
-    over the batch (or drops units) ties all samples together (or is a random constraint); in evaluation mode it is
-    another function, and a small violation does not say that the net fed forward computes the same.
-    After Carreira-Perpiñán & Wang (2014), "Distributed optimization of deeply nested systems" (penalty); Hestenes
-    (1969) and Powell (1969); Taylor, Burmeister, Xu, Singh, Patel & Goldstein (2016), "Training neural networks without
-    gradients: a scalable ADMM approach".
+    An epoch takes a forward and a backward pass over each block (ADMM: `Admm`); activations and multipliers of all n
+    samples are kept. A block that normalises over the batch is another function in evaluation mode, whatever the
+    violation. After Carreira-Perpiñán & Wang (2014), "Distributed optimization of deeply nested systems" (penalty);
+    Hestenes (1969), Powell (1969); Taylor et al. (2016), "Training neural networks without gradients: a scalable ADMM".
     """
     passes = Passes(epochs, batches, **options)
     if passes.step != "epoch":
@@ -325,9 +308,8 @@ def train_constrained(
 
 
 class MultiplierStep(NamedTuple):
-    """What an outer step yields: its number from 1, its μ, and for each hidden block the largest gap, the distance
-    of λ_i from the adjoint over the adjoint's norm, the cosine between the two, λ_i and dL/dz_i (n, ...); gradient
-    passes over the data so far.
+    """What an outer step yields: its number from 1, its μ, then of each hidden block the largest gap, |λ_i - adjoint| /
+    |adjoint|, the cosine of the two, λ_i and dL/dz_i (n, ...); at last the gradient passes over the data so far.
     """
 
     outer: int
@@ -346,8 +328,7 @@ def adjoints(model: nn.Sequential, X: Tensor, Y: Tensor, criterion: Criterion) -
     X is (n, ...), Y (n, k), and the criterion ``(scores, targets) -> mean loss``: an adjoint is of the order of 1/n.
     """
     probe(model, X)
-    hidden: list[Tensor] = []
-    h, checked = X, Checked("criterion", criterion)
+    hidden, h, checked = list[Tensor](), X, Checked("criterion", criterion)
     with mode(False, model), torch.enable_grad():
         for block in list(model)[:-1]:
             h = block(h.clone())
@@ -360,13 +341,11 @@ def adjoints(model: nn.Sequential, X: Tensor, Y: Tensor, criterion: Criterion) -
 
 def relative_difference(multipliers: Sequence[Tensor], references: Sequence[Tensor]) -> list[float]:
     """Return |λ - reference| / |reference| of each pair; infinite or NaN where the reference is zero."""
-    norm = torch.linalg.vector_norm
     return [float(norm(m - r) / norm(r)) for m, r in zip(multipliers, references)]
 
 
 def cosine(multipliers: Sequence[Tensor], references: Sequence[Tensor]) -> list[float]:
     """Return the cosine of the angle between each multiplier and its reference, -1 to 1; NaN if either is zero."""
-    norm = torch.linalg.vector_norm
     return [float((m * r).sum() / (norm(m) * norm(r))) for m, r in zip(multipliers, references)]
 
 
@@ -374,34 +353,22 @@ def multipliers_at(
     model: nn.Sequential, X: Tensor, Y: Tensor, criterion: Criterion, *, penalty: float = 100.0, growth: float = 2.0,
     outer: int = 10, inner: int = 100,
 ) -> Iterator[MultiplierStep]:  # fmt: skip
-    """Run the method of multipliers on the activations alone, the weights held fixed.
+    """Run the method of multipliers on the activations alone, the weights held fixed. Yields `MultiplierStep`.
 
-    Parameters
-    ----------
-    model, X, Y, criterion
-        As in `adjoints`.
-    penalty, growth : float
-        μ of the first step, more than 0; the factor on it each step, 1 or more, until it has reached 1000.
-    outer, inner : int
-        Steps of the multipliers; iterations of L-BFGS that a step may take at most to minimise over the activations.
+    ``penalty`` is μ of the first of ``outer`` steps of the multipliers, more than 0, and ``growth`` the factor on it
+    each step, 1 or more, until it has reached 1000; ``inner`` are the iterations of L-BFGS that a step may take to
+    minimise over the activations. Other arguments are as in `adjoints`.
 
-    Yields
-    ------
-    MultiplierStep
-        ``(outer, penalty, violation, difference, cosine, multipliers, adjoints, passes)``
-
-    Notes
-    -----
     All is computed in float64, on a copy in evaluation mode. A larger μ takes fewer steps, each on a worse conditioned
-    problem. μ must outweigh the negative curvature of a sample's loss in its activations: below that, the activations
-    leave for a better loss, and the difference stalls far from zero. The growth of μ ends that. After LeCun (1988), "A
-    theoretical framework for back-propagation"; Hestenes (1969) and Powell (1969).
+    problem. μ must outweigh the negative curvature of a sample's loss in its activations: below that, these leave for a
+    better loss, and the difference stalls far from zero; the growth ends that. After LeCun (1988), "A theoretical
+    framework for back-propagation"; Hestenes (1969) and Powell (1969).
     """
     check_recording()
     Real(0, above=True).check("penalty", penalty)
     Real(1).check("growth", growth)
-    for name, value in (("outer", outer), ("inner", inner)):
-        Whole(1).check(name, value)
+    Whole(1).check("outer", outer)
+    Whole(1).check("inner", inner)
     probe(model, X)
     fixed = copy.deepcopy(model).double().eval().requires_grad_(False)
     X, Y = X.double(), Y.double() if Y.is_floating_point() else Y
@@ -409,8 +376,7 @@ def multipliers_at(
 
 
 def _steps(problem: Relaxed, X: Tensor, Y: Tensor, growth: float, outer: int, inner: int) -> Iterator[MultiplierStep]:
-    references = adjoints(problem.model, X, Y, problem.criterion)
-    passes = 0
+    references, passes = adjoints(problem.model, X, Y, problem.criterion), 0
 
     def price() -> Tensor:
         nonlocal passes
@@ -428,6 +394,7 @@ def _steps(problem: Relaxed, X: Tensor, Y: Tensor, growth: float, outer: int, in
             raise TrainingError(f"outer step {step}: the loss is not finite; look for NaN in X, Y and the weights")
         problem.update_multipliers()
         found = [m.detach().clone() for m in problem.multipliers]
+        largest = [float(gap.abs().max()) for gap in problem.gaps]
         compared = relative_difference(found, references), cosine(found, references)
-        yield MultiplierStep(step, problem.penalty, largest(problem.gaps), *compared, found, references, passes)
+        yield MultiplierStep(step, problem.penalty, largest, *compared, found, references, passes)
         problem.penalty = grown(problem.penalty, growth)

@@ -1,16 +1,4 @@
-"""Feedback alignment: the error comes down through fixed random matrices, where back-propagation transposes weights.
-
->>> from torch.optim import Rprop
->>> from torch.nn.functional import binary_cross_entropy
->>> from helpers.datasets import datasets
->>> from helpers.networks import layered_net
->>> data = datasets["signed_xor"].train()
->>> model = layered_net([2, 32, 32, 1], activation=nn.Tanh, normalize=False, seed=0)
->>> for step in feedback_alignment(model, Rprop, binary_cross_entropy, 30, [(data.X, data.Y)], seed=0):
-...     pass
->>> step.epoch, [angle < 90 for angle in step.angles], step.angles[-1]
-(30, [True, True, True], 0.0)
-"""
+"""Feedback alignment: the error comes down through fixed random matrices, where back-propagation transposes weights."""
 
 from __future__ import annotations
 
@@ -119,8 +107,7 @@ def feedback_alignment(
     model : nn.Sequential
         Nested blocks; trained in place. Every block but the first has an ``nn.Linear`` (``direct``: only the last).
     optimizer, criterion, epochs, batches, **options
-        As in `backprop_optimize`; the seed is that of the matrices: normal, with the variance of torch's initial
-        weights for such a layer.
+        As in `backprop_optimize`; the seed is that of the matrices: normal, with the variance of torch's own weights.
     direct : bool
         False: block by block, e ← B_i δ_i, where back-propagation has e ← W_i' δ_i, with δ_i the error at the
         pre-activations of block i (the output of its first linear layer) and e the error at the output of the block
@@ -135,13 +122,10 @@ def feedback_alignment(
 
     Notes
     -----
-    Within a block the vJp is exact, whatever the activation and normalisation. An epoch takes one forward and one
-    backward pass, and the activations of all layers are kept, as in back-propagation.
-
-    References
-    ----------
-    Lillicrap, Cownden, Tweed & Akerman (2016), "Random synaptic feedback weights support error backpropagation for deep
-    learning". Nøkland (2016), "Direct feedback alignment provides learning in deep neural networks".
+    Within a block the vJp is exact. An epoch takes one forward and one backward pass, and the activations of all layers
+    are kept. After Lillicrap, Cownden, Tweed & Akerman (2016), "Random synaptic feedback weights support error
+    backpropagation for deep learning", and Nøkland (2016), "Direct feedback alignment provides learning in deep neural
+    networks".
     """
     passes = Passes(epochs, batches, **options)
     matrices = feedback_matrices(model, probe(model, passes.X), FLAG.check("direct", direct), passes.seed)
@@ -149,11 +133,10 @@ def feedback_alignment(
 
 
 def feedback_matrices(model: nn.Sequential, outputs: Sequence[Tensor], direct: bool, seed: int | None) -> list[Tensor]:
-    """Draw, for each hidden block, the matrix that brings its error.
+    """Draw, for each hidden block, the matrix that brings its error, (out, in) as the weights of the block above.
 
-    ``outputs`` are those of each block to one sample, as `probe` gives them. Block by block, matrix i has the shape of
-    the weights of block i + 1, (out, in); ``direct``: (units of the output block's linear layer, numbers in the output
-    of i).
+    ``outputs`` are those of each block to one sample, as `probe` gives them; ``direct``: matrix i is (units of the
+    output block's linear layer, numbers in the output of i).
     """
     layers: list[Any] = [first_linear(block) for block in model]
     for i, layer in enumerate(layers):
@@ -206,11 +189,7 @@ def _vjp(output: Tensor, inputs: Sequence[Tensor], cotangent: Tensor | None = No
 
 
 def angle(a: Sequence[Tensor], b: Sequence[Tensor]) -> float:
-    """Return the angle in degrees between two lists of tensors, each taken as one long vector; NaN if one is zero.
-
-    >>> angle([torch.tensor([1.0, 0.0])], [torch.tensor([1.0, 1.0])])
-    45.0
-    """
+    """Return the angle in degrees between two lists of tensors, each taken as one long vector; NaN if one is zero."""
     if not a:
         return math.nan
     u, v = (torch.cat([t.flatten() for t in tensors]).double() for tensors in (a, b))

@@ -215,17 +215,13 @@ class IdempotencyLoss(nn.Module):
     net : nn.Module
         The net n, on samples (..., n); its parameters are used, not copied.
     modified : bool
-        False: the ordinary derivative, through n(y) too. True: dE/dy is replaced by -(3 n(y) - 2 n(n(y)) - y)/m, with m
-        the number of samples, and no gradient flows through n(y).
+        False: the ordinary derivative, through n(y) too: one forward and one backward pass. True: dE/dy is replaced by
+        -(3 n(y) - 2 n(n(y)) - y)/m, with m the number of samples, and no gradient flows through n(y): three forward
+        passes, of which none keeps anything but y. The backward pass reads the parameters as they then are (and draws
+        dropout anew), so step the optimiser after it. Both work under ``create_graph``.
     scaled : bool
         Whether the ordinary loss is multiplied by n/2. It is a mean over samples *and* features, and the modified rule
         divides by the samples only: this factor makes steps of equal learning rate comparable.
-
-    Notes
-    -----
-    Ordinary: one forward and one backward pass through n(y). Modified: three forward passes, of which none keeps
-    anything but y; the backward pass reads the parameters as they then are, so step the optimiser after it. Both work
-    under ``create_graph``. A net that draws at random (dropout) would draw anew in the backward pass.
     """
 
     def __init__(self, net: nn.Module, modified: bool = True, *, scaled: bool = False) -> None:
@@ -258,20 +254,10 @@ def make_loss(net: nn.Module, algorithm: Algorithm) -> IdempotencyLoss:
 class Samples:
     """Batches (X, X) of a data set of the course, for nets that learn from X alone; going through them is an epoch.
 
-    Parameters
-    ----------
-    name : str
-        A data set of ``helpers.datasets``, such as ``"normal"`` or ``"digits"``; its training split, without targets.
-    samples, batch : int
-        Samples an epoch and a batch (the last batch may be smaller); by default all in one batch.
-    fresh : bool
-        Whether each epoch draws anew. Of the digits, an epoch draws ``samples`` of the 1000 training images.
-    copies : int, optional
-        Draw that many independent data sets side by side, for an ensemble: X has shape (copies, batch, n).
-    seed : int
-        Equal seeds give equal epochs, in the order in which they are gone through.
-    **options
-        What the data set takes: ``dimension=5`` of ``"normal"``, ``noise=0.1`` of all.
+    An epoch has ``samples`` of the training split of the data set ``name``, in batches of ``batch`` (by default one).
+    ``fresh``: each epoch draws anew, of the digits from their 1000 training images. ``copies``: so many independent
+    data sets side by side, for an ensemble, X (copies, batch, n). Equal seeds give equal epochs, in the order in which
+    they are gone through. ``options`` are what the data set takes: ``dimension=5`` of ``"normal"``, ``noise=0.1``.
     """
 
     def __init__(
@@ -388,8 +374,8 @@ def train_idempotent(
     Notes
     -----
     A sample takes two forward and two backward passes by the ordinary rules, four forward and one backward by the
-    modified one; n(I) takes one more pass of n samples an epoch. Nothing is drawn at random here. After Jensen (2024),
-    "Modified Backpropagation for Idempotent Neural Networks".
+    modified one; n(I) takes n samples more. After Jensen (2024), "Modified Backpropagation for Idempotent Neural
+    Networks".
     """
     named: dict[Any, Algorithm] = {rule.value: rule for rule in Algorithm}
     algorithm = OneOf([*Algorithm]).check("algorithm", named.get(algorithm, algorithm))

@@ -5,10 +5,8 @@
 >>> from helpers.datasets import datasets
 >>> from helpers.networks import mertens_net
 >>> data = datasets["signed_xor"].train()
->>> steps = locally_optimize_parallel(
-...     mertens_net(seed=0), Rprop, mse_loss, binary_cross_entropy, 20, [(data.X, data.Y)], seed=0
-... )
->>> for epoch, loss, encoders, decoders in steps:
+>>> arguments = (mertens_net(seed=0), Rprop, mse_loss, binary_cross_entropy, 20, [(data.X, data.Y)])
+>>> for epoch, loss, encoders, decoders in locally_optimize_parallel(*arguments, seed=0):
 ...     pass
 >>> epoch, len(encoders), decoders[0]
 (20, 4, Linear(in_features=100, out_features=1, bias=False))
@@ -157,7 +155,7 @@ def locally_optimize_parallel(
     hidden_criterion, criterion : callable
         ``(scores, targets) -> mean loss`` of the hidden blocks (through their decoders) and of the output block.
     optimizer, epochs, batches, **options
-        As in `backprop_optimize`; the optimiser is made once per block, the seed is that of the decoders' weights.
+        As in `backprop_optimize`, as are the errors; the optimiser is made once per block.
 
     Yields
     ------
@@ -167,8 +165,8 @@ def locally_optimize_parallel(
     Notes
     -----
     An epoch takes L forward and L backward passes of a block, and the memory for the backward pass of one. Each block
-    sees its input as it was before this epoch's update. Errors are those of `backprop_optimize`. After Mertens, "Local
-    propagation by linear decoders"; Nøkland & Eidnes (2019) train such decoders too.
+    sees its input as it was before this epoch's update. After Mertens, "Local propagation by linear decoders"; Nøkland
+    & Eidnes (2019) train such decoders too.
     """
     passes = Passes(epochs, batches, **options)
     return start(Local(model, optimizer, hidden_criterion, criterion, passes), passes)
@@ -196,22 +194,11 @@ def locally_optimize(
     model: nn.Sequential, optimizer: Factory, hidden_criterion: Criterion, criterion: Criterion, epochs: int,
     batches: Batches, **options: Unpack[Options],
 ) -> Training[SequentialStep]:  # fmt: skip
-    """Train one block after the other, every block on the frozen outputs of the one below.
+    """Train one block after the other, ``epochs`` epochs each, every block on the frozen outputs of the one below.
 
-    Parameters
-    ----------
-    model, optimizer, hidden_criterion, criterion, batches, **options
-        As in `locally_optimize_parallel`; the seed is that of the shuffles, too.
-    epochs : int
-        Epochs per block, 1 or more.
+    Arguments are as in `locally_optimize_parallel`; the seed is that of the shuffles, too. Yields `SequentialStep`,
+    ``(idx, epoch, loss, encoders, decoders)``, with idx the block in training, from 0.
 
-    Yields
-    ------
-    SequentialStep
-        ``(idx, epoch, loss, encoders, decoders)``, with idx the block in training, from 0.
-
-    Notes
-    -----
     The batches are run through once, at the call. The features of a block are computed once, when the block below is
     done (in evaluation mode), kept in memory, and shuffled anew each epoch into batches of the sizes that were seen. An
     epoch takes one forward and one backward pass of one block.
@@ -285,30 +272,24 @@ def locally_optimize_damped(
     model: nn.Sequential, optimizer: Factory, hidden_criterion: Criterion, criterion: Criterion, epochs: int,
     batches: Batches, *, strength: float = 10.0, damping: Damping = "axes", **options: Unpack[Options],
 ) -> Training[DampedStep]:  # fmt: skip
-    """Train all blocks at once, each slowly along the input axes that still move.
+    """Train all blocks at once, each slowly along the input axes that still move. Yields `DampedStep`.
 
     Parameters
     ----------
     model, optimizer, hidden_criterion, criterion, epochs, batches, **options
         As in `locally_optimize_parallel`; every block but the first has an ``nn.Linear``, whose inputs are the axes.
     strength : float
-        0 or more. 0 is `locally_optimize_parallel`, number for number; the larger, the longer a block waits for the
-        one below.
+        0 or more. 0 is `locally_optimize_parallel`, number for number; the larger, the longer a block waits.
     damping : {"axes", "layer"}
         Each axis by its own displacement, or all axes of a block by their mean factor.
-
-    Yields
-    ------
-    DampedStep
-        ``(displacements, epoch, loss, encoders, decoders)``.
 
     Notes
     -----
     Between two epochs, axis j has moved by δ_j = rms(h_j - h_j before) / rms(h_j), on the first batch, in evaluation
-    mode (`relative_movement`; before the first epoch nothing has moved). The optimiser's step in column j of the
-    block's first weight matrix is then multiplied by 1 / (1 + strength δ_j). It is the step that is damped and not the
-    gradient: to Rprop a gradient is a sign, and Adam divides the scale out. This tests a conjecture that ends Mertens'
-    "Local propagation by linear decoders": later parameters move slowly along axes that are not yet stable.
+    mode (`relative_movement`). The optimiser's step in column j of the block's first weight matrix is then multiplied
+    by 1 / (1 + strength δ_j): the step and not the gradient, since to Rprop a gradient is a sign, and Adam divides the
+    scale out. This tests a conjecture that ends Mertens' "Local propagation by linear decoders": later parameters move
+    slowly along axes that are not yet stable.
     """
     passes = Passes(epochs, batches, **options)
     chosen: Any = {
@@ -353,10 +334,6 @@ class Inputs:
 
 
 def relative_movement(before: Tensor, now: Tensor) -> Tensor:
-    """Return for each column (n, axes) the root mean square of its change over the larger of before and now: 0 to 2.
-
-    >>> relative_movement(torch.tensor([[3.0, 1.0, 0.0]]), torch.tensor([[3.0, 2.0, 0.0]]))
-    tensor([0.0000, 0.5000, 0.0000])
-    """
+    """Return for each column (n, axes) the root mean square of its change over the larger of before and now: 0 to 2."""
     change, *sizes = (t.square().mean(0).sqrt() for t in (now - before, now, before))
     return torch.where(change > 0, change / torch.maximum(*sizes), 0)

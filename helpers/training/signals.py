@@ -3,19 +3,6 @@
 - `local_losses`: each block learns from heads of its own, by prediction, by similarity, or by both.
 - `forward_forward`: true and wrong labels go forward with the input; each block learns to tell them apart.
 - `signal_propagation`: the target goes forward as the input does; each block learns to make them meet.
-
->>> from torch.optim import Rprop
->>> from torch.nn.functional import binary_cross_entropy
->>> from helpers.datasets import datasets
->>> from helpers.networks import mertens_net
->>> data = datasets["signed_xor"].train()
->>> for rule in (local_losses, forward_forward, signal_propagation):
-...     for step in rule(mertens_net(seed=0), Rprop, binary_cross_entropy, 20, [(data.X, data.Y)], seed=0):
-...         pass
-...     print(step.epoch, len(step.predict(data.X)))
-20 4
-20 4
-20 4
 """
 
 from __future__ import annotations
@@ -133,12 +120,8 @@ def local_losses(
     Yields
     ------
     ParallelStep
-        ``(epoch, loss, encoders, decoders)``: the decoders are the prediction heads.
-
-    References
-    ----------
-    Nøkland & Eidnes (2019), "Training neural networks with local error signals". There, feature maps enter the
-    similarity by their standard deviations; here an output of any shape is flattened.
+        ``(epoch, loss, encoders, decoders)``: the decoders are the prediction heads. After Nøkland & Eidnes (2019),
+        "Training neural networks with local error signals"; here an output of any shape is flattened.
     """
     passes = Passes(epochs, batches, **options)
     chosen: Any = {
@@ -154,10 +137,6 @@ def similarity_loss(features: Tensor, targets: Tensor) -> Tensor:
     For features (n, d) and targets (n, k), each row taken less its mean, ‖S(features) - S(targets)‖² / n² in Frobenius'
     norm, with S of shape (n, n). The two matrices are never made: with unit rows F and T, S(F) = FF' and ‖FF' - TT'‖² =
     ‖F'F‖² - 2‖F'T‖² + ‖T'T‖², O(n d²) time and O(d²) memory, where the matrices take O(n² d) and O(n²).
-
-    >>> unlike, alike = torch.tensor([[2.0, 0.0], [0.0, 1.0]]), torch.tensor([[1.0, 0.0], [1.0, 0.0]])
-    >>> round(float(similarity_loss(unlike, alike)), 3)
-    2.0
     """
     F, T = (normalize(rows - rows.mean(1, keepdim=True)) for rows in (features.flatten(1), targets))
     differ = (F.T @ F).square().sum() - 2 * (F.T @ T).square().sum() + (T.T @ T).square().sum()
@@ -177,9 +156,8 @@ def ending(block: nn.Module) -> nn.Sequential:
 def open_door(model: nn.Sequential, width: int, seed: int | None) -> nn.Linear:
     """Make the door through which a label enters a net: a map from its code to the first layer's pre-activations.
 
-    It leads from (n, classes) to (n, units of the first layer), without bias; the model, with so many outputs
-    (``width``), is not changed. To add what it gives is the same as to append the code to the input: (W E) (x; c) = W x
-    + E c.
+    It leads from (n, classes) to (n, units), without bias; the model, of ``width`` outputs, is not changed. To add what
+    it gives is the same as to append the code to the input: (W E) (x; c) = W x + E c.
     """
     first: Any = model[0]
     if not isinstance(layer := first[0], nn.Linear):
@@ -312,16 +290,15 @@ def forward_forward(
     ------
     ForwardForwardStep
         ``(epoch, loss, losses, goodness, net)``. Ask ``step.predict``, which tries each label, in k forward passes. The
-        model by itself, fed with X alone, answers from features that were never trained without a label: often much
-        worse.
+        model by itself, fed with X alone, answers from features that were never trained without a label: often worse.
 
     Notes
     -----
     With g the goodness and θ the threshold, a block's loss is the mean of softplus(θ - g) over true labels and of
-    softplus(g - θ) over wrong ones, drawn anew each time from the other classes. Between blocks, rows are scaled to
-    length 1, so that the next block cannot read the goodness off: by the ``Normalize`` that ends a block, or by the
-    rule. After Hinton (2022), "The Forward-Forward algorithm: some preliminary investigations". There the label
-    replaces pixels, the goodness is the sum of squares, and the first layer is left out of the answer.
+    softplus(g - θ) over wrong ones, drawn anew each time. Between blocks, rows are scaled to length 1, so that the next
+    block cannot read the goodness off. After Hinton (2022), "The Forward-Forward algorithm: some preliminary
+    investigations"; there the label replaces pixels, the goodness is the sum of squares, and the first layer is left
+    out of the answer.
     """
     threshold = Real(0, above=True).check("threshold", threshold)
     passes = Passes(epochs, batches, **options)
@@ -364,13 +341,11 @@ def signal_propagation(
 ) -> Training[Step]:  # fmt: skip
     """Train hidden blocks to bring inputs and their targets together, both passed forward; the output block on top.
 
-    Arguments are as in `forward_forward`; here the door projects the targets beside the first layer, into the same
-    space. Yields `Step`, whose ``predict`` answers hidden blocks by the nearest target.
-
-    With h the block's output for an input and t_c its output for the target of class c, the block's loss is the cross
-    entropy of the scores h·t_c: h is drawn to its own target and away from the others. The targets of all classes are k
-    more rows of a batch. After Kohan, Rietman & Siegelmann (2023), "Signal propagation: the framework for learning and
-    inference in a forward pass"; there, a batch's own targets stand for the classes.
+    Arguments are as in `forward_forward`; here the door projects the targets beside the first layer. Yields `Step`,
+    whose ``predict`` answers hidden blocks by the nearest target. With h the block's output for an input and t_c that
+    for the target of class c, the block's loss is the cross entropy of the scores h·t_c. After Kohan, Rietman &
+    Siegelmann (2023), "Signal propagation: the framework for learning and inference in a forward pass"; there, a
+    batch's own targets stand for the classes.
     """
     passes = Passes(epochs, batches, **options)
     return start(SignalPropagation(model, optimizer, criterion, passes), passes)

@@ -26,6 +26,11 @@ def net(outputs=1):
     return layered_net([2, 5, 4, outputs], activation=nn.Tanh, normalize=False, seed=1).double()
 
 
+def make_head(h, width, hidden, *ending):
+    between = [nn.Linear(h.shape[1], hidden), nn.Tanh()] if hidden else []
+    return nn.Sequential(nn.Flatten(), *between, nn.Linear(hidden or h.shape[1], width), *ending).to(h)
+
+
 def state(modules):
     return [p.detach().clone() for module in modules for p in module.parameters()]
 
