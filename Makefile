@@ -15,6 +15,8 @@ RUNS := $(if $(JOBS),--jobs $(JOBS)) $(if $(DASK),--dask $(DASK))
 EXPERIMENTS := $(filter-out experiments/runs.py,$(wildcard experiments/*.py))
 ROOT := $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 
+unexport PYTHONDONTWRITEBYTECODE # dozens of processes share what the first of them compiled
+
 .PHONY: help lab test browser check bench live experiments picture clean
 .DEFAULT_GOAL := help
 

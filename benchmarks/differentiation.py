@@ -124,7 +124,7 @@ def measure_net(engine: str, collecting: bool, passes: int) -> dict[str, Any]:
 
 
 def measure_bytes(engine: str) -> dict[str, Any]:
-    """Weigh the trace of one pass: bytes a node, once it is recorded and has its gradients."""
+    """Weigh the trace of one pass: bytes per node, once it is recorded and has its gradients."""
     random.seed(0)
     net, parameters = our_net() if engine == "ours" else peer_net()
     points = [[random.uniform(-1, 1), random.uniform(-1, 1)] for _ in range(POINTS)]
@@ -149,7 +149,7 @@ def peer_nodes(loss: Any) -> int:
 
 
 def measure_chain(length: int) -> dict[str, Any]:
-    """Time a chain: record it, walk it back, free it; microseconds an operation."""
+    """Time a chain: record it, walk it back, free it; microseconds per operation."""
     x = Scalar(0.5)
     start = time.process_time()
     y = x
@@ -203,7 +203,7 @@ def net_rows(budget: Budget) -> list[Row]:
                 results.append(run_apart("net", engine, collecting, budget.passes))
         ours, peer = (min(run["ms"] for run in results) for results in runs.values())
         how = "as Python ships" if collecting else "garbage collector off"
-        row = Row(f"net, {how}: ms a pass", f"{ours:.1f}", f"{peer:.1f}", f"{peer / ours:.2f}")
+        row = Row(f"net, {how}: ms per pass", f"{ours:.1f}", f"{peer:.1f}", f"{peer / ours:.2f}")
         rows.append(judged(row, peer / ours, low=low))
         if collecting:
             first, second = runs["ours"][0], runs["micrograd"][0]
@@ -222,7 +222,7 @@ def bytes_rows(budget: Budget) -> list[Row]:
     a, b = ours["bytes"], peer["bytes"]
     return [
         Row("nodes of a pass", str(ours["nodes"]), str(peer["nodes"])),
-        Row("bytes a node", f"{a:.0f}", f"{b:.0f}", f"{b / a:.2f}"),
+        Row("bytes per node", f"{a:.0f}", f"{b:.0f}", f"{b / a:.2f}"),
     ]
 
 
@@ -235,7 +235,7 @@ def chain_rows(budget: Budget) -> list[Row]:
         best = min(runs, key=lambda run: float(run["all"]))
         totals.append(best["all"])
         parts = " + ".join(f"{best[part]:.2f}" for part in ("record", "backward", "free"))
-        rows.append(Row(f"chain of {length:,}: us an operation, record + backward + free", parts))
+        rows.append(Row(f"chain of {length:,}: us per operation, record + backward + free", parts))
     growth = totals[1] / totals[0]
     what = f"  {lengths[1]:,} beside {lengths[0]:,}: time an operation"
     # Linear is 1; fewer hits in the caches and new pages of memory add to it. Quadratic would be 10.

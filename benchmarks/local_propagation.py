@@ -38,13 +38,14 @@ COMPARED = ("back-propagation", "local, parallel", "local, sequential")
 
 
 class Budget(NamedTuple):
-    """How much is spent: epochs that are timed, seeds of an accuracy."""
+    """How much is spent: epochs that are timed, seeds of an accuracy, blocks of the deepest net whose memory counts."""
 
     repetitions: int
     seeds: int
+    blocks: int
 
 
-FULL, QUICK = Budget(repetitions=31, seeds=10), Budget(repetitions=2, seeds=1)
+FULL, QUICK = Budget(repetitions=31, seeds=10, blocks=64), Budget(repetitions=2, seeds=1, blocks=16)
 
 
 def epoch_times(contestants: list[Iterator[object]], repetitions: int) -> list[float]:
@@ -167,17 +168,17 @@ def kept_for_backward(rule: str, blocks: int) -> float:
 
 
 def memory(budget: Budget) -> list[Row]:
-    """Judge how memory grows with depth; the numbers are exact, so no budget matters."""
-    depths = (2, 4, 8, 16, 32, 64)
+    """Judge how memory grows with depth; the numbers are exact."""
+    depths = [blocks for blocks in (2, 4, 8, 16, 32, 64) if blocks <= budget.blocks]
     kept = {rule: [kept_for_backward(rule, blocks) for blocks in depths] for rule in COMPARED}
     peer = kept.pop("back-propagation")
     rows = []
     for rule, ours in kept.items():
         for blocks, a, b in zip(depths, ours, peer):
             rows.append(Row(f"{rule}, {blocks} blocks: memory", f"{a:.0f} KiB", f"{b:.0f} KiB", f"{a / b:.3f}"))
-        growth, what = max(ours[1:]) / min(ours[1:]), f"{rule}, 4 to 64 blocks: largest / smallest memory"
+        growth, what = max(ours[1:]) / min(ours[1:]), f"{rule}, 4 to {depths[-1]} blocks: largest / smallest memory"
         rows.append(judged(Row(what, f"{growth:.3f}"), growth, high=1.05))
-    growth, what = peer[-1] / peer[-2], "back-propagation, 64 / 32 blocks: memory"
+    growth, what = peer[-1] / peer[-2], f"back-propagation, {depths[-1]} / {depths[-2]} blocks: memory"
     return [*rows, judged(Row(what, "-", f"{growth:.3f}"), growth, low=1.8, high=2.2)]
 
 

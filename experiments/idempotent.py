@@ -3,7 +3,7 @@
     python experiments/idempotent.py           # options: see runs.py; `--only network=N1` is a part
 
 Jensen names the nets and the settings; our copy of his text has no results, so these are our own. Every run: 10,000
-samples of N(0, I) an epoch, drawn anew each epoch; batches of 10,000 (one step an epoch) or 2000 (five); SGD at a fixed
+samples of N(0, I), drawn anew for each epoch; batches of 10,000 (one step per epoch) or 2000 (five); SGD at a fixed
 rate; one seed for net and data. Epochs are few where nets are wide: the document asks for impractically many.
 """
 
@@ -53,7 +53,7 @@ PLANS = {
 
 
 class Task(NamedTuple):
-    """One run: net, samples a batch, rule, learning rate, seed of net and data, epochs."""
+    """One run: net, samples per batch, rule, learning rate, seed of net and data, epochs."""
 
     network: str
     batch: int
@@ -145,7 +145,7 @@ def success(result: Result) -> bool:
     return not result.diverged and not result.collapsed and result.error < result.start_error
 
 
-NOTE = "seeds 0 to 4, of the nets of 784 and more 0 to 2; 10000 fresh samples an epoch"
+NOTE = "seeds 0 to 4, of the nets of 784 and more 0 to 2; 10000 fresh samples per epoch"
 EXPERIMENT = Experiment(__file__, Task, Result, tasks(), run, NOTE)
 RESULTS, read = EXPERIMENT.file, EXPERIMENT.read
 

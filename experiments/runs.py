@@ -185,7 +185,7 @@ class Experiment:
         """Name the versions and kinds of machine that the results come from: those of the file, and these here."""
         packages = ("torch", "numpy", "scikit-learn")
         versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
-        here = f"# with: Python {platform.python_version()}, {versions}, {platform.machine()}, one thread a run"
+        here = f"# with: Python {platform.python_version()}, {versions}, {platform.machine()}, one thread per run"
         earlier = self.file.read_text().splitlines() if results and self.file.exists() else []
         return list(dict.fromkeys([*(line for line in earlier if line.startswith("# with:")), here]))
 

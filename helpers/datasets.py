@@ -7,8 +7,7 @@
 >>> ", ".join(datasets)
 'signed_xor, gaussian, normal, rings, spirals, checkerboard, moons, digits'
 
-A new data set is a function ``(rng, samples=1000) -> (X, Y)`` under a line ``@data_set("what is to be learned")``.
-Options that it has besides are declared there: ``@data_set(..., turns=Real(0, above=True))``.
+A new data set is a function under a line ``@data_set("what is to be learned")``: CONTRIBUTING shows one.
 """
 
 from __future__ import annotations
@@ -37,24 +36,9 @@ class Points(TensorDataset):
         self.X, self.Y = X, Y
 
     def batches(self, size: int, seed: int | None = None) -> Shuffled:
-        """Return shuffled batches, in a new order in each pass.
+        """Return pairs X (size, d) and Y (size, k), in a new order in each pass; the last pair may be smaller.
 
-        Parameters
-        ----------
-        size : int
-            Samples a batch, 1 or more; the last batch of a pass may be smaller.
-        seed : int or None
-            0 or more; equal seeds give equal batches. None shuffles anew each time.
-
-        Returns
-        -------
-        Shuffled
-            Pairs X (size, d) and Y (size, k); to be run through as often as one likes.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If an argument is of the wrong kind or out of its range; the message names it.
+        Equal seeds, whole numbers of 0 or more, give equal batches; None shuffles anew each time.
         """
         drawn = Generator().seed() if seed is None else whole_number("seed", seed, 0)
         return Shuffled(self.X, self.Y, whole_number("size", size, 1), Generator().manual_seed(drawn))
@@ -63,9 +47,8 @@ class Points(TensorDataset):
 class Shuffled:
     """Batches in a new order in each pass, of ``size`` rows each or of the sizes listed; one batch stays as it is.
 
-    A pass shuffles a copy of all rows, O(n) memory, and its batches are cuts of that. A ``DataLoader`` fetches row by
-    row instead, which spares the copy and takes longer the smaller the rows are. ``generator`` draws the orders; None
-    leaves it to torch's global state.
+    Batches are cuts of a shuffled copy of all rows: faster than a ``DataLoader``, which fetches row by row. Without a
+    generator torch's global state draws the orders.
     """
 
     def __init__(self, X: Tensor, Y: Tensor, size: int | list[int], generator: Generator | None) -> None:
@@ -104,27 +87,13 @@ datasets: Registry[DataSet] = Registry("data set")
 descriptions: Registry[str] = Registry("data set")
 
 
-class Checked:
-    """An option that the function of the data set checks itself."""
-
-    def check(self, name: str, value: Any) -> Any:
-        """Return the value as it is."""
-        return value
-
-
 def data_set(
     description: str, *, pools: bool = False, **options: Any
 ) -> Callable[[Callable[..., Drawn]], Callable[..., Drawn]]:
     """Register a function ``(rng, samples=1000, **options) -> (X, Y)`` as the data set of its own name.
 
-    Parameters
-    ----------
-    description : str
-        What is to be learned, in LaTeX.
-    pools : bool
-        Whether the two splits come from pools of their own: the function then gets ``split``, 0 or 1, too.
-    **options
-        What may be given besides, each by its declaration in ``helpers.options``.
+    Each option is declared as in ``helpers.options``, or None if the function checks it itself. With ``pools`` the
+    function gets ``split``, 0 or 1, too: the splits come from pools of their own.
     """
 
     def register(draw: Callable[..., Drawn]) -> Callable[..., Drawn]:
@@ -153,7 +122,7 @@ def build(
     Parameters
     ----------
     draw, split, options
-        The function of the data set; 0 for training and 1 for test, with equal seeds different draws; the options.
+        Filled in: the function of the data set; 0 for training, 1 for test (equal seeds draw differently); its options.
     samples : int, optional
         Number of points, 1 or more. By default 1000 (of the digits all: 1000 for training, 797 for test).
     noise : float
@@ -176,7 +145,7 @@ def build(
     if unnamed:
         raise TypeError(f"give each option by its name, such as samples=500, got {', '.join(map(repr, unnamed))}")
     known(given, ["samples", "noise", "seed", *options])
-    arguments = {name: options[name].check(name, value) for name, value in given.items()}
+    arguments = {k: options[k].check(k, value) if options[k] else value for k, value in given.items()}
     if samples is not None:
         arguments["samples"] = Whole(1).check("samples", samples)
     rng = np.random.default_rng(None if seed is None else [Whole(0).check("seed", seed), split])
@@ -194,9 +163,20 @@ def whole_number(name: str, value: Any, least: int) -> int:
     return Whole(least).check(name, value)
 
 
-def one_hot(labels: NDArray[np.intp], classes: int) -> Floats:
+def one_hot(labels: NDArray[np.intp], classes: int = 2) -> Floats:
     """Targets of shape (n, 1) for two classes, one-hot of shape (n, classes) for more."""
     return labels[:, None].astype(float) if classes == 2 else np.eye(classes)[labels]
+
+
+def halves(rng: np.random.Generator, samples: int) -> NDArray[np.intp]:
+    """Labels 0 and 1, equally many of each, in a random order."""
+    return rng.permutation(np.arange(samples) % 2)
+
+
+def at(radius: Floats, angle: Floats) -> Floats:
+    """Points (n, 2) by their polar coordinates."""
+    points: Floats = radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    return points
 
 
 @data_set(
@@ -210,8 +190,8 @@ def signed_xor(rng: np.random.Generator, samples: int = 1000, width: float = 2.0
 
 @data_set(
     r"Given a point $\vec{x} \in \mathbb{R}^d$ drawn from one of $k$ Gaussian clouds $N(\mu_c, \Sigma_c)$: name $c$.",
-    means=Checked(),
-    covariances=Checked(),
+    means=None,
+    covariances=None,
 )
 def gaussian(
     rng: np.random.Generator,
@@ -221,8 +201,7 @@ def gaussian(
 ) -> Drawn:
     """Two or more Gaussian clouds of equal size.
 
-    ``means`` has shape (k, d). ``covariances`` is one number (a variance), one (d, d) matrix for all the clouds, or
-    one for each, (k, d, d). Targets are (n, 1) for two clouds, one-hot (n, k) for more.
+    ``means`` is (k, d). ``covariances`` is a variance, a (d, d) matrix for all clouds, or one for each, (k, d, d).
     """
     centres, spread = np.asarray(means, float), np.asarray(covariances, float)
     if centres.ndim != 2 or len(centres) < 2 or not np.isfinite(centres).all():
@@ -256,10 +235,9 @@ def normal(rng: np.random.Generator, samples: int = 1000, dimension: int = 5) ->
 )
 def rings(rng: np.random.Generator, samples: int = 1000) -> Drawn:
     """Two rings around the origin, 0.2 thick."""
-    labels = rng.permutation(np.arange(samples) % 2)
+    labels = halves(rng, samples)
     radius = 0.4 + 0.5 * labels + rng.uniform(-0.1, 0.1, samples)
-    angle = rng.uniform(0, 2 * np.pi, samples)
-    return radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1), one_hot(labels, 2)
+    return at(radius, rng.uniform(0, 2 * np.pi, samples)), one_hot(labels)
 
 
 @data_set(
@@ -268,10 +246,9 @@ def rings(rng: np.random.Generator, samples: int = 1000) -> Drawn:
 )
 def spirals(rng: np.random.Generator, samples: int = 1000, turns: float = 1.5) -> Drawn:
     """Two Archimedean spirals of that many turns, half a turn apart."""
-    labels = rng.permutation(np.arange(samples) % 2)
+    labels = halves(rng, samples)
     radius = np.sqrt(rng.uniform(0.01, 1, samples))
-    angle = 2 * np.pi * turns * radius + np.pi * labels
-    return radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1), one_hot(labels, 2)
+    return at(radius, 2 * np.pi * turns * radius + np.pi * labels), one_hot(labels)
 
 
 @data_set(
@@ -283,16 +260,16 @@ def checkerboard(rng: np.random.Generator, samples: int = 1000, squares: int = 4
     """Uniform points on a checkerboard of ``squares`` by ``squares``; the corner at (-1, -1) is dark."""
     X = rng.uniform(-1, 1, (samples, 2))
     cells = np.floor((X + 1) * squares / 2).astype(int)
-    return X, one_hot(cells.sum(axis=1) % 2, 2)
+    return X, one_hot(cells.sum(axis=1) % 2)
 
 
 @data_set(r"Given a point $\vec{x} \in \mathbb{R}^2$ on one of two interleaved half circles: name the half circle.")
 def moons(rng: np.random.Generator, samples: int = 1000) -> Drawn:
     """Two interleaved half circles, scaled to about [-1, 1]^2."""
-    labels = rng.permutation(np.arange(samples) % 2)
+    labels = halves(rng, samples)
     angle = rng.uniform(0, np.pi, samples)
     upper = np.stack([np.cos(angle) - 0.5, np.sin(angle) - 0.25], axis=1)
-    return np.where(labels[:, None] == 0, upper, -upper) / 1.5, one_hot(labels, 2)
+    return np.where(labels[:, None] == 0, upper, -upper) / 1.5, one_hot(labels)
 
 
 @data_set(
@@ -309,8 +286,7 @@ def digits(rng: np.random.Generator, samples: int | None = None, *, split: int) 
     from sklearn.model_selection import train_test_split
 
     images, labels = load_digits(return_X_y=True)
-    pools = train_test_split(np.arange(len(labels)), train_size=1000, stratify=labels, random_state=0)
-    pool = pools[split]
+    pool = train_test_split(np.arange(len(labels)), train_size=1000, stratify=labels, random_state=0)[split]
     if samples is not None and samples > len(pool):
         raise ValueError(f"samples must be {len(pool)} or less for this split of the digits, got {samples}")
     chosen = rng.permutation(pool)[:samples]

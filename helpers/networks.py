@@ -11,6 +11,7 @@ Linear(in_features=5, out_features=5, bias=False)
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -31,54 +32,26 @@ class Normalize(nn.Module):
         return x / length.clamp_min(1e-12)  # torch's `normalize`, to the last bit, without its detours
 
 
-class QuickMish(nn.Module):
-    """Mish from one exponential, several times as fast: x / (1 + 1/h), h = e + e^2/2, e = exp(x); to 1e-6, no gradient.
-
-    Mish is x tanh(log(1 + e)); the tanh of a logarithm is a quotient of powers.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = x.detach()
-        e = x.exp()  # the rest goes into its place: a page of memory fetched anew is slow
-        e.addcmul_(e, e, value=0.5).reciprocal_().add_(1)
-        return torch.div(x, e, out=e)
-
-
-def quicken(model: nn.Sequential) -> nn.Sequential:
-    """Return the net with each `nn.Mish` computed quickly; all else it shares with ``model``."""
-    parts = (
-        [QuickMish() if isinstance(part, nn.Mish) else part for part in block.children()] for block in model.children()
-    )
-    return nn.Sequential(*(nn.Sequential(*block) for block in parts))
-
-
 def seeded(seed: int | None) -> contextlib.AbstractContextManager[object]:
     """Let this thread's torch draw from ``seed`` inside the block; no global state takes part. None changes nothing."""
     return contextlib.nullcontext() if seed is None else _Seeded(whole_number("seed", seed, 0))
 
 
 class _Seeded(TorchDispatchMode):
-    """Hand generators of one's own to every operation that draws at random, a generator for each device."""
+    """Hand every operation that draws at random a generator of one's own, one for each device."""
 
     def __init__(self, seed: int) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.seed, self.generators = seed, dict[torch.device, torch.Generator]()
+        self.generator = functools.cache(lambda device: torch.Generator(device).manual_seed(seed))
 
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = dict(kwargs or {})
         if torch.Tag.nondeterministic_seeded in func.tags and kwargs.get("generator") is None:
-            like = next((a for a in args if isinstance(a, Tensor)), None)
-            device = torch.device(kwargs.get("device") or (like.device if like is not None else "cpu"))
+            like = next((a.device for a in args if isinstance(a, Tensor)), "cpu")
+            device = torch.device(kwargs.get("device") or like)
             if device.type != "meta":
-                func, kwargs["generator"] = _with_generator(func), self._generator(device)
+                func, kwargs["generator"] = _with_generator(func), self.generator(device)
         return func(*args, **kwargs)
-
-    def _generator(self, device: torch.device) -> torch.Generator:
-        if device not in self.generators:
-            self.generators[device] = torch.Generator(device).manual_seed(self.seed)
-        return self.generators[device]
 
 
 def _with_generator(operation: Any) -> Any:
@@ -121,11 +94,9 @@ def layered_net(
     if not isinstance(normalize, bool):
         raise TypeError(f"normalize must be True or False, got {normalize!r}")
     with seeded(seed):
-        hidden = [
-            nn.Sequential(nn.Linear(a, b), activation(), *([Normalize()] if normalize else []))
-            for a, b in itertools.pairwise(sizes[:-1])
-        ]
-        return nn.Sequential(*hidden, nn.Sequential(nn.Linear(sizes[-2], sizes[-1]), output()))
+        linear = [nn.Linear(a, b) for a, b in itertools.pairwise(sizes)]
+        hidden = [nn.Sequential(part, activation(), *[Normalize()] * normalize) for part in linear[:-1]]
+        return nn.Sequential(*hidden, nn.Sequential(linear[-1], output()))
 
 
 def _sizes(widths: Sequence[int], **makers: Callable[[], nn.Module]) -> list[int]:
@@ -155,18 +126,10 @@ def square_net(
     activation: Callable[[], nn.Module] | None = None,
     seed: int | None = None,
 ) -> nn.Sequential:
-    """Build a net from n numbers to n numbers, as idempotent ones must be: a block a linear layer, nested.
+    """Build a net from n numbers to n numbers, as idempotent ones must be; one block for each linear layer.
 
-    Parameters
-    ----------
-    widths : sequence of int
-        Widths of input, hidden layers and output, each 1 or more; the first and the last are equal.
-    bias : bool
-        Whether the linear layers have a bias.
-    activation : callable, optional
-        Makes the activation that follows *each* linear layer, the last included; by default there is none.
-    seed : int or None
-        Seed of the initial weights; None draws from torch's global state.
+    ``widths`` and ``seed``: see `layered_net`; the first width and the last are equal. The activation, if any, follows
+    *each* linear layer, the last included.
     """
     sizes = _sizes(widths, **({} if activation is None else {"activation": activation}))
     if not isinstance(bias, bool):
@@ -174,12 +137,8 @@ def square_net(
     if sizes[0] != sizes[-1]:
         raise ValueError(f"widths must begin and end alike, such as [5, 10, 5], got {sizes}")
     with seeded(seed):
-        return nn.Sequential(
-            *(
-                nn.Sequential(nn.Linear(a, b, bias=bias), *([activation()] if activation else []))
-                for a, b in itertools.pairwise(sizes)
-            )
-        )
+        linear = [nn.Linear(a, b, bias=bias) for a, b in itertools.pairwise(sizes)]
+        return nn.Sequential(*(nn.Sequential(part, *([activation()] if activation else [])) for part in linear))
 
 
 NETWORKS: Registry[Callable[..., nn.Sequential]] = Registry(

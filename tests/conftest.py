@@ -1,11 +1,16 @@
-"""What all tests share: one thread (tiny nets are faster on one), and small data."""
+"""What all tests share: one thread (tiny nets are faster on one), the same examples in every run, and small data."""
 
 from __future__ import annotations
 
+import hypothesis
 import pytest
 import torch
 
 from helpers.datasets import Points, datasets
+
+# For new examples: `pytest --hypothesis-profile=default --hypothesis-seed=1`.
+hypothesis.settings.register_profile("same examples", derandomize=True, deadline=None, database=None)
+hypothesis.settings.load_profile("same examples")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -17,13 +17,13 @@ GUIDE = (ROOT / "CONTRIBUTING.md").read_text()
 
 # Lines and files at most; to be lowered with what goes.
 BUDGETS = {
-    "diff": (5800, 30),
+    "diff": (4500, 17),
     "plots": (4800, 28),
     "training": (3430, 14),
     "widgets": (3100, 21),
     "checks": (1050, 12),
-    "datasets": (330, 1),
-    "networks": (210, 1),
+    "datasets": (295, 1),
+    "networks": (160, 1),
     "options": (105, 1),
     "__init__": (5, 1),
 }
@@ -122,14 +122,12 @@ def run_apart(code: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize(("title", "code"), EXAMPLES, ids=[title for title, _ in EXAMPLES])
-def test_what_contributing_shows_works_and_is_short(title, code):
-    assert len([line for line in code.splitlines() if line.strip()]) <= 15
-    run_apart(code)
-
-
-def test_contributing_shows_how_to_add_what_is_added_most():
+def test_contributing_shows_how_to_add_what_is_added_most_in_lines_that_work_and_are_few():
     assert {title for title, _ in EXAMPLES} >= {"Add a data set", "Add a rule", "Add a panel"}
+    for title, code in EXAMPLES:
+        assert len([line for line in code.splitlines() if line.strip()]) <= 15, title
+    alone = [f"exec(compile({code!r}, {title!r}, 'exec'), {{'__name__': {title!r}}})" for title, code in EXAMPLES]
+    run_apart("\n".join(alone))
 
 
 def test_importing_changes_no_global_state():

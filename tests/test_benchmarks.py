@@ -20,7 +20,7 @@ def test_the_quick_table():
     rows = rows_of("local_propagation.py")
     assert rows[0] == ["what", "ours", "peer", "ratio", "bound", "ok"]
     judged = {row[0]: row[5] for row in rows[2:]}
-    for part in ("back-propagation, 10 x 100", "same step from one batch", "test accuracy", "64 blocks: memory"):
+    for part in ("back-propagation, 10 x 100", "same step from one batch", "test accuracy", "16 blocks: memory"):
         assert any(part in what for what in judged), part
     exact = [ok for what, ok in judged.items() if ("memory" in what or "accuracy" in what) and ok != "-"]
     assert exact == ["yes"] * 6
@@ -31,7 +31,7 @@ def test_scalars_beside_micrograd():
     assert found["objects that only it could free"][1] == "0"  # the engine leaves the garbage collector nothing to do
     assert found["gradients: largest difference"][5] == "yes"
     assert found["nodes of a pass"][1] == found["nodes of a pass"][2]
-    assert float(found["bytes a node"][3]) > 2
+    assert float(found["bytes per node"][3]) > 2
 
 
 def test_three_modes_count_their_evaluations():

@@ -167,7 +167,7 @@ def test_the_file_says_where_it_comes_from(toy):
     toy.main(["--jobs", "1", "--only", "seed=0"])
     made, here, *_ = toy.file.read_text().splitlines()
     assert made == "# made by: python experiments/toy.py; seeds 0 and 1"
-    for word in (platform.python_version(), f"torch {torch.__version__}", platform.machine(), "one thread a run"):
+    for word in (platform.python_version(), f"torch {torch.__version__}", platform.machine(), "one thread per run"):
         assert word in here
     assert platform.node() not in made + here
     toy.file.write_text(toy.file.read_text().replace(here, "# with: Python 3.99, another machine"))
@@ -221,7 +221,8 @@ def test_other_processes_give_the_same(tmp_path):
 
 
 def test_a_cluster_gives_the_same(tmp_path):
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+    here = {"processes": False, "protocol": "tcp", "dashboard_address": None}  # in this process, reached by the network
+    with LocalCluster(n_workers=2, threads_per_worker=1, **here) as cluster:
         rows = rows_elsewhere(tmp_path, "--dask", cluster.scheduler_address)
     assert rows == [("0", "0"), ("1", "1"), ("2", "4"), ("3", "9")]
 

@@ -20,7 +20,7 @@ Layers = Sequence[nn.Module]
 def one_optimizer_epoch(
     model: nn.Sequential, decoders: Layers, optimizer: Optimizer, X: Tensor, Y: Tensor, set_to_none: bool
 ) -> None:
-    """Update all blocks once, as in the document: ONE optimiser for all blocks, zeroed and stepped once a block."""
+    """Update all blocks once, as in the document: ONE optimiser for all blocks, zeroed and stepped once per block."""
     for i, (block, decoder) in enumerate(zip(model, decoders)):
         optimizer.zero_grad(set_to_none=set_to_none)
         with torch.no_grad():
@@ -87,8 +87,8 @@ def check_block_passes(block_passes: Callable[[str, int, int], Any]) -> Iterator
         once, below = blocks * epochs, epochs * blocks * (blocks + 1) // 2
         for rule, count, hint in (
             ("back-propagation", once, "count block passes: every epoch has one for every block"),
-            ("parallel", once, "one sweep an epoch: a block's output is the next one's input"),
-            ("document's parallel", below, "block i is reached through the blocks below it: 1 + 2 + ... + L an epoch"),
+            ("parallel", once, "one sweep per epoch: a block's output is the next one's input"),
+            ("document's parallel", below, "block i is reached through the blocks below it: 1 + 2 + ... + L per epoch"),
             ("sequential", once + blocks - 1, "once more for each block that feeds another; the last feeds none"),
         ):
             yield same(block_passes(rule, blocks, epochs), count, f"{rule!r}, {blocks} blocks, {epochs} epochs", hint)

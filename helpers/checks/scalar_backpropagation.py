@@ -93,7 +93,7 @@ def check_topological_order(topological_order: Callable[[Node], Any]) -> Iterato
         try:
             order = topological_order(output)
         except RecursionError:
-            hint = "a call a node is more than Python's stack holds; keep the nodes to visit in a list of your own"
+            hint = "one call per node is more than Python's stack holds; keep the nodes to visit in a list of your own"
             yield judge(False, case, "a list", "RecursionError", hint)
             return
         yield judge(isinstance(order, list), case, "a list", type(order).__name__, "return the nodes in a list")

@@ -17,50 +17,36 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, cast
 
 import numpy as np
 
 from helpers.diff.rules import RULES, Operand, Rule, exp, local_derivative
 
+__all__ = ["concatenate", "log_sum_exp", "stack", "where"]
+
 Shape = tuple[int, ...]
+Axis = int | Sequence[int] | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Row:
-    """One row of the table.
-
-    Attributes
-    ----------
-    name : str
-        What the operation is called.
-    value : callable
-        ``(*operands, **options) -> y`` on NumPy arrays.
-    vjps : tuple of callable
-        One for each operand, ``(y_bar, y, *operands, **options) -> x_bar``. x_bar has the shape of the operand, or that
-        to which the operand was broadcast; then `propagate` adds it up.
-    rule : Rule, optional
-        Of an elementwise operation: its row in `helpers.diff.rules`.
-    guard : Rule, optional
-        The same, if that has a domain to keep to.
-    """
+    """One row of the table."""
 
     name: str
-    value: Callable[..., Any]
+    value: Callable[..., Any]  # (*operands, **options) -> y, on NumPy arrays
+    # One for each operand, (y_bar, y, *operands, **options) -> x_bar. It has the shape of the operand, or that to which
+    # the operand was broadcast; then `propagate` adds it up.
     vjps: tuple[Callable[..., Any], ...]
-    rule: Rule | None = None
-    guard: Rule | None = None
+    rule: Rule | None = None  # of an elementwise operation: its row in `helpers.diff.rules`
 
 
 def operate(row: Row, *operands: Any, **options: Any) -> Any:
     """Carry out an operation: recorded if there is an `Array` among the operands, else on NumPy arrays."""
     for operand in operands:
         if isinstance(operand, Operand):
-            engine = getattr(type(operand), "operate", None)
-            if engine is None:
-                raise TypeError(f"{row.name} takes arrays, got {operand!r} of type {type(operand).__name__}")
-            return engine(row, operands, options)
+            return operand.operate(row, operands, options)
     return row.value(*operands, **options)
 
 
@@ -78,7 +64,7 @@ def sum_to(x_bar: Any, shape: Shape) -> Any:
     return x_bar.sum(axis=ones, keepdims=True)
 
 
-def with_axes(y: Any, shape: Shape, axis: int | Sequence[int] | None) -> Any:
+def with_axes(y: Any, shape: Shape, axis: Axis) -> Any:
     """Give the result of a reduction over ``axis`` its lost axes back (or none, where all are lost)."""
     if axis is None or not shape:
         return y
@@ -93,7 +79,7 @@ def repeat(x: Any, shape: Shape) -> Any:
     return y
 
 
-def spread(y_bar: Any, shape: Shape, axis: int | Sequence[int] | None) -> Any:
+def spread(y_bar: Any, shape: Shape, axis: Axis) -> Any:
     """Repeat along the reduced axes: each addend of a sum receives the adjoint of the sum."""
     return operate(ROWS["broadcast"], with_axes(y_bar, shape, axis), shape=shape)
 
@@ -101,30 +87,16 @@ def spread(y_bar: Any, shape: Shape, axis: int | Sequence[int] | None) -> Any:
 # Elementwise operations.
 
 
-def elementwise(rule: Rule) -> Row:
-    """Make the row of an elementwise operation from its derivatives."""
+def elementwise(rule: Rule, *vjps: Callable[..., Any]) -> Row:
+    """Make the row of an elementwise operation from its derivatives.
 
-    def vjp(index: int) -> Callable[..., Any]:
-        def multiply(y_bar: Any, y: Any, *operands: Any) -> Any:
-            return y_bar * local_derivative(rule, index, y, operands)
-
-        return multiply
-
-    return Row(
-        rule.name,
-        rule.array_value,
-        tuple(vjp(i) for i in range(len(rule.derivatives))),
-        rule,
-        rule if rule.domain else None,
-    )
-
-
-def simpler(name: str, *vjps: Callable[..., Any]) -> Row:
-    """Make the row of an elementwise operation whose derivative is finite everywhere.
-
-    It spares the time in which `local_derivative` watches for a division by zero.
+    Rules of its own spare the time in which `local_derivative` watches for a division by zero: a fifth, in a small net.
     """
-    return Row(name, RULES[name].array_value, vjps, RULES[name])
+
+    def vjp(index: int, y_bar: Any, y: Any, *operands: Any) -> Any:
+        return y_bar * local_derivative(rule, index, y, operands)
+
+    return Row(rule.name, rule.array_value, vjps or tuple(partial(vjp, i) for i in range(len(rule.derivatives))), rule)
 
 
 def tanh_vjp(y_bar: Any, y: Any, x: Any) -> Any:
@@ -232,15 +204,23 @@ def place(y_bar: Any, index: Any, shape: Shape) -> Any:
 def concatenation(count: int) -> Row:
     """Make the row that joins so many arrays; each operand receives its stretch of the adjoint."""
 
-    def vjp(i: int) -> Callable[..., Any]:
-        def stretch(y_bar: Any, y: Any, *operands: Any, axis: int) -> Any:
-            start = sum(x.shape[axis] for x in operands[:i])
-            part = slice(start, start + operands[i].shape[axis])
-            return y_bar[(slice(None),) * (axis % y.ndim) + (part,)]
+    def stretch(i: int, y_bar: Any, y: Any, *operands: Any, axis: int) -> Any:
+        start = sum(x.shape[axis] for x in operands[:i])
+        part = slice(start, start + operands[i].shape[axis])
+        return y_bar[(slice(None),) * (axis % y.ndim) + (part,)]
 
-        return stretch
+    vjps = tuple(partial(stretch, i) for i in range(count))
+    return Row("concatenate", lambda *xs, axis: np.concatenate(xs, axis), vjps)
 
-    return Row("concatenate", lambda *xs, axis: np.concatenate(xs, axis), tuple(vjp(i) for i in range(count)))
+
+@lru_cache(maxsize=256)
+def stacking(count: int) -> Row:
+    """Make the row that stacks so many arrays; each operand receives its layer of the adjoint."""
+
+    def layer(i: int, y_bar: Any, *_: Any) -> Any:
+        return y_bar[i]
+
+    return Row("stack", lambda *xs: np.stack(xs), tuple(partial(layer, i) for i in range(count)))
 
 
 # The table.
@@ -248,15 +228,14 @@ def concatenation(count: int) -> Row:
 ROWS: dict[str, Row] = {name: elementwise(rule) for name, rule in RULES.items()} | {
     row.name: row
     for row in (
-        simpler("add", lambda y_bar, y, a, b: y_bar, lambda y_bar, y, a, b: y_bar),
-        simpler("sub", lambda y_bar, y, a, b: y_bar, lambda y_bar, y, a, b: -y_bar),
-        simpler("neg", lambda y_bar, y, x: -y_bar),
-        simpler("mul", lambda y_bar, y, a, b: y_bar * b, lambda y_bar, y, a, b: y_bar * a),
-        simpler("tanh", tanh_vjp),
-        simpler("relu", lambda y_bar, y, x: y_bar * np.sign(y)),  # 0 or 1, and NaN of NaN
+        elementwise(RULES["add"], lambda y_bar, y, a, b: y_bar, lambda y_bar, y, a, b: y_bar),
+        elementwise(RULES["sub"], lambda y_bar, y, a, b: y_bar, lambda y_bar, y, a, b: -y_bar),
+        elementwise(RULES["neg"], lambda y_bar, y, x: -y_bar),
+        elementwise(RULES["mul"], lambda y_bar, y, a, b: y_bar * b, lambda y_bar, y, a, b: y_bar * a),
+        elementwise(RULES["tanh"], tanh_vjp),
+        elementwise(RULES["relu"], lambda y_bar, y, x: y_bar * np.sign(y)),  # 0 or 1, and NaN of NaN
         Row("matmul", operator.matmul, (matmul_left, matmul_right)),
-        Row("sum", add_up,
-            (lambda y_bar, y, x, axis, keepdims: spread(y_bar, x.shape, axis),)),
+        Row("sum", add_up, (lambda y_bar, y, x, axis, keepdims: spread(y_bar, x.shape, axis),)),
         Row("mean", mean,
             (lambda y_bar, y, x, axis, keepdims: spread(y_bar * (y.size / x.size), x.shape, axis),)),
         Row("max", lambda x, axis, keepdims: x.max(axis=axis, keepdims=keepdims), (max_vjp,)),
@@ -280,7 +259,7 @@ ROWS: dict[str, Row] = {name: elementwise(rule) for name, rule in RULES.items()}
 # Functions that NumPy's arrays have no method for; they take NumPy arrays and `Array` alike.
 
 
-def log_sum_exp(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
+def log_sum_exp(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     """Return log Σ exp(x) over some axes, or all, without overflow."""
     return operate(ROWS["log_sum_exp"], x, axis=axis, keepdims=keepdims)
 
@@ -292,9 +271,11 @@ def where(condition: Any, a: Any, b: Any) -> Any:
 
 def concatenate(arrays: Sequence[Any], axis: int = 0) -> Any:
     """Join arrays along an axis that they have."""
+    if not isinstance(axis, (int, np.integer)):
+        raise TypeError(f"axis of concatenate must be a whole number, got {axis!r}")
     return operate(concatenation(len(arrays)), *arrays, axis=axis)
 
 
 def stack(arrays: Sequence[Any]) -> Any:
     """Join arrays of one shape along a new first axis."""
-    return concatenate([x[None] for x in arrays])
+    return operate(stacking(len(arrays)), *arrays)

@@ -1,4 +1,4 @@
-"""Reverse mode on NumPy arrays: one node an array operation, and vJp rules instead of local derivatives.
+"""Reverse mode on NumPy arrays: one node per array operation, and vJp rules instead of local derivatives.
 
 >>> W, x = Array([[1.0, 2.0], [3.0, 4.0]]), Array([5.0, 6.0])
 >>> loss = (W @ x).sum()
@@ -7,47 +7,302 @@
 (array([[5., 6.], [5., 6.]]), array([4., 6.]))
 
 `Array` records what is done with it, and ``backward`` fills in gradients. `vjp` does the same for a function, and
-`jacobian` builds the matrix that both avoid. The rules are in `helpers.diff.array_rules`, the way back through a trace
-is in `helpers.diff.array_trace`.
+`jacobian` builds the matrix that both avoid. The rules are in `helpers.diff.array_rules`; `propagate` runs back through
+what was recorded.
 
-A function of arrays is written with operators (``+ - * / ** @``), indexing, ``.T`` and the methods ``sum``, ``mean``,
-``max``, ``reshape`` and ``transpose``, which NumPy's arrays have too, and the functions of this module. So it runs on
-NumPy's arrays as well.
+A function of arrays is written with operators (``+ - * / ** @``), indexing, ``.T``, the methods ``sum``, ``mean``,
+``max``, ``reshape`` and ``transpose``, and the functions of this module. So it runs on NumPy's arrays as well.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import itertools
+from collections.abc import Callable, Iterator
+from operator import attrgetter
+from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from helpers.diff.array_node import Array, adjoint_of, constant, record
-from helpers.diff.array_rules import ROWS, concatenate, log_sum_exp, stack, where
-from helpers.diff.array_trace import made_from, propagate, read_only, real_array, trace
-from helpers.diff.operations import call
-from helpers.diff.rules import (
-    Operand,
-    absolute,
-    cos,
-    exp,
-    is_number,
-    log,
-    maximum,
-    minimum,
-    relu,
-    sigmoid,
-    sin,
-    sqrt,
-    tan,
-    tanh,
-)
+from helpers.diff.array_rules import *  # noqa: F403  (the functions of arrays are names of this module too)
+from helpers.diff.array_rules import ROWS, Axis, Row, add_at, row_of, stack, sum_to
+from helpers.diff.operators import Indexed, call, kept_index, no_copy
+from helpers.diff.rules import *  # noqa: F403  (the elementary functions are names of this module too)
+from helpers.diff.rules import DomainError, Operand, Rule, check_domain, is_number
 
-__all__ = [
-    "Array", "absolute", "concatenate", "cos", "exp", "jacobian", "log", "log_sum_exp", "maximum", "minimum", "relu",
-    "sigmoid", "sin", "sqrt", "stack", "tan", "tanh", "vjp", "where",
-]  # fmt: skip
+NOTHING: dict[str, Any] = {}
+serials = itertools.count()  # a node has a greater number than its parents
+serial_of, value_of = attrgetter("serial"), attrgetter("value")
+
+
+class Array(Indexed):
+    """A node of a trace that holds an array of real numbers.
+
+    Parameters
+    ----------
+    value : array_like
+        Real numbers in any shape. They are copied. float32 stays float32, everything else becomes float64.
+    dtype : dtype, optional
+        float32 or float64, for numbers and integers; arrays of float32 or float64 keep their type.
+
+    Attributes
+    ----------
+    value : ndarray
+        Read-only, since the rules need it later: a change in place raises, where it would falsify a gradient.
+    gradient : ndarray
+        The derivative of the output whose ``backward`` ran, in the shape of ``value``; zeros before. Read-only.
+    operation : Row or None
+        The row of the table that made this node (``operation.name``: "add", "matmul", ...); None for an input.
+    parents : tuple of Array
+        The operands. A number or NumPy array among them has become a constant, which receives no gradient.
+    shape, ndim, size, dtype
+        As NumPy's.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the value is ragged, or holds complex numbers, text or objects.
+
+    Notes
+    -----
+    A number, and an array of integers, takes the type (float32 or float64) of the Array that it meets. Comparisons are
+    by value and give bools; as the key of a dict a node stands for itself. All values are kept until the output of the
+    computation is forgotten: that is the price of reverse mode.
+    """
+
+    __slots__ = ("_gradient", "constant", "operation", "options", "parents", "serial", "value")
+    rank: ClassVar[int] = 2
+
+    def __init__(self, value: ArrayLike, dtype: DTypeLike | None = None) -> None:
+        self.value = read_only(real_array(value, dtype))
+        self.operation: Row | None = None
+        self.parents: tuple[Array, ...] = ()
+        self.options = NOTHING
+        self.constant = False
+        self.serial = next(serials)
+        self._gradient: Any = None
+
+    @classmethod
+    def apply(cls, rule: Rule, *operands: Any) -> Array:
+        """Carry out and record an elementary operation of `helpers.diff.rules`."""
+        return record(row_of(rule), operands)
+
+    @classmethod
+    def operate(cls, row: Row, operands: tuple[Any, ...], options: dict[str, Any]) -> Array:
+        """Carry out and record an operation of `helpers.diff.array_rules`."""
+        return record(row, operands, options)
+
+    def backward(self, seed: ArrayLike | None = None, zero_gradient: bool = True) -> None:
+        """Set ``gradient``, here and in every node that this one was made of, to the derivative of this node.
+
+        Twice gives the same numbers as once. The cost is a small multiple of that of the computation itself.
+
+        Parameters
+        ----------
+        seed : array_like, optional
+            The adjoint of this node, in its shape: the gradient is that of ``(seed * self).sum()``. By default 1, for a
+            node of one element.
+        zero_gradient : bool
+            False adds to the gradients that are there: call it so for each of several outputs.
+        """
+        if seed is None and self.size != 1:
+            raise ValueError(f"backward from the shape {self.shape} needs a seed of this shape; or take .sum() first")
+        y_bar = adjoint_of(self, np.ones(self.shape) if seed is None else real_array(seed))
+        adjoints = list(propagate(trace(self), y_bar))  # all first: if one fails, every gradient stays as it was
+        for node, x_bar in adjoints:
+            node._gradient = np.asarray(x_bar if zero_gradient else node.gradient + x_bar)
+
+    @property
+    def gradient(self) -> NDArray[Any]:
+        """The derivative of the output whose ``backward`` ran with respect to this node; zeros before."""
+        return read_only(np.zeros_like(self.value) if self._gradient is None else self._gradient)
+
+    shape = property(attrgetter("value.shape"))
+    ndim = property(attrgetter("value.ndim"))
+    size = property(attrgetter("value.size"))
+    dtype = property(attrgetter("value.dtype"))
+
+    @property
+    def T(self) -> Array:
+        """The axes in reverse order: the transpose of a matrix."""
+        return self.transpose()
+
+    @property
+    def mT(self) -> Array:
+        """The last two axes exchanged: the transpose of every matrix of a batch."""
+        return self.transpose(*range(self.ndim - 2), -1, -2)
+
+    def sum(self, axis: Axis = None, keepdims: bool = False) -> Array:
+        """Add up along some axes, or all."""
+        return record(ROWS["sum"], (self,), {"axis": axis, "keepdims": keepdims})
+
+    def mean(self, axis: Axis = None, keepdims: bool = False) -> Array:
+        """Average along some axes, or all."""
+        return record(ROWS["mean"], (self,), {"axis": axis, "keepdims": keepdims})
+
+    def max(self, axis: Axis = None, keepdims: bool = False) -> Array:
+        """Take the largest along some axes, or all; where several are the largest, they share the adjoint equally."""
+        return record(ROWS["max"], (self,), {"axis": axis, "keepdims": keepdims})
+
+    def reshape(self, *shape: Any) -> Array:
+        """Arrange the elements in another shape, given as numbers or as a tuple; one length may be -1."""
+        return record(ROWS["reshape"], (self,), {"shape": shape[0] if len(shape) == 1 else shape})
+
+    def transpose(self, *axes: Any) -> Array:
+        """Put the axes in another order, given as numbers or as a tuple; by default in reverse."""
+        order = axes[0] if len(axes) == 1 and isinstance(axes[0], (tuple, list)) else axes or range(self.ndim)[::-1]
+        return record(ROWS["transpose"], (self,), {"axes": tuple(order)})
+
+    def astype(self, dtype: DTypeLike) -> Array:
+        """Convert to float32 or float64."""
+        if np.dtype(dtype).char not in "fd":
+            raise ValueError(f"dtype must be float32 or float64, got {np.dtype(dtype)}")
+        return record(ROWS["astype"], (self,), {"dtype": np.dtype(dtype)})
+
+    def __matmul__(self, other: Any) -> Any:
+        return record(ROWS["matmul"], (self, other)) if _can_meet(other) else NotImplemented
+
+    def __rmatmul__(self, other: Any) -> Any:
+        return record(ROWS["matmul"], (other, self)) if _can_meet(other) else NotImplemented
+
+    def __getitem__(self, index: Any) -> Array:
+        return record(ROWS["getitem"], (self,), {"index": kept_index(index)})
+
+    __reduce_ex__ = no_copy
+
+    def __repr__(self) -> str:
+        return f"Array({np.array2string(self.value, separator=', ', prefix='Array(')})"
+
+
+def _can_meet(other: Any) -> bool:
+    return isinstance(other, Array) or is_number(other)
+
+
+# What is recorded on the way forward.
+
+
+def record(row: Row, operands: tuple[Any, ...], options: dict[str, Any] = NOTHING) -> Array:
+    """Carry out an operation on Arrays and, with at least one of them, numbers and NumPy arrays; return its node.
+
+    Where shapes do not fit, or a value lies outside the domain, the error names the operation.
+    """
+    for operand in operands:
+        if type(operand) is not Array:
+            like = next(x for x in operands if isinstance(x, Array))
+            operands = tuple([x if isinstance(x, Array) else constant(x, like) for x in operands])
+            break
+    values = [*map(value_of, operands)]
+    try:
+        rule = row.rule
+        if rule is not None and rule.domain is not None and not np.all(rule.domain(*values)):
+            check_domain(rule, *np.broadcast_arrays(*values))  # of one shape: the index it names is one of the result
+        value = row.value(*values, **options)
+    except DomainError:
+        raise
+    except TypeError as error:
+        given = ", ".join(f"{name}={option!r}" for name, option in options.items())
+        raise TypeError(f"{row.name} cannot take {given or 'these arrays'}: {error}") from error
+    except ValueError as error:
+        shapes = " and ".join(str(x.shape) for x in values)
+        raise ValueError(f"{row.name} cannot take the shape {shapes}: {error}") from error
+    node = Array.__new__(Array)
+    node.value = read_only(value)
+    node.operation = row
+    node.parents = operands
+    node.options = options
+    node.constant = False
+    node.serial = next(serials)
+    node._gradient = None
+    return node
+
+
+def constant(value: Any, like: Array) -> Array:
+    """Make a node that receives no gradient; a number takes the type of the Array that it meets."""
+    node = Array(value, like.value.dtype)
+    node.constant = True
+    return node
+
+
+def real_array(value: Any, dtype: DTypeLike | None = None) -> NDArray[Any]:
+    """Copy real numbers into an array; float32 and float64 are kept, the rest becomes dtype, by default float64."""
+    if isinstance(value, Operand):
+        raise TypeError(f"value must be plain numbers, got {type(value).__name__}; take its .value")
+    try:
+        array = np.array(value)
+    except ValueError as error:
+        raise ValueError(f"value must be rectangular, but its rows have different lengths ({error})") from error
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"value must hold real numbers, got {array.dtype}: {array!r:.80}")
+    if array.dtype.char in "fd" and (array.ndim or dtype is None):
+        return array
+    return array.astype(dtype or np.float64)
+
+
+def read_only(value: Any) -> NDArray[Any]:
+    """Lock an array, so that a change in place raises; make an array of a number."""
+    array = value if isinstance(value, np.ndarray) else np.asarray(value)
+    array.setflags(write=False)
+    return array
+
+
+# The way back.
+
+
+def trace(output: Array) -> list[Array]:
+    """Return all nodes that an output was made of, constants left out: the youngest, which is the output, first."""
+    reached, found = {output}, [output]
+    for node in found:  # the list grows while it is read: no recursion, however deep the trace
+        for parent in node.parents:
+            if not parent.constant and parent not in reached:
+                reached.add(parent)
+                found.append(parent)
+    return sorted(found, key=serial_of, reverse=True)
+
+
+def propagate(nodes: list[Array], y_bar: Any, recorded: bool = False) -> Iterator[tuple[Array, Any]]:
+    """Run back through the nodes of a trace, the output first, and yield each with its adjoint.
+
+    ``y_bar`` is the adjoint of the output. If ``recorded``, it is an Array, and the rules are applied to nodes, not to
+    their values: then all adjoints are Arrays, and can be differentiated. A node is younger than its parents. So when
+    its turn comes, all that was made of it has had its own, and its adjoint is complete; it is dropped once it is
+    passed on.
+    """
+    wanted, adjoints = set(nodes), {nodes[0]: y_bar}
+    ours = set()  # nodes whose adjoint was added up here: nobody else holds that array, it may change in place
+    for node in nodes:
+        y_bar = adjoints.pop(node)
+        yield node, y_bar
+        parents, row, options = node.parents, node.operation, node.options
+        if row is None:
+            continue
+        if row is ROWS["getitem"] and parents[0] in ours and not recorded:
+            add_at(adjoints[parents[0]], options["index"], y_bar)  # costs what was read, not an array of zeros
+            continue
+        arguments = (y_bar, node, *parents) if recorded else (y_bar, node.value, *map(value_of, parents))
+        for parent, vjp in zip(parents, row.vjps):
+            if parent not in wanted:
+                continue
+            x_bar = vjp(*arguments, **options)
+            x = parent.value
+            if x_bar.shape != x.shape:
+                x_bar = sum_to(x_bar, x.shape)
+            if x_bar.dtype is not x.dtype:
+                x_bar = x_bar.astype(x.dtype)
+            if parent not in adjoints:
+                adjoints[parent] = x_bar
+            elif parent in ours:
+                adjoints[parent] += x_bar
+            else:
+                adjoints[parent] = adjoints[parent] + x_bar
+                if x.ndim:  # a number cannot change in place
+                    ours.add(parent)
+
+
+def adjoint_of(y: Array, y_bar: Any) -> Any:
+    """Return an adjoint of y (ndarray or Array) in y's type, if it has y's shape."""
+    if y_bar.shape != y.shape:
+        raise ValueError(f"the adjoint of an output of shape {y.shape} must have this shape, got {y_bar.shape}")
+    return y_bar if y_bar.dtype == y.dtype else y_bar.astype(y.dtype)
 
 
 def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
@@ -66,14 +321,7 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
         The result, read-only.
     pullback : callable
         ``pullback(y_bar) -> x_bars``: from the adjoint of y, in its shape, the adjoints of the primals, in theirs:
-        always a tuple, one entry a primal, read-only. The cost of a call is a small multiple of that of f.
-
-    Raises
-    ------
-    TypeError
-        If f returns something else than an array.
-    ValueError
-        In the pullback, if y_bar does not have the shape of y.
+        always a tuple, one entry per primal, read-only. The cost of a call is a small multiple of that of f.
 
     Notes
     -----
@@ -100,12 +348,15 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
             )
     inputs = [record(ROWS["identity"], (x,)) if isinstance(x, Array) else Array(x) for x in primals]
     result = call(f, *inputs)
-    if not (isinstance(result, Array) or is_number(result)):
+    if not _can_meet(result):
         raise TypeError(f"f must return one array, got {result!r} of type {type(result).__name__}; stack joins several")
     y = result if isinstance(result, Array) else constant(result, inputs[0])
-    own, nodes = set(inputs), trace(y)
-    nested = any(not (node.parents or node.constant or node in own) for node in nodes)  # it leads to Arrays outside
-    wanted = made_from(inputs, nodes) if nested else nodes
+    nodes, between = trace(y), set(inputs)
+    nested = any(not (node.parents or node.constant or node in between) for node in nodes)  # it leads to outer Arrays
+    for node in reversed(nodes):  # the oldest first: what lies between the inputs and y
+        if not between.isdisjoint(node.parents):
+            between.add(node)
+    path = [node for node in nodes if node in between]
     for x in inputs:
         x.constant = not x.parents  # from here on: nobody else holds an input made of numbers, to ask for its adjoint
 
@@ -114,24 +365,20 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
         seed = adjoint_of(y, y_bar if isinstance(y_bar, Array) else real_array(y_bar))
         if recorded and not isinstance(seed, Array):
             seed = constant(seed, y)
-        adjoints = {node: x_bar for node, x_bar in propagate(y, seed, recorded, wanted) if node in own}
-        x_bars = [adjoints[x] if x in adjoints else np.zeros_like(x.value) for x in inputs]
+        found = dict.fromkeys(inputs)
+        for node, x_bar in propagate(path, seed, recorded) if path else ():
+            if node in found:
+                found[node] = x_bar
+        x_bars = [np.zeros_like(x.value) if x_bar is None else x_bar for x, x_bar in found.items()]
         if not recorded:
-            return tuple(read_only(x_bar)[()] for x_bar in x_bars)
-        return tuple(x_bar if isinstance(x_bar, Array) else constant(x_bar, y) for x_bar in x_bars)
+            return tuple([read_only(x_bar)[()] for x_bar in x_bars])
+        return tuple([x_bar if isinstance(x_bar, Array) else constant(x_bar, y) for x_bar in x_bars])
 
     return (y if nested else y.value[()]), pullback
 
 
 def jacobian(f: Callable[[Any], Any], x: ArrayLike) -> Any:
-    """Return the Jacobian of a function of one array, row by row.
-
-    Parameters
-    ----------
-    f : callable
-        A function of one array to one array.
-    x : array_like
-        Where.
+    """Return the Jacobian of a function of one array, row by row: at y.size times the cost of a gradient.
 
     Returns
     -------
@@ -139,16 +386,11 @@ def jacobian(f: Callable[[Any], Any], x: ArrayLike) -> Any:
         The derivative of y[i] with respect to x[j] at index (i, j), where i and j may be several numbers each. For the
         matrix of the textbooks: ``jacobian(f, x).reshape(y.size, x.size)``.
 
-    Notes
-    -----
-    One pullback for each element of y, so the cost is y.size times that of a gradient.
-
     Examples
     --------
-    >>> jacobian(lambda x: x * x, [1.0, 2.0, 3.0])
-    array([[2., 0., 0.],
-           [0., 4., 0.],
-           [0., 0., 6.]])
+    >>> jacobian(lambda x: x * x, [1.0, 3.0])
+    array([[2., 0.],
+           [0., 6.]])
     """
     y, pullback = vjp(f, x)
     shape, size = np.shape(y), int(np.prod(np.shape(y)))

@@ -11,45 +11,20 @@ derivatives: reverse mode over forward mode).
 
 from __future__ import annotations
 
+import inspect
 import itertools
-from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from helpers.diff.array_trace import kept_index
-from helpers.diff.operations import call, floating
-from helpers.diff.rules import (
-    Operand,
-    Operators,
-    Rule,
-    absolute,
-    apply,
-    cos,
-    exp,
-    is_number,
-    local_derivative,
-    log,
-    maximum,
-    minimum,
-    relu,
-    sigmoid,
-    sign,
-    sin,
-    sqrt,
-    step,
-    tan,
-    tanh,
-)
-
-__all__ = [
-    "Dual", "absolute", "cos", "derivative", "exp", "jacobian", "jvp", "log", "maximum", "minimum", "relu", "sigmoid",
-    "sign", "sin", "sqrt", "step", "tan", "tanh",
-]  # fmt: skip
+from helpers.diff.operators import Indexed, call, kept_index
+from helpers.diff.rules import *  # noqa: F403  (the elementary functions are names of this module too)
+from helpers.diff.rules import Operand, Rule, apply, floating, is_number, local_derivative
 
 
-class Dual(Operators):
+class Dual(Indexed):
     """A value and its tangent.
 
     Parameters
@@ -88,36 +63,12 @@ class Dual(Operators):
     @classmethod
     def apply(cls, rule: Rule, *operands: Any) -> Dual:
         """Carry out an operation: the tangent is the sum of local derivative times tangent over the operands."""
-        level = max(x.level for x in operands if isinstance(x, Dual))
-        varies = [isinstance(x, Dual) and x.level == level for x in operands]  # the others are constants at this level
-        values = tuple(x.value if varying else x for x, varying in zip(operands, varies))
+        level, values, tangents = _apart(operands)
         value = apply(rule, *values)
-        terms = []
-        for i, x in enumerate(operands):
-            if varies[i]:
-                terms.append(local_derivative(rule, i, value, values) * x.tangent)
-        tangent = terms[0] if len(terms) == 1 else terms[0] + terms[1]
-        return _dual(value, tangent, level)
+        slopes = [local_derivative(rule, i, value, values) * x_dot for i, x_dot in tangents]
+        return _dual(value, slopes, level)
 
-    # What is linear does to the tangent what it does to the value.
-
-    def __getitem__(self, index: Any) -> Dual:
-        index = kept_index(index)
-        return _dual(self.value[index], self.tangent[index], self.level)
-
-    def __setitem__(self, index: Any, value: Any) -> NoReturn:
-        raise TypeError("a Dual cannot change in place; where(...) of Arrays, or a list of Duals, makes a new one")
-
-    def __len__(self) -> int:
-        return len(self.value)
-
-    def __iter__(self) -> Iterator[Dual]:
-        return (self[i] for i in range(len(self)))
-
-    def sum(self, axis: Any = None, keepdims: bool = False) -> Dual:
-        """Add up along some axes, or all."""
-        value, tangent = (np.sum(x, axis=axis, keepdims=keepdims) for x in (self.value, self.tangent))
-        return _dual(value, tangent, self.level)
+    # What is linear in an operand does to its tangent what it does to its value.
 
     def __matmul__(self, other: Any) -> Any:
         return _product(self, other)
@@ -125,33 +76,14 @@ class Dual(Operators):
     def __rmatmul__(self, other: Any) -> Any:
         return _product(other, self)
 
-    # Control flow looks at the value alone.
+    def __getitem__(self, index: Any) -> Dual:
+        index = kept_index(index)
+        return _dual(self.value[index], [self.tangent[index]], self.level)
 
-    def __eq__(self, other: object) -> Any:
-        return self.value == (other.value if isinstance(other, Dual) else other)
-
-    def __ne__(self, other: object) -> Any:
-        return self.value != (other.value if isinstance(other, Dual) else other)
-
-    def __lt__(self, other: Any) -> Any:
-        return self.value < (other.value if isinstance(other, Dual) else other)
-
-    def __le__(self, other: Any) -> Any:
-        return self.value <= (other.value if isinstance(other, Dual) else other)
-
-    def __gt__(self, other: Any) -> Any:
-        return self.value > (other.value if isinstance(other, Dual) else other)
-
-    def __ge__(self, other: Any) -> Any:
-        return self.value >= (other.value if isinstance(other, Dual) else other)
-
-    __hash__ = object.__hash__
-
-    def __bool__(self) -> bool:
-        return bool(self.value)
-
-    def __format__(self, form: str) -> str:
-        return format(self.value, form) if form else str(self)
+    def sum(self, axis: Any = None, keepdims: bool = False) -> Dual:
+        """Add up along some axes, or all."""
+        value, tangent = (np.sum(x, axis=axis, keepdims=keepdims) for x in (self.value, self.tangent))
+        return _dual(value, [tangent], self.level)
 
     def __repr__(self) -> str:
         return f"Dual({self.value}, {self.tangent})"
@@ -197,7 +129,10 @@ def jvp(f: Callable[..., Any], primals: Any, tangents: Any) -> tuple[Any, Any]:
         raise ValueError(f"tangents must be like primals, a tangent for each; got {primals!r} and {tangents!r}")
     level = next(_levels)
     pairs = zip(primals, tangents) if several else [(primals, tangents)]
-    y = call(f, *[_input(x, x_dot, level) for x, x_dot in pairs])
+    inputs = [_input(x, x_dot, level) for x, x_dot in pairs]
+    if several:
+        _check_count(f, primals)
+    y = call(f, *inputs)
     if isinstance(y, (tuple, list)):
         results = [_output(part, level) for part in y]
         return [value for value, _ in results], [tangent for _, tangent in results]
@@ -219,7 +154,7 @@ def derivative(f: Callable[[Any], Any], x: Any) -> Any:
     return jvp(f, x, 1.0)[1]
 
 
-def jacobian(f: Callable[[Any], Any], x: Any) -> NDArray[np.floating[Any]]:
+def jacobian(f: Callable[[Any], Any], x: ArrayLike) -> NDArray[np.floating[Any]]:
     """Return all partial derivatives of a function of one array, one column after the other.
 
     Parameters
@@ -227,16 +162,11 @@ def jacobian(f: Callable[[Any], Any], x: Any) -> NDArray[np.floating[Any]]:
     f : callable
         Takes an array of x's shape, returns a number, an array, or a list of numbers.
     x : array_like
-        Floats (integers become floats).
+        Floats (integers become floats), one at least.
 
     Returns
     -------
     ndarray, of the shape of ``f(x)`` followed by that of x
-
-    Raises
-    ------
-    ValueError
-        If x is no array of real numbers, or empty.
 
     Notes
     -----
@@ -248,7 +178,12 @@ def jacobian(f: Callable[[Any], Any], x: Any) -> NDArray[np.floating[Any]]:
     array([[5., 2.],
            [1., 1.]])
     """
-    at = _array(x)
+    try:
+        at = np.asarray(x)
+    except ValueError as error:
+        raise ValueError(f"x must be an array of numbers, got {x!r}") from error
+    if at.dtype.kind not in "biuf" or not at.size:
+        raise ValueError(f"x must hold real numbers, one at least; got the type {at.dtype} and the shape {at.shape}")
     columns = []
     for index in np.ndindex(at.shape):
         unit = np.zeros_like(at)
@@ -261,14 +196,19 @@ def jacobian(f: Callable[[Any], Any], x: Any) -> NDArray[np.floating[Any]]:
     return np.stack(columns, axis=-1).reshape(columns[0].shape + at.shape)
 
 
-def _array(x: Any) -> NDArray[np.floating[Any]]:
+def _check_count(f: Callable[..., Any], primals: Any) -> None:
+    """Refuse a list that was meant as one array, before Python speaks of positional arguments."""
     try:
-        at = np.asarray(x)
-    except ValueError as error:
-        raise ValueError(f"x must be an array of numbers, got {x!r}") from error
-    if at.dtype.kind not in "biuf" or not at.size:
-        raise ValueError(f"x must hold real numbers, one at least; got the type {at.dtype} and the shape {at.shape}")
-    return at
+        signature = inspect.signature(f)
+    except (TypeError, ValueError):  # some functions of C have none
+        return
+    try:
+        signature.bind(*primals)
+    except TypeError as error:
+        raise TypeError(
+            f"primals has {len(primals)} arguments, and f does not take so many ({error}); one vector is given as "
+            "an array: np.array([...])"
+        ) from error
 
 
 def _input(x: Any, x_dot: Any, level: int) -> Dual:
@@ -287,9 +227,21 @@ def _output(y: Any, level: int) -> tuple[Any, Any]:
     return y, np.zeros_like(y) if isinstance(y, np.ndarray) else 0.0  # y does not depend on the primals
 
 
-def _dual(value: Any, tangent: Any, level: int) -> Dual:
-    """Make a Dual of results, which need no checks."""
+def _apart(operands: tuple[Any, ...]) -> tuple[int, tuple[Any, ...], list[tuple[int, Any]]]:
+    """Return the highest level, the values at it, and the tangents there are with the numbers of their operands.
+
+    Whatever is of another level is a constant at this one.
+    """
+    level = max(x.level for x in operands if isinstance(x, Dual))
+    varies = [isinstance(x, Dual) and x.level == level for x in operands]
+    values = tuple([x.value if varying else x for x, varying in zip(operands, varies)])
+    return level, values, [(i, operands[i].tangent) for i, varying in enumerate(varies) if varying]
+
+
+def _dual(value: Any, tangents: list[Any], level: int) -> Dual:
+    """Make a Dual of results, which need no checks, from the one or two addends of its tangent."""
     dual = object.__new__(Dual)
+    tangent = tangents[0] if len(tangents) == 1 else tangents[0] + tangents[1]
     if isinstance(value, np.ndarray) and np.shape(tangent) != value.shape:
         tangent = np.broadcast_to(tangent, value.shape)
     dual.value, dual.tangent, dual.level = value, tangent, level
@@ -298,10 +250,5 @@ def _dual(value: Any, tangent: Any, level: int) -> Dual:
 
 def _product(left: Any, right: Any) -> Any:
     """Return the matrix product by the product rule."""
-    level = max(x.level for x in (left, right) if isinstance(x, Dual))
-    a, b = (x if isinstance(x, Dual) and x.level == level else None for x in (left, right))
-    if a is None:
-        return _dual(left @ right.value, left @ right.tangent, level)
-    if b is None:
-        return _dual(left.value @ right, left.tangent @ right, level)
-    return _dual(left.value @ right.value, left.tangent @ right.value + left.value @ right.tangent, level)
+    level, (a, b), tangents = _apart((left, right))
+    return _dual(a @ b, [a @ x_dot if i else x_dot @ b for i, x_dot in tangents], level)

@@ -6,33 +6,31 @@ array([5.5    , 1.71634])
 
 `gradient` is for functions that give one number, `jacobian` for functions that give several. `Counted` counts how often
 f is evaluated: that is the price. ``METHODS`` holds the three formulas.
+
+The third is the complex step: an analytic function carries its derivative along in the imaginary part, f(x + ih) =
+f(x) + ih f'(x) + O(h²). What is not analytic must be put right or refused (`OnTheRealLine`), since it means something
+else on complex numbers: the absolute value of x + ih is a length.
 """
 
 from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any, Literal, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-
-from helpers.diff.complex_step import OnTheRealLine
 
 Method = Literal["forward", "central", "complex"]
 Line = Callable[[Any], NDArray[Any]]
 
 
 class DifferenceFormula(NamedTuple):
-    """How a derivative is estimated, and the step with the least error.
+    """How a derivative is estimated, and the step with the least error."""
 
-    ``quotient(line, h)`` estimates the derivative at t = 0 of ``line(t)``, the values of f along one input, x + t.
-    ``best_step(finfo)`` is h for an input of size 1, from what NumPy knows of the precision.
-    """
-
-    quotient: Callable[[Line, Any], NDArray[Any]]
-    best_step: Callable[[Any], float]
+    quotient: Callable[[Line, Any], NDArray[Any]]  # (line, h) -> the derivative at t = 0 of line(t) = f(x + t)
+    best_step: Callable[[Any], float]  # what NumPy knows of the precision -> h for an input of size 1
 
 
 METHODS: dict[str, DifferenceFormula] = {
@@ -51,10 +49,10 @@ class Counted:
     """A function that counts how often it is evaluated, in ``evaluations``.
 
     >>> f = Counted(lambda x: np.sum(x**2))
-    >>> gradient(f, np.ones(10), method="forward").round(6)
-    array([2., 2., 2., 2., 2., 2., 2., 2., 2., 2.])
+    >>> gradient(f, np.ones(5), method="forward", check=False).round(6)
+    array([2., 2., 2., 2., 2.])
     >>> f.evaluations
-    11
+    6
     """
 
     def __init__(self, f: Callable[..., Any]) -> None:
@@ -83,11 +81,10 @@ def gradient(
         precision of x, times max(1, abs(x)) for each input: the least error if f and its derivatives are of one size.
         Where f changes on a smaller scale (log x at x = 1e-9), give a step.
     check : bool
-        Of the complex step: compare the result with one central difference along one random direction, always the same
-        one. It sees an imaginary part that was lost. The two may differ by eps^(1/4), 1.2e-4 in float64, of the length
-        of the vector of all derivatives, each times its step (h² more if h is given), and by 100 eps of the values, for
-        their rounding. The difference begins with the step of "central"; where that is too wide, narrower ones are
-        tried.
+        Differences: evaluate f once more where it was evaluated first; an f that is random, or remembers, is refused.
+        The complex step: compare with one central difference along one random direction, always the same one, which
+        sees an imaginary part that was lost. The two may differ by eps^(1/4), 1.2e-4 in float64, of the length of the
+        vector of all derivatives, each times its step (h² more if h is given), and by 100 eps of the values.
 
     Returns
     -------
@@ -98,19 +95,19 @@ def gradient(
     ------
     TypeError, ValueError
         If an argument is of the wrong kind or out of its range; if f gives an array, truth values, a precision below
-        that of x, or nan or infinity at x or beside it; if the step is too small to change x; if the complex step and
-        the central difference disagree. What f itself raises comes through.
+        that of x, or nan or infinity at x or beside it; if the step is too small to change x; if the check fails. What
+        f itself raises comes through.
 
     Notes
     -----
-    For n inputs f is evaluated n + 1 times (forward), 2n times (central), or n + 1 times and 2 more for the check
-    (complex). At best half of the digits are right (forward), two thirds (central), or all (complex). At a jump or a
-    kink of f, or where f rounds to whole numbers, a difference is no derivative, and nothing here can notice that.
+    For n inputs f is evaluated n + 1 times (forward, complex) or 2n times (central), and for the check once more, or
+    twice (complex). At best half of the digits are right (forward), two thirds (central), or all (complex). At a jump
+    or a kink of f, or where f rounds, a difference is no derivative, and nothing here can notice that.
 
     The complex step needs an f that takes complex numbers: NumPy's functions do, and those of `helpers.diff`; those of
     `math` do not. abs, sign, maximum, minimum and comparisons act as on the real line, and most of what would drop the
-    imaginary part is refused by name (`helpers.diff.complex_step`); the check finds the rest. Its first evaluation is
-    with real numbers, for it would not notice the logarithm of a negative number.
+    imaginary part is refused by name; the check finds the rest. Its first evaluation is with real numbers, for it would
+    not notice the logarithm of a negative number.
 
     References
     ----------
@@ -135,9 +132,7 @@ def gradient(
 def jacobian(
     f: Callable[[Any], Any], x: ArrayLike, method: Method = "central", step: float | None = None, check: bool = True
 ) -> Any:
-    """Estimate the Jacobian at x of a function that gives an array, column by column.
-
-    Parameters, errors and cost are those of `gradient`; f gives a number or an array.
+    """Estimate the Jacobian at x of a function that gives a number or an array; for the rest see `gradient`.
 
     Returns
     -------
@@ -164,18 +159,20 @@ def _differentiate(
     point = checked_point(x)
     steps = checked_steps(point, method, step)
     python_number = not isinstance(x, (np.ndarray, np.generic)) and point.ndim == 0
-    shapes: list[tuple[int, ...]] = []
+    first: list[Any] = []  # where f was evaluated first, and what it gave
 
     def at(moved: NDArray[Any]) -> NDArray[Any]:
+        begin = None if first else moved.copy()
         if np.iscomplexobj(moved):
             y = f(moved.view(OnTheRealLine))
         else:
             y = f(moved.item() if python_number else moved[()])
             if np.iscomplexobj(y):
                 raise ValueError(f"f must give real numbers for real x, got {y!s}")
-        shapes.append(y.shape)
-        if y.shape != shapes[0]:
-            raise ValueError(f"f must give one shape at x and beside it, got {shapes[0]} and {y.shape}")
+        if not first:
+            first[:] = begin, y
+        if y.shape != first[1].shape:
+            raise ValueError(f"f must give one shape at x and beside it, got {first[1].shape} and {y.shape}")
         if y.dtype.kind in "fc" and np.finfo(y.dtype).eps > np.finfo(point.dtype).eps:
             raise ValueError(
                 f"f gives {y.dtype} for x of {point.dtype}, too coarse for its step; give x as {y.real.dtype}, or "
@@ -196,7 +193,12 @@ def _differentiate(
         return METHODS[method].quotient(line, steps[i])
 
     columns = np.stack([column(i) for i in range(point.size)], axis=-1)
-    if method == "complex" and check:
+    if check and method != "complex" and not np.array_equal(at(first[0].copy()), first[1]):
+        raise ValueError(
+            "f gives two values at one point: a derivative needs an f that is not random and remembers nothing; pass "
+            "it a generator with one seed, or check=False if you know better"
+        )
+    if check and method == "complex":
         coarse = float((steps / np.maximum(1, abs(point.ravel()))).max())  # a given step has an error of this, squared
         _check_along_a_line(at, point, columns, float(np.finfo(point.dtype).eps) ** (1 / 4) + coarse**2)
     outputs = columns.shape[:-1]
@@ -217,7 +219,7 @@ def _check_along_a_line(
     rng = np.random.default_rng(0)
     direction = rng.choice([-1, 1], point.shape) * rng.uniform(0.5, 1, point.shape) * eps ** (1 / 3)
     size = np.where(point == 0, 1, abs(point))
-    doubtful, before = np.ones(found.shape[:-1], bool), None
+    doubtful, before, last = np.ones(found.shape[:-1], bool), None, math.inf
     problem: Exception | None = None
     for width in [*(np.maximum(1, size) / 10.0**k for k in (0, 2, 4, 6)), size, size / 100]:
         with np.errstate(all="ignore"):
@@ -235,8 +237,9 @@ def _check_along_a_line(
             rounding = 100 * eps * (abs(ends[0]) + abs(found * point.ravel()).sum(-1)) / step
             right = off <= allowed + rounding
             if before is not None:
-                right = (right & (rounding < allowed)) | (np.maximum(off, rounding) < before / 1000)
-        doubtful, before = doubtful & ~right, off
+                falls = (np.maximum(off, rounding) < before / 1000) & (step < last)
+                right = (right & (rounding < allowed)) | falls
+        doubtful, before, last = doubtful & ~right, off, step
         if not doubtful.any():
             return
     raise ValueError(
@@ -293,3 +296,57 @@ def checked_output(value: Any) -> NDArray[Any]:
     if not np.isfinite(y).all():
         raise ValueError(f"f must be finite at x and beside it, got {y!s}; move x, or choose a smaller step")
     return y if y.dtype.kind in "fc" else y.astype(np.float64)
+
+
+class OnTheRealLine(np.ndarray[Any, Any]):
+    """An array of x + ih on which abs and sign act as on the real line, and what drops the imaginary part is refused.
+
+    NumPy orders complex numbers by their real part first, so maximum, minimum and comparisons need no change (Martins,
+    Sturdza & Alonso, 2003, "The complex-step derivative approximation", section 4).
+
+    >>> z = np.array([-2 + 1e-20j]).view(OnTheRealLine)
+    >>> np.asarray(abs(z))
+    array([2.-1.e-20j])
+    """
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        z = [np.asarray(a) if isinstance(a, OnTheRealLine) else a for a in inputs]
+        if ufunc is np.absolute:
+            return _carrying(np.maximum(z[0], -z[0]))
+        if ufunc is np.sign:
+            return _carrying(np.sign(z[0].real) + 0 * z[0])
+        if ufunc is np.conjugate:
+            _refuse("numpy.conjugate")
+        if "out" in options:
+            options["out"] = tuple(np.asarray(a) for a in options["out"])
+        return _carrying(getattr(ufunc, method)(*z, **options))
+
+    def __array_function__(self, function: Any, types: Iterable[type], arguments: Any, options: Any) -> Any:
+        result = super().__array_function__(function, types, arguments, options)
+        if function is np.real:  # who asks for it knows what is dropped; `rules` looks on which side of a kink x is
+            return np.asarray(result)
+        if isinstance(result, (np.ndarray, np.generic)) and result.dtype.kind == "f":
+            _refuse(f"{function.__module__}.{function.__name__}")
+        return _carrying(result)
+
+    def __getitem__(self, index: Any) -> Any:
+        return _carrying(np.asarray(self)[index])
+
+    def __float__(self) -> float:
+        _refuse("float(...), or a function of math,")
+
+    def __int__(self) -> int:
+        _refuse("int(...)")
+
+
+def _carrying(result: Any) -> Any:
+    """Return complex results as `OnTheRealLine`, and anything else as it is."""
+    if isinstance(result, (np.ndarray, np.generic)) and result.dtype.kind == "c":
+        return np.asarray(result).view(OnTheRealLine)
+    return result
+
+
+def _refuse(what: str) -> NoReturn:
+    raise TypeError(
+        f"{what} drops the imaginary part, which carries the derivative; choose method='central' for this f"
+    )

@@ -3,11 +3,8 @@
 A row writes its derivatives with operations of the same table, so the table does not care what it runs on. On floats
 the rows give values and local derivatives: automatic differentiation. On symbols they give expressions: symbolic
 differentiation (Laue, 2019, "On the equivalence of forward mode automatic differentiation and symbolic
-differentiation"). A new operation is one row: every number type and every formula then takes it, by
-``apply(RULES[name], ...)``. A function of its own name, such as `exp`, is written below the table.
-
-The elementary functions (`log`, `exp`, `sin`, ...) are generic: one `exp` for floats, complex numbers, NumPy arrays and
-every number type of this package. `Operators` gives a number type Python's arithmetic operators.
+differentiation"). A new operation is one row: `apply` takes it on every number type, and formulas know its name. The
+functions (`log`, `exp`, ...) and Python's operators are made from the rows.
 
 At a kink the derivatives are those that torch takes: relu has 0 at 0, the absolute value has 0 at 0, and maximum and
 minimum give one half to each operand at a tie. On complex numbers the operations with a kink look at the real part,
@@ -18,38 +15,177 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from helpers.diff.operations import (
-    POWER,
-    PRODUCT,
-    SIGN,
-    SUM,
-    DivisionByZero,
-    DomainError,
-    Operand,
-    Rule,
-    apply,
-    check_domain,
-    is_number,
-    local_derivative,
-    no_copy,
-    value_of_floats,
-)
-
 __all__ = [
-    "RULES", "DivisionByZero", "DomainError", "Operand", "Operators", "Rule", "absolute", "apply", "check_domain",
-    "cos", "exp", "is_number", "local_derivative", "log", "maximum", "minimum", "no_copy", "power_by", "relu",
-    "sigmoid", "sign", "sin", "sqrt", "step", "tan", "tanh", "value_of_floats",
+    "RULES", "absolute", "cos", "exp", "log", "maximum", "minimum", "relu", "sigmoid", "sign", "sin", "sqrt", "step",
+    "tan", "tanh",
 ]  # fmt: skip
 
+Function = Callable[..., Any]
+SUM, PRODUCT, SIGN, POWER, ATOM = range(1, 6)  # how tightly a written operation binds; a function binds like an atom
 EXPONENTS = 256  # so many rules with a constant exponent are kept for the next time
 
 
-# Values that neither Python nor NumPy has. `np.where(...)[()]` makes a number of an array without axes.
+class DomainError(ValueError):
+    """An operation met a value outside its domain; the message names both."""
+
+
+class DivisionByZero(DomainError, ZeroDivisionError):
+    """A domain error that is Python's ZeroDivisionError too: code that catches that one works on every number type."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rule:
+    """One row of the table. Without a text it is written as a function."""
+
+    name: str
+    value: Function  # (*operands) -> result, on Python floats
+    array_value: Function  # on complex numbers and NumPy's; float32 stays float32, complex stays complex
+    derivatives: tuple[Function, ...]  # one for each operand, called as derivative(result, *operands)
+    text: str = ""  # with {0} and {1} for the operands
+    latex: str = ""
+    domain: Function | None = None  # (*operands) -> bool, of real operands; None: every number will do
+    needs: str = ""  # the domain in words
+    error: type[DomainError] = DomainError
+    precedence: int = ATOM
+    exponent: int | float | None = None  # of a rule that `power_by` made
+
+    def __post_init__(self) -> None:
+        if not self.text:
+            operands = ", ".join(f"{{{i}}}" for i in range(len(self.derivatives)))
+            command = self.name if self.name in COMMANDS else f"operatorname{{{{{self.name}}}}}"
+            object.__setattr__(self, "text", f"{self.name}({operands})")
+            object.__setattr__(self, "latex", self.latex or rf"\{command}\left({operands}\right)")
+
+
+COMMANDS = {"exp", "log", "sin", "cos", "tan", "tanh"}  # that LaTeX has under the same name
+
+
+class Operand:
+    """The base of every number type; `helpers.diff.operators` gives it operators.
+
+    Of the operands of one operation, the type of the highest rank carries it out: Symbol 1, Array 2, Scalar 3, Dual 4.
+    """
+
+    __slots__ = ()
+    rank: ClassVar[int] = 0
+
+    @classmethod
+    def apply(cls, rule: Rule, *operands: Any) -> Any:
+        """Carry out an operation of which at least one operand is of this type."""
+        raise NotImplementedError(f"{cls.__name__} must say how it applies a rule")
+
+    @classmethod
+    def operate(cls, row: Any, operands: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        """Carry out a row of `helpers.diff.array_rules`, which only Arrays can."""
+        raise TypeError(f"{row.name} takes arrays, got a {cls.__name__}; for the plain number say x.value")
+
+
+# How a row is carried out.
+
+
+def apply(rule: Rule, *operands: Any) -> Any:
+    """Apply an operation to operands of any type: numbers, arrays, or number types of this package.
+
+    Raises
+    ------
+    DomainError
+        If a value lies outside the domain.
+    OverflowError
+        If the result is larger than the largest float.
+    TypeError
+        If an operand is no number.
+
+    Examples
+    --------
+    >>> apply(RULES["mul"], 2.0, 5.0)
+    10.0
+    >>> apply(RULES["log"], -1.0)
+    Traceback (most recent call last):
+    helpers.diff.rules.DomainError: log needs x > 0, got -1.0
+    """
+    engine: type[Operand] = Operand
+    plain = True
+    for operand in operands:
+        if type(operand) is not float and type(operand) is not int:
+            plain = False
+            if isinstance(operand, Operand) and operand.rank > engine.rank:
+                engine = type(operand)
+    if plain:
+        return value_of_floats(rule, *operands)
+    if engine is not Operand:
+        return engine.apply(rule, *operands)
+    for operand in operands:
+        if not is_number(operand):
+            raise TypeError(f"{rule.name} takes numbers, got {operand!r} of type {type(operand).__name__}")
+    operands = tuple([floating(operand) for operand in operands])
+    check_domain(rule, *operands)
+    return rule.array_value(*operands)
+
+
+def value_of_floats(rule: Rule, *operands: float) -> Any:
+    """Evaluate a rule on Python floats; the errors are those of `apply`."""
+    if rule.domain is not None and not rule.domain(*operands):
+        check_domain(rule, *operands)
+    try:
+        return rule.value(*operands)
+    except OverflowError as error:
+        raise OverflowError(f"{rule.name} of {_listed(operands)} is larger than the largest float, 1.8e308") from error
+    except ValueError as error:  # what math says of the sine of infinity
+        raise DomainError(f"{rule.name} has no value at {_listed(operands)}") from error
+
+
+def local_derivative(rule: Rule, index: int, result: Any, operands: tuple[Any, ...]) -> Any:
+    """Return the derivative in an operand; where it is not finite though the value is, as of sqrt at 0, DomainError."""
+    try:
+        if not isinstance(result, (np.ndarray, np.generic)):
+            return rule.derivatives[index](result, *operands)
+        with np.errstate(divide="raise", invalid="raise"):  # as Python's floats do by themselves
+            return rule.derivatives[index](result, *operands)
+    except (ZeroDivisionError, FloatingPointError) as error:
+        raise DomainError(f"{rule.name} has no finite derivative at {_listed(operands)}") from error
+
+
+def check_domain(rule: Rule, *operands: Any) -> None:
+    """Raise the rule's error, with the first value outside its domain; complex numbers always lie inside."""
+    if rule.domain is None or any(np.iscomplexobj(operand) for operand in operands):
+        return
+    inside = rule.domain(*operands)
+    if np.all(inside):
+        return
+    where, shape = "", np.broadcast_shapes(*map(np.shape, operands))
+    if shape:
+        index = tuple(int(i) for i in np.argwhere(~np.broadcast_to(inside, shape))[0])
+        operands = tuple(np.broadcast_to(operand, shape)[index] for operand in operands)
+        where = f" at index {index[0] if len(index) == 1 else index}"
+    raise rule.error(f"{rule.name} needs {rule.needs}, got {_listed(operands)}{where}")
+
+
+def _listed(operands: tuple[Any, ...]) -> str:
+    return " and ".join(str(operand) for operand in operands)
+
+
+def is_number(operand: object) -> bool:
+    """Return whether something is a number, or a NumPy array of numbers."""
+    if isinstance(operand, (np.ndarray, np.generic)):
+        return operand.dtype.kind in "biufc"
+    return isinstance(operand, (int, float, complex))
+
+
+def floating(operand: Any) -> Any:
+    """Make floats of NumPy's whole numbers and bools, which would overflow in silence, or lose digits in float16."""
+    whole = isinstance(operand, (np.ndarray, np.generic)) and operand.dtype.kind in "biu"
+    return operand * 1.0 if whole else operand
+
+
+# Values that neither Python nor NumPy has. `np.where(...)[()]` makes a number of an array without axes. NaN is the only
+# number that is not itself: where a is NaN, so is the larger or the smaller of a and b.
 
 
 def _sigmoid(x: float) -> float:
@@ -62,15 +198,20 @@ def _sigmoid_of_array(x: Any) -> Any:
     return (np.where(np.real(x) >= 0, 1, small) / (1 + small))[()]
 
 
-# NaN is the only number that is not itself: where a is NaN, so is the larger or the smaller of a and b.
-
-
 def _larger(a: Any, b: Any) -> Any:
     return np.where((np.real(a) >= np.real(b)) | (a != a), a, b)[()] if _complex(a, b) else np.maximum(a, b)
 
 
 def _smaller(a: Any, b: Any) -> Any:
     return np.where((np.real(a) <= np.real(b)) | (a != a), a, b)[()] if _complex(a, b) else np.minimum(a, b)
+
+
+def _magnitude(x: Any) -> Any:
+    return np.where(np.real(x) < 0, -x, x)[()] if _complex(x) else np.abs(x)
+
+
+def _complex(*operands: Any) -> bool:
+    return any(np.iscomplexobj(operand) for operand in operands)
 
 
 def _sign(x: float) -> float:
@@ -85,14 +226,6 @@ def _side(a: Any, b: Any) -> Any:
         return 0.0 if a == b else _sign(a - b)
     with np.errstate(invalid="ignore"):
         return np.where(np.equal(a, b), 0.0, np.sign(np.real(np.subtract(a, b))))[()]
-
-
-def _magnitude(x: Any) -> Any:
-    return np.where(np.real(x) < 0, -x, x)[()] if _complex(x) else np.abs(x)
-
-
-def _complex(*operands: Any) -> bool:
-    return any(np.iscomplexobj(operand) for operand in operands)
 
 
 # The table. A derivative is called as derivative(result, *operands): tanh'(x) = 1 - y², from the result y alone.
@@ -113,52 +246,34 @@ RULES: dict[str, Rule] = {
         Rule("power", operator.pow, np.power, (lambda y, a, b: b * a ** (b - 1), lambda y, a, b: y * log(a)),
              "{0} ** {1}", "{0}^{{{1}}}", lambda a, b: a > 0, "a base > 0 (a plain number as exponent takes any base)",
              precedence=POWER),
-        Rule("exp", math.exp, np.exp, (lambda y, x: y,), "exp({0})", r"\exp\left({0}\right)"),
-        Rule("log", math.log, np.log, (lambda y, x: 1 / x,), "log({0})", r"\log\left({0}\right)",
-             lambda x: x > 0, "x > 0"),
-        Rule("sqrt", math.sqrt, np.sqrt, (lambda y, x: 1 / (2 * y),), "sqrt({0})", r"\sqrt{{{0}}}",
-             lambda x: x >= 0, "x >= 0"),
-        Rule("sin", math.sin, np.sin, (lambda y, x: cos(x),), "sin({0})", r"\sin\left({0}\right)"),
-        Rule("cos", math.cos, np.cos, (lambda y, x: -sin(x),), "cos({0})", r"\cos\left({0}\right)"),
-        Rule("tan", math.tan, np.tan, (lambda y, x: 1 + y * y,), "tan({0})", r"\tan\left({0}\right)"),
-        Rule("tanh", math.tanh, np.tanh, (lambda y, x: 1 - y * y,), "tanh({0})", r"\tanh\left({0}\right)"),
-        Rule("sigmoid", _sigmoid, _sigmoid_of_array, (lambda y, x: y * (1 - y),),
-             "sigmoid({0})", r"\operatorname{{sigmoid}}\left({0}\right)"),
-        Rule("relu", lambda x: max(x, 0.0), lambda x: _larger(x, np.zeros_like(x)), (lambda y, x: step(x),),
-             "relu({0})", r"\operatorname{{relu}}\left({0}\right)"),
-        Rule("abs", abs, _magnitude, (lambda y, x: sign(x),), "abs({0})", r"\left|{0}\right|"),
+        Rule("exp", math.exp, np.exp, (lambda y, x: y,)),
+        Rule("log", math.log, np.log, (lambda y, x: 1 / x,), domain=lambda x: x > 0, needs="x > 0"),
+        Rule("sqrt", math.sqrt, np.sqrt, (lambda y, x: 1 / (2 * y),), latex=r"\sqrt{{{0}}}",
+             domain=lambda x: x >= 0, needs="x >= 0"),
+        Rule("sin", math.sin, np.sin, (lambda y, x: cos(x),)),
+        Rule("cos", math.cos, np.cos, (lambda y, x: -sin(x),)),
+        Rule("tan", math.tan, np.tan, (lambda y, x: 1 + y * y,)),
+        Rule("tanh", math.tanh, np.tanh, (lambda y, x: 1 - y * y,)),
+        Rule("sigmoid", _sigmoid, _sigmoid_of_array, (lambda y, x: y * (1 - y),)),
+        Rule("relu", lambda x: max(x, 0.0), lambda x: _larger(x, np.zeros_like(x)), (lambda y, x: step(x),)),
+        Rule("abs", abs, _magnitude, (lambda y, x: sign(x),), latex=r"\left|{0}\right|"),
         Rule("maximum", lambda a, b: a if a >= b or a != a else b, _larger,
              (lambda y, a, b: (1 + _side(a, b)) / 2, lambda y, a, b: (1 + _side(b, a)) / 2),
-             "maximum({0}, {1})", r"\max\left({0}, {1}\right)"),
+             latex=r"\max\left({0}, {1}\right)"),
         Rule("minimum", lambda a, b: a if a <= b or a != a else b, _smaller,
              (lambda y, a, b: (1 + _side(b, a)) / 2, lambda y, a, b: (1 + _side(a, b)) / 2),
-             "minimum({0}, {1})", r"\min\left({0}, {1}\right)"),
+             latex=r"\min\left({0}, {1}\right)"),
         Rule("step", lambda x: max(_sign(x), 0.0), lambda x: np.heaviside(np.real(x), np.zeros_like(np.real(x))),
-             (lambda y, x: 0 * y,), "step({0})", r"\operatorname{{step}}\left({0}\right)"),
-        Rule("sign", _sign, lambda x: np.sign(np.real(x)),
-             (lambda y, x: 0 * y,), "sign({0})", r"\operatorname{{sign}}\left({0}\right)"),
+             (lambda y, x: 0 * y,)),
+        Rule("sign", _sign, lambda x: np.sign(np.real(x)), (lambda y, x: 0 * y,)),
     )
 }  # fmt: skip
 
 
 def power_by(exponent: float) -> Rule:
-    """Return the rule with one operand x, x to the power of a constant.
+    """Return the rule with one operand x, x to the power of a constant, finite exponent.
 
-    Parameters
-    ----------
-    exponent : int or float
-        Finite. A whole number takes every base (a negative one, every base but 0), a fraction takes bases >= 0.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the exponent is no real number, or infinite or NaN.
-
-    Examples
-    --------
-    >>> cube = power_by(3)
-    >>> apply(cube, -2.0), cube.derivatives[0](None, -2.0)
-    (-8.0, 12.0)
+    A whole number takes every base (a negative one, every base but 0), a fraction takes bases >= 0.
     """
     if not isinstance(exponent, (int, float, np.integer, np.floating)):
         raise TypeError(f"exponent must be a real number, got {exponent!r}")
@@ -185,129 +300,34 @@ def _power_by(n: int | float) -> Rule:
     )  # fmt: skip
 
 
-# The elementary functions, for every number type.
+def function_of(name: str) -> Function:
+    """Make the function of a row, for numbers of every type."""
+
+    def of_one(x: Any) -> Any:
+        return apply(RULES[name], x)
+
+    def of_two(a: Any, b: Any) -> Any:
+        return apply(RULES[name], a, b)
+
+    rule = RULES[name]
+    function: Function = of_one if len(rule.derivatives) == 1 else of_two
+    function.__name__ = function.__qualname__ = "absolute" if name == "abs" else name
+    function.__doc__ = f"Return {rule.text.format('x' if function is of_one else 'a', 'b')} of numbers of any type"
+    function.__doc__ += f", where {rule.needs}." if rule.needs else "."
+    return function
 
 
-def log(x: Any) -> Any:
-    """Return the natural logarithm of x > 0."""
-    return apply(RULES["log"], x)
-
-
-def exp(x: Any) -> Any:
-    """Return e to the power x."""
-    return apply(RULES["exp"], x)
-
-
-def sqrt(x: Any) -> Any:
-    """Return the square root of x >= 0; at 0 it has a value, but no finite derivative."""
-    return apply(RULES["sqrt"], x)
-
-
-def sin(x: Any) -> Any:
-    """Return the sine of x, in radians."""
-    return apply(RULES["sin"], x)
-
-
-def cos(x: Any) -> Any:
-    """Return the cosine of x, in radians."""
-    return apply(RULES["cos"], x)
-
-
-def tan(x: Any) -> Any:
-    """Return the tangent of x, in radians."""
-    return apply(RULES["tan"], x)
-
-
-def tanh(x: Any) -> Any:
-    """Return the hyperbolic tangent of x."""
-    return apply(RULES["tanh"], x)
-
-
-def sigmoid(x: Any) -> Any:
-    """Return 1 / (1 + exp(-x)), without overflow for any x."""
-    return apply(RULES["sigmoid"], x)
-
-
-def relu(x: Any) -> Any:
-    """Return the larger of x and 0."""
-    return apply(RULES["relu"], x)
-
-
-def absolute(x: Any) -> Any:
-    """Return x without its sign; Python's ``abs`` does the same on every number type."""
-    return apply(RULES["abs"], x)
-
-
-def maximum(a: Any, b: Any) -> Any:
-    """Return the larger of a and b."""
-    return apply(RULES["maximum"], a, b)
-
-
-def minimum(a: Any, b: Any) -> Any:
-    """Return the smaller of a and b."""
-    return apply(RULES["minimum"], a, b)
-
-
-def step(x: Any) -> Any:
-    """Return 1 where x > 0 and 0 elsewhere: the derivative of relu."""
-    return apply(RULES["step"], x)
-
-
-def sign(x: Any) -> Any:
-    """Return -1, 0 or 1: the derivative of the absolute value."""
-    return apply(RULES["sign"], x)
-
-
-class Operators(Operand):
-    """Python's arithmetic operators for a number type, each looked up in the table; the type itself adds ``apply``."""
-
-    __slots__ = ()
-
-    def __add__(self, other: Any) -> Any:
-        return _binary("add", self, other)
-
-    def __radd__(self, other: Any) -> Any:
-        return _binary("add", other, self)
-
-    def __sub__(self, other: Any) -> Any:
-        return _binary("sub", self, other)
-
-    def __rsub__(self, other: Any) -> Any:
-        return _binary("sub", other, self)
-
-    def __mul__(self, other: Any) -> Any:
-        return _binary("mul", self, other)
-
-    def __rmul__(self, other: Any) -> Any:
-        return _binary("mul", other, self)
-
-    def __truediv__(self, other: Any) -> Any:
-        return _binary("div", self, other)
-
-    def __rtruediv__(self, other: Any) -> Any:
-        return _binary("div", other, self)
-
-    def __pow__(self, other: Any) -> Any:
-        exponent = other.item() if isinstance(other, (np.ndarray, np.generic)) and other.ndim == 0 else other
-        if isinstance(exponent, (int, float)):
-            return apply(power_by(exponent), self)
-        return _binary("power", self, other)
-
-    def __rpow__(self, other: Any) -> Any:
-        return _binary("power", other, self)
-
-    def __neg__(self) -> Any:
-        return apply(RULES["neg"], self)
-
-    def __pos__(self) -> Any:
-        return self
-
-    def __abs__(self) -> Any:
-        return apply(RULES["abs"], self)
-
-
-def _binary(name: str, left: Any, right: Any) -> Any:
-    for operand in (left, right):
-        if not (isinstance(operand, Operand) or is_number(operand)):
-            return NotImplemented  # Python then raises TypeError and names both types
-    return apply(RULES[name], left, right)
+log: Function = function_of("log")
+exp: Function = function_of("exp")
+sqrt: Function = function_of("sqrt")
+sin: Function = function_of("sin")
+cos: Function = function_of("cos")
+tan: Function = function_of("tan")
+tanh: Function = function_of("tanh")
+sigmoid: Function = function_of("sigmoid")
+relu: Function = function_of("relu")
+step: Function = function_of("step")
+sign: Function = function_of("sign")
+absolute: Function = function_of("abs")
+maximum: Function = function_of("maximum")
+minimum: Function = function_of("minimum")

@@ -3,8 +3,6 @@
 Compute with `Scalar` as with floats; every operation records a node. ``y.backward()`` then walks from y back to the
 inputs and leaves in each node its ``gradient``, the derivative of y with respect to that node. Control flow needs no
 care: what is recorded is what was computed, whichever branch, loop or exception led there.
-
-The elementary functions come from `rules`; `trace` prints what was recorded, node by node.
 """
 
 from __future__ import annotations
@@ -13,35 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from helpers.diff.rules import (
-    RULES,
-    Operand,
-    Operators,
-    Rule,
-    absolute,
-    cos,
-    exp,
-    is_number,
-    local_derivative,
-    log,
-    maximum,
-    minimum,
-    no_copy,
-    relu,
-    sigmoid,
-    sign,
-    sin,
-    sqrt,
-    step,
-    tan,
-    tanh,
-    value_of_floats,
-)
-
-__all__ = [
-    "Constant", "Scalar", "absolute", "cos", "exp", "log", "maximum", "minimum", "relu", "sigmoid", "sign", "sin",
-    "sqrt", "step", "tan", "tanh", "topological_order",
-]  # fmt: skip
+from helpers.diff.operators import Operators, no_copy
+from helpers.diff.rules import *  # noqa: F403  (the elementary functions are names of this module too)
+from helpers.diff.rules import RULES, Operand, Rule, is_number, local_derivative, value_of_floats
 
 
 class Scalar(Operators):
@@ -127,8 +99,7 @@ class Scalar(Operators):
         slopes = [local_derivative(rule, i, value, values) for i in range(len(values))]
         if len(operands) == 1:
             return _record(value, rule, parents[0], slopes[0])
-        (left, right), (slope1, slope2) = parents, slopes
-        return _record(value, rule, left, slope1, right, slope2)
+        return _record(value, rule, parents[0], slopes[0], parents[1], slopes[1])
 
     # Nets are sums and products. These three repeat rows of the table, only to save the way through `apply`.
 
@@ -153,30 +124,7 @@ class Scalar(Operators):
             return super().__mul__(other)
         return _record(self.value * other.value, _MUL, self, other.value, other, self.value)
 
-    def __eq__(self, other: object) -> Any:
-        return self.value == other.value if isinstance(other, Scalar) else self.value == other
-
-    def __lt__(self, other: Any) -> Any:
-        return self.value < (other.value if isinstance(other, Scalar) else other)
-
-    def __le__(self, other: Any) -> Any:
-        return self.value <= (other.value if isinstance(other, Scalar) else other)
-
-    def __gt__(self, other: Any) -> Any:
-        return self.value > (other.value if isinstance(other, Scalar) else other)
-
-    def __ge__(self, other: Any) -> Any:
-        return self.value >= (other.value if isinstance(other, Scalar) else other)
-
-    __hash__ = object.__hash__
-
-    def __bool__(self) -> bool:
-        return self.value != 0.0
-
     __reduce_ex__ = no_copy
-
-    def __format__(self, form: str) -> str:
-        return format(self.value, form) if form else str(self)
 
     def __repr__(self) -> str:
         name = "" if self.name is None else f", name={self.name!r}"
@@ -194,9 +142,8 @@ class Scalar(Operators):
 
         Notes
         -----
-        The derivative of y with respect to a node is the sum, over the operations that use the node, of their own
-        derivative times the local derivative. In reverse topological order all uses of a node come before the node.
-        One visit a node: time and memory are linear in the length of the trace.
+        In reverse topological order all uses of a node come before the node, so its gradient is complete when it is
+        handed on. One visit per node: time and memory are linear in the length of the trace.
         """
         start = seed if type(seed) is float else _real(seed)
         order = topological_order(self)
@@ -221,15 +168,10 @@ class Constant(Scalar):
 
 
 def topological_order(output: Scalar) -> list[Scalar]:
-    """Return the nodes of a trace, each after its parents, the output last.
+    """Return the nodes of a trace, each after its parents, the output last; linear in their number.
 
-    Notes
-    -----
-    A depth-first search that keeps its own stack: Python's would overflow at some thousand operations. Linear in the
-    number of nodes and parents.
+    A depth-first search that keeps its own stack: Python's would overflow at some thousand operations.
 
-    Examples
-    --------
     >>> x = Scalar(3.0)
     >>> [node.value for node in topological_order(x * x + x)]
     [3.0, 9.0, 12.0]

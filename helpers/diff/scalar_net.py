@@ -1,7 +1,7 @@
 """A small net that learns with nothing but `Scalar`: plain Python, number by number.
 
 `answer` is the whole net. On Scalars it records what the loss needs for its gradient; on floats and NumPy arrays, the
-same lines answer at once for every point of a picture. `train` is gradient descent, an epoch at a time.
+same lines answer at once for every point of a picture. `train` is gradient descent, one epoch per step.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from helpers.diff.scalar import Scalar, tanh
 
-HIDDEN, POINTS = 32, 200  # more takes seconds an epoch: what lecture 03 is about
+HIDDEN, POINTS = 32, 200  # more takes seconds per epoch: what lecture 03 is about
 
 
 class Weights(NamedTuple):
-    """What a net knows: a row (w0, w1, bias) a hidden unit; of the output, a weight a hidden unit and the bias."""
+    """What a net knows."""
 
-    hidden: list[list[Any]]
-    output: list[Any]
+    hidden: list[list[Any]]  # a row (w0, w1, bias) for each hidden unit
+    output: list[Any]  # a weight for each hidden unit, and the bias
 
 
 def answer(weights: Weights, x0: Any, x1: Any) -> Any:
@@ -35,26 +35,9 @@ def answer(weights: Weights, x0: Any, x1: Any) -> Any:
 
 
 class ScalarNet:
-    """A net with two inputs, one layer of tanh units and one output, whose weights are Scalars.
+    """A net with two inputs, 1 to 32 tanh units in one layer and one output; its ``weights`` are Scalars.
 
-    Parameters
-    ----------
-    hidden : int
-        Hidden units, 1 to 32.
-    seed : int
-        0 or more; equal seeds give equal weights.
-
-    Attributes
-    ----------
-    weights : Weights
-        Of Scalars.
-    parameters : list of Scalar
-        The same, in one list.
-
-    Raises
-    ------
-    ValueError
-        If an argument is out of its range.
+    ``parameters`` holds the same Scalars in one list. Equal seeds (0 or more) give equal weights.
     """
 
     def __init__(self, hidden: int = 8, seed: int = 0) -> None:
@@ -86,11 +69,11 @@ def scores(numbers: Weights, points: ArrayLike) -> NDArray[np.float64]:
 
 
 class Step(NamedTuple):
-    """An epoch: its number, the loss of the weights before its update, and the net, which it has changed."""
+    """What `train` yields after each epoch."""
 
     epoch: int
-    loss: float
-    net: ScalarNet
+    loss: float  # of the weights before the update
+    net: ScalarNet  # which the update has changed
 
 
 def loss_of(net: ScalarNet, points: Sequence[Sequence[Scalar]], targets: Sequence[Scalar]) -> Scalar:
@@ -106,37 +89,11 @@ def loss_of(net: ScalarNet, points: Sequence[Sequence[Scalar]], targets: Sequenc
 def train(
     net: ScalarNet, points: ArrayLike, classes: ArrayLike, epochs: int, learning_rate: float = 0.2
 ) -> Iterator[Step]:
-    """Train by plain gradient descent on all points at once.
+    """Train a net by plain gradient descent, on all points at once; it is changed.
 
-    Parameters
-    ----------
-    net : ScalarNet
-        Is changed.
-    points : array_like, shape (n, 2)
-        1 to 200 points.
-    classes : array_like, shape (n,) or (n, 1)
-        0 or 1 for each; the net is to answer -1 or 1.
-    epochs : int
-        So many steps, 1 or more.
-    learning_rate : float
-        More than 0.
+    ``points``, shape (n, 2), are 1 to 200; ``classes`` are 0 or 1 for each, where the net is to answer -1 or 1. Stop
+    whenever you like: each step is complete. An epoch visits every Scalar of the loss twice, O(n · hidden).
 
-    Yields
-    ------
-    Step
-        After each epoch; stop whenever you like.
-
-    Raises
-    ------
-    ValueError
-        If an argument is out of its range; the message names it.
-
-    Notes
-    -----
-    An epoch visits every Scalar of the loss twice: O(n · hidden) in time and memory.
-
-    Examples
-    --------
     >>> steps = list(train(ScalarNet(2), [[1, 1], [-1, 1]], [1, 0], epochs=20))
     >>> steps[-1].loss < steps[0].loss
     True

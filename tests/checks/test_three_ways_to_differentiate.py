@@ -46,7 +46,7 @@ def test_the_counts_are_those_of_the_engines():
 
     for way in ("forward", "central"):
         counted = Counted(f)
-        jacobian(counted, np.ones(3), method=way)
+        jacobian(counted, np.ones(3), method=way, check=False)
         assert counted.evaluations == solution.passes(f"{way} difference", 3, 5)
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.diff.graph import graph_of
+from helpers.diff.graph import trace
 from helpers.diff.lagrange import WAYS, Program
 from helpers.diff.rules import exp, sin, tanh
 from helpers.diff.steps import Sweep
@@ -50,7 +50,7 @@ def test_random_programs(lines, x, which):
         assert lagrangian.inputs["x"] == pytest.approx(found["x"], abs=1e-12)
     assert program.latex(output).startswith(r"\begin{aligned}")
     if output not in ("x", "y"):
-        sweep = Sweep(graph_of(program, inputs, output))
+        sweep = Sweep(trace(program, inputs, output))
         assert sweep.steps
 
 

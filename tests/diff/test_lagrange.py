@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import numpy as np
@@ -192,15 +193,22 @@ def test_names_are_those_that_python_reads():
             Program([wrong])
 
 
-def test_what_is_returned_may_be_changed_and_what_is_kept_stays():
+def test_a_solution_stays_and_multipliers_are_of_nothing_else():
     x = np.array([1.0, 2.0])
     program = Program(["x"]).let("y", lambda x: (x**2).sum(), "x")
     values = program.solve({"x": x})
     x[:] = 100
-    values["x"] = np.zeros(2)
-    assert program.multipliers("y")["x"].tolist() == [2, 4]
+    for change in (lambda: values.update(x=0), lambda: values.pop("x"), lambda: values.__setitem__("x", 0)):
+        with pytest.raises(TypeError, match="a solution stays as it was found"):
+            change()
     with pytest.raises(ValueError, match="read-only"):
-        program.solution["x"][0] = 7
+        values["x"][0] = 7
+    other = copy.deepcopy(values)
+    other["x"] = np.zeros(2)  # a copy is a dict of its own, and solves nothing
+    for wrong in (other, values | {"y": 3.0}, Program(["a"]).let("b", sin, "a").solve({"a": 1.0})):
+        with pytest.raises(TypeError, match="values must be what solve"):
+            program.multipliers("y", wrong)
+    assert program.multipliers("y")["x"].tolist() == program.multipliers("y", values)["x"].tolist() == [2, 4]
 
 
 def test_every_parent_counts_and_the_output_may_be_an_input():

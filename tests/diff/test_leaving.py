@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 import operator
 import pickle
@@ -34,12 +35,8 @@ VALUES = {
 }
 
 
-def stored(into, value):
-    into[0] = value
-
-
-def stored_in_a_slice(into, value):
-    into[:1] = value
+def stored(into, value, index=0):
+    into[index] = value
 
 
 WAYS = {
@@ -48,7 +45,7 @@ WAYS = {
     "an index of a list": lambda x: [1, 2][x], "an index of an array": lambda x: np.ones(3)[x],
     "range": lambda x: range(x), "divmod": lambda x: divmod(x, 2), "floor division": lambda x: x // 2,
     "remainder": lambda x: x % 2, "divmod of": lambda x: divmod(2, x), "reflected remainder": lambda x: 2 % x,
-    "store": lambda x: stored(np.zeros(2), x), "store in a slice": lambda x: stored_in_a_slice(np.zeros(2), x),
+    "store": lambda x: stored(np.zeros(2), x), "store in a slice": lambda x: stored(np.zeros(2), x, slice(1)),
     "store in float32": lambda x: stored(np.zeros(2, np.float32), x),
     "store in whole numbers": lambda x: stored(np.zeros(2, int), x),
     "store in complex": lambda x: stored(np.zeros(2, complex), x), "fill": lambda x: np.zeros(2).fill(x),
@@ -71,23 +68,29 @@ WAYS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", VALUES)
-@pytest.mark.parametrize("way", WAYS)
-def test_every_way_out_is_refused(way, kind):
-    other = {"an index": IndexError, "torch": RuntimeError, "store": ValueError, "f": ValueError}
-    allowed = next((error for start, error in other.items() if way.startswith(start)), TypeError)
-    with pytest.raises((TypeError, allowed)) as caught:
-        WAYS[way](VALUES[kind]())
-    if caught.type is ValueError:  # NumPy's own words; what we said is the cause
-        assert ".value" in str(caught.value.__cause__)
+def test_every_way_out_is_refused():
+    others = {"an index": IndexError, "torch": RuntimeError, "store": ValueError, "f": ValueError}
+    found = []
+    for way, kind in itertools.product(WAYS, VALUES):
+        allowed = next((error for start, error in others.items() if way.startswith(start)), TypeError)
+        try:
+            WAYS[way](VALUES[kind]())
+        except (TypeError, allowed) as error:  # of a ValueError NumPy chose the words; what we said is the cause
+            if not isinstance(error, ValueError) or ".value" in str(error.__cause__):
+                continue
+        found.append((way, kind))
+    assert not found
 
 
-@pytest.mark.parametrize("kind", VALUES)
-@pytest.mark.parametrize("f", OF_MATH, ids=lambda f: f.__name__)
-def test_math_refuses(f, kind):
-    for arguments in ((1,), (2,), (3,)):
-        with pytest.raises(TypeError):
-            f(*[VALUES[kind]() for _ in range(arguments[0])])
+def test_math_refuses():
+    found = []
+    for f, kind, arguments in itertools.product(OF_MATH, VALUES, (1, 2, 3)):
+        try:
+            f(*[VALUES[kind]() for _ in range(arguments)])
+        except TypeError:
+            continue
+        found.append((f, kind))
+    assert not found
 
 
 @pytest.mark.parametrize("f", [math.sin, float, lambda x: float(x) ** 2, lambda x: math.exp(x) * x])
@@ -112,10 +115,9 @@ def filled(x):
 
 
 def test_a_plain_array_cannot_be_filled():
-    with pytest.raises(TypeError, match=r"helpers.diff.*\.value"):
-        jacobian(filled, [2.0, 5.0])
-    with pytest.raises(TypeError, match=r"helpers.diff.*\.value"):
-        vjp(filled, [2.0, 5.0])
+    for differentiate in (jacobian, vjp):
+        with pytest.raises(TypeError, match=r"helpers.diff.*\.value"):
+            differentiate(filled, [2.0, 5.0])
 
 
 def test_text_shows_the_value():

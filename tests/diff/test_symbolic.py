@@ -378,7 +378,7 @@ def check_read_again(tree, point):
     try:
         read = parse(str(tree), NAMES)
     except FormulaError as error:  # a part without a variable has no finite value, or is not even a float
-        assert re.search("needs|larger than the largest|no value|more than 300 digits", str(error))  # noqa: PT017
+        assert re.search("needs|larger than the largest|no value", str(error))  # noqa: PT017
         return
     assert value_of(lambda: read(*map(point.get, NAMES))) == expected, str(tree)
 
@@ -454,7 +454,7 @@ def test_latex_groups_as_the_graph_does(tree, point):
 
 @pytest.mark.parametrize("tree", [Symbol("a") * (Symbol("a") / Symbol("b")), Symbol("a") - (Symbol("a") + Symbol("b"))])
 def test_the_check_refuses_missing_brackets(tree, monkeypatch):
-    monkeypatch.setattr("helpers.diff.expressions._needs_brackets", lambda *_: False)
+    monkeypatch.setattr("helpers.diff.symbolic._needs_brackets", lambda *_: False)
     with pytest.raises(AssertionError):
         check_read_again(tree, {"a": 3.0, "b": 7.0, "x1": 1.0, "e": 1.0})
 
@@ -477,5 +477,8 @@ def test_a_power_with_a_number_as_exponent_takes_every_base():
         assert tree.evaluate(point) == 8
     assert (x**y).evaluate({"x": x, "y": 3.0}).evaluate({"x": -2.0}) == -8
     assert simplify(x ** (Constant(2) + 1)).evaluate({"x": -2.0}) == -8
-    with pytest.raises(DomainError):
-        (x**y).evaluate({"x": -2.0, "y": Constant(3.0) + 0 * x}).evaluate({"x": -2.0})
+    assert (x**y).evaluate({"x": -2.0, "y": 3.0}) == parse("x**y")(-2.0, 3.0) == -8
+    assert differentiate(x**y, x).evaluate({"x": -2.0, "y": 3.0}) == 12
+    for refused, exponent in ((x**y, 2.5), (differentiate(x**y, y), 3.0)):
+        with pytest.raises(DomainError):
+            refused.evaluate({"x": -2.0, "y": exponent})
