@@ -43,6 +43,7 @@ class _Seeded(TorchDispatchMode):
     def __init__(self, seed: int) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.generator = functools.cache(lambda device: torch.Generator(device).manual_seed(seed))
+        self.has_drawn = False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = dict(kwargs or {})
@@ -51,6 +52,7 @@ class _Seeded(TorchDispatchMode):
             device = torch.device(kwargs.get("device") or like)
             if device.type != "meta":
                 func, kwargs["generator"] = _with_generator(func), self.generator(device)
+                self.has_drawn = True
         return func(*args, **kwargs)
 
 

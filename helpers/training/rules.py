@@ -243,7 +243,7 @@ def run(rule: Rule, epochs: int, batches: Batches, step: StepMode) -> Iterator[A
                 for X, Y in batches:
                     with drawing():
                         losses = rule.backward(X.clone() if rule.changes_input else X, Y)
-                    quiet = rule.active if rule.random and not rule.random.generators else None
+                    quiet = rule.active if rule.random and not rule.random.has_drawn else None
                     totals = [t + value * len(X) for t, value in zip(totals or [0.0] * len(losses), losses)]
                     count += len(X)
                     if step == "batch":
