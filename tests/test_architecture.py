@@ -17,8 +17,8 @@ GUIDE = (ROOT / "CONTRIBUTING.md").read_text()
 
 # Lines and files at most; to be lowered with what goes.
 BUDGETS = {
-    "diff": (4500, 17),
-    "plots": (4800, 28),
+    "diff": (3860, 16),
+    "plots": (3420, 16),
     "training": (3430, 14),
     "widgets": (3100, 21),
     "checks": (1050, 12),

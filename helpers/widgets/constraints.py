@@ -19,15 +19,9 @@ from torch.optim import Rprop
 from helpers.datasets import datasets
 from helpers.networks import layered_net
 from helpers.options import Whole
-from helpers.plots.constraints import ConstraintProgress, Measured
-from helpers.training.constrained import (
-    Method,
-    adjoints,
-    cosine,
-    multipliers_at,
-    relative_difference,
-    train_constrained,
-)
+from helpers.plots.recordings import ConstraintProgress, Measured
+from helpers.training import adjoints, cosine, multipliers_at, relative_difference
+from helpers.training.constrained import Method, train_constrained
 from helpers.widgets.controls import choice, log_slider, set_controls, whole
 from helpers.widgets.runner import Trainer
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from helpers.diff import tanh
 from helpers.diff.cycles import NoConvergence, assembled
 from helpers.diff.lagrange import Program
-from helpers.plots.cycles import CyclePicture, plot_cycle
+from helpers.plots.errors import CyclePicture
 from helpers.widgets.controls import choice, set_controls, slider, whole
 from helpers.widgets.panel import Explorer
 
@@ -156,7 +156,7 @@ def cycle_panel(radius: float = 0.8, seed: int = 2) -> Explorer:
     >>> cycle_panel().run(radius=1.5)[0].startswith("The iteration FAILS")
     True
     """
-    picture = plot_cycle([], np.ones(STEPS + 1), np.ones(STEPS + 1))
+    picture = CyclePicture([], np.ones(STEPS + 1), np.ones(STEPS + 1))
 
     def show(radius: float, k: int, seed: int, cell: str) -> list[CyclePicture | str]:
         cycle = look_into(radius, seed, CELLS[cell])

@@ -25,8 +25,8 @@ from torch.optim import SGD
 from helpers.datasets import datasets
 from helpers.networks import NETWORKS, square_net
 from helpers.options import Whole
-from helpers.plots.idempotent import Basins, Cobweb, ScalarMaps, plot_basins, plot_cobweb, plot_scalar_maps
-from helpers.plots.idempotent_nets import IdempotentProgress, RuleState
+from helpers.plots.idempotent import Basins, Cobweb, ScalarMaps
+from helpers.plots.recordings import IdempotentProgress, RuleState
 from helpers.training.idempotent import (
     Algorithm,
     IdempotentStep,
@@ -73,7 +73,7 @@ FIGURES, BASINS = "Figures 1 to 4", "basins of 3a² - 2a³"
 def figures(a: Floats, x: float, mark: float) -> ScalarMaps:
     """Draw Figures 1 to 4 of the document over ``a``; the net of the last two is n(x) = wx."""
     change = x * (3 * a**2 - 2 * a**3 - a)
-    return plot_scalar_maps(
+    return ScalarMaps(
         a,
         {
             "3a² - 2a³": 3 * a**2 - 2 * a**3,
@@ -88,7 +88,7 @@ def figures(a: Floats, x: float, mark: float) -> ScalarMaps:
 def basins(a: Floats, mark: float | None = None) -> Basins:
     """Draw where the starts ``a`` of 3a² - 2a³ end, and below the last tenth before the golden ratio."""
     distance = np.logspace(-7, -0.5, POINTS)
-    return plot_basins(
+    return Basins(
         a,
         purified(a, LONG)[-1],
         mark=mark,
@@ -112,7 +112,7 @@ def idempotent_panel(view: str = BASINS, start: float = 0.6) -> Explorer:
         a = np.linspace(low, high, POINTS)
         if view in COBWEBS:
             name, iterate = COBWEBS[view]
-            return plot_cobweb(a, iterate(a, 1)[-1], [start], name=name, steps=STEPS)
+            return Cobweb(a, iterate(a, 1)[-1], [start], name=name, steps=STEPS)
         return figures(a, x, start) if view == FIGURES else basins(a, start)
 
     def show(view: str, start: float, steps: int, low: float, high: float, x: float) -> list[Any]:

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from helpers.diff.arrays import exp, jacobian, log_sum_exp, tanh
-from helpers.plots.jacobians import JacobianPicture, Stacking, as_matrix, plot_jacobian
+from helpers.plots import Picture
+from helpers.plots.jacobians import Stacking, as_matrix, plot_jacobian
 from helpers.widgets.controls import choice, slider
 from helpers.widgets.panel import Explorer
 
@@ -172,7 +173,7 @@ def matrix_of(name: str, length: dict[str, int], stacking: Stacking) -> Floats:
     return as_matrix(derivatives, len(operation.y), stacking)
 
 
-def picture_of(name: str, length: dict[str, int], stacking: Stacking) -> JacobianPicture:
+def picture_of(name: str, length: dict[str, int], stacking: Stacking) -> Picture:
     """Draw the Jacobian of an operation; a block is a column (or row) of the output by one of the input."""
     operation = OPERATIONS[name]
     x_shape, y_shape = operation.shape("x", length), operation.shape("y", length)

@@ -86,7 +86,7 @@ class LiveImage:
         # Without a width the page would stretch the image; with a height too it would not shrink on a narrow screen.
         width = f"{self.canvas.get_width_height()[0]}px"
         self.image.layout = Layout(width=width, max_width="100%", height="auto", margin="0")
-        for artist in (*picture.changing, *picture.covering, *picture.slow):
+        for artist in (*picture.changing, *picture.slow):
             artist.set_animated(True)
         self.first = self.refresh()
 
@@ -116,9 +116,9 @@ class LiveImage:
         self.written = self.canvas.copy_from_bbox(self.picture.figure.bbox)
 
     def show(self) -> None:
-        """Send a frame: what changes, and what covers it, over the kept background."""
+        """Send a frame: what changes, over the kept background."""
         self.canvas.restore_region(self.written)
-        self._draw([*self.picture.changing, *self.picture.covering])
+        self._draw(self.picture.changing)
         frame, buffer = self.canvas.buffer_rgba(), io.BytesIO()
         Pillow.frombuffer("RGBX", frame.shape[1::-1], frame, "raw", "RGBX", 0, 1).save(buffer, "jpeg", quality=QUALITY)
         self.image.value = buffer.getvalue()

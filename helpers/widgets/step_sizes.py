@@ -13,7 +13,7 @@ from helpers.diff import cos, exp, log, sin
 from helpers.diff.forward import derivative
 from helpers.diff.numerical import METHODS
 from helpers.plots import Picture
-from helpers.plots.step_sizes import plot_step_sizes
+from helpers.plots.errors import StepSizes
 from helpers.widgets.controls import choice, log_slider
 from helpers.widgets.panel import Explorer
 
@@ -101,7 +101,7 @@ def step_size_panel() -> Explorer:
         expected = {name: sum(parts) for name, parts in expected_parts(case, dtype).items()}
         return step_errors(case, dtype), expected, default_steps(case, dtype)
 
-    picture = plot_step_sizes(STEPS, *curves(next(iter(CASES)), "float32"), step=1e-5)
+    picture = StepSizes(STEPS, *curves(next(iter(CASES)), "float32"), step=1e-5)
 
     def show(step: float, function: str, precision: str) -> list[Picture | str]:
         errors, expected, defaults = curves(function, precision)

@@ -130,15 +130,13 @@ class Stepper:
 
     Attributes
     ----------
-    sweep : Sweep
-        The steps as data.
     player : Player
         ``player.position`` is how many steps have been taken; ``player.end()`` takes all.
+    sweep : Sweep
     words : str
-        What the status line says.
+        The steps as data, and what the status line says.
     error : Exception or None
-        What could not be read or computed. At first it is raised; later the panel says it in words, and what it showed
-        before stays.
+        What could not be read or computed. At first it is raised; later the panel says it, and what it showed stays.
     """
 
     picture: StepPicture
@@ -151,7 +149,6 @@ class Stepper:
         self.source, self.at, self.output = source, at, output
         self.error: Exception | None = None
         self.words, self.posted = "", False
-        self.made: tuple[Any, ...] = ()  # the settings that the sweep was made for
         self.places: dict[str, int] = {}
         self.controls: dict[str, Any] = {}
         if isinstance(source, str):
@@ -184,8 +181,8 @@ class Stepper:
 
     def _chosen(self, change: Mapping[str, Any]) -> None:
         """Go to a node that has been chosen in the list."""
-        if change["new"] in self.places:
-            position = self.places[change["new"]]
+        position = self.places.get(change["new"])
+        if position is not None:
             post(self.player.loop, lambda: self.player.go(position))
 
     def _change(self) -> None:
@@ -196,16 +193,13 @@ class Stepper:
             graph, note = self._graph(values)
             check_size(len(graph.nodes))
             inputs = [node.name for node in graph.nodes if not node.formula]
-            sweep = Sweep(graph, values["mode"], values["seed"] if values["seed"] in inputs else None)
-            made = tuple((values | {"seed": sweep.seed}).values())
-            picture = StepPicture(sweep) if made != self.made else self.picture
+            picture = StepPicture(Sweep(graph, values["mode"], values["seed"] if values["seed"] in inputs else None))
         except Exception as error:
             self.error = error
             self.problem.value = status_line(f"{type(error).__name__}: {error}", "alert")
             return
         self.error, self.problem.value = None, note and f"<p>{html.escape(note)}</p>"
-        if made != self.made:
-            self._use(picture, made)
+        self._use(picture)
 
     def _graph(self, values: Mapping[str, Any]) -> tuple[Graph, str]:
         """Return the graph, and a note about inputs that are missing or too many."""
@@ -220,22 +214,21 @@ class Stepper:
         if not f.names:
             raise ValueError(f"{f.text!r} has no variable, so there is nothing to differentiate by; write one, say x")
         missing, unused = [n for n in f.names if n not in at], [n for n in at if n not in f.names]
-        if unused and not self.made:  # in the call; who types another formula may leave the inputs as they are
+        if unused and not self.places:  # in the call; who types another formula may leave the inputs as they are
             raise ValueError(f"at: {unused[0]} is not in the formula {f.text!r}, which has {', '.join(f.names)}")
         note = f"No value was given for {', '.join(missing)}: taken as 1. " if missing else ""
         note += f"Not in the formula: {', '.join(unused)}." if unused else ""
         return trace(f, {name: at.get(name, 1.0) for name in f.names}, self.output), note
 
-    def _use(self, picture: StepPicture, made: tuple[Any, ...]) -> None:
+    def _use(self, picture: StepPicture) -> None:
         """Show another graph: at its end if the former one was there, else at its beginning."""
-        ended = bool(self.made) and self.player.position == self.player.last
-        self.picture, self.sweep, self.made = picture, picture.sweep, made
+        ended = bool(self.places) and self.player.position == self.player.last
+        self.picture, self.sweep, self.places = picture, picture.sweep, picture.sweep.jumps()
         self.posted = True  # what is set here asks for nothing new
         self.controls["seed"].options = self.sweep.inputs
         self.controls["seed"].value = self.sweep.seed
         self.posted = False
         self.controls["seed"].layout.display = "flex" if self.sweep.mode == "forward" else "none"
-        self.places = self.sweep.jumps()
         self.jump.options = [NOWHERE, *self.places]
         self.caption.value = f"<p><b>What to look for:</b> {html.escape(picture.look_for)}{picture.legend()}</p>"
         last = len(self.sweep.steps)

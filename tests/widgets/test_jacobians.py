@@ -93,5 +93,5 @@ def test_every_operation_can_be_drawn_at_the_smallest_and_largest_sizes(name):
         length = sizes(m, n, k)
         rows, columns = (int(np.prod(OPERATIONS[name].shape(part, length))) for part in "yx")
         picture = picture_of(name, length, "columns")
-        assert picture.matrix.shape == (rows, columns)
+        assert picture.figure.axes[0].images[0].get_array().shape[:2] == (rows, columns)
         assert OPERATIONS[name].remark == picture.look_for

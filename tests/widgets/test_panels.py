@@ -239,7 +239,7 @@ def test_a_live_frame_is_the_picture_drawn_whole(make):
     live = panel.live
     live.show()
     frame = np.asarray(live.canvas.buffer_rgba())[:, :, :3].astype(int)
-    for artist in (*live.picture.changing, *live.picture.covering, *live.picture.slow):
+    for artist in (*live.picture.changing, *live.picture.slow):
         artist.set_animated(False)
     live.canvas.draw()
     whole = np.asarray(live.canvas.buffer_rgba())[:, :, :3].astype(int)
