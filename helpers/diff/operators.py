@@ -198,6 +198,8 @@ def _reflected(name: str, mirrored: str) -> Callable[..., Any]:
     """Do as Python's operators do: ask the left operand, then the right one. A plain left operand is not asked."""
 
     def ask(a: Any, b: Any) -> Any:
+        if isinstance(a, (list, tuple)) or isinstance(b, (list, tuple)):
+            return NotImplemented  # Python compares them as a whole, NumPy element by element
         result = getattr(a, name)(b) if isinstance(a, Operand) and hasattr(a, name) else NotImplemented
         if result is NotImplemented and isinstance(b, Operand) and hasattr(b, mirrored):
             result = getattr(b, mirrored)(a)
@@ -217,12 +219,7 @@ def _reduction(name: str) -> Callable[..., Any]:
 
 def _plain(function: Callable[..., Any]) -> Callable[..., Any]:
     """Answer a question about the values or the form: the answer is a constant."""
-
-    def answer(*operands: Any) -> Any:
-        known = all(hasattr(x, "value") for x in operands if isinstance(x, Operand))
-        return function(*[getattr(x, "value", x) for x in operands]) if known else NotImplemented
-
-    return answer
+    return lambda x, /: function(x.value) if hasattr(x, "value") else NotImplemented
 
 
 def _dot(a: Any, b: Any) -> Any:
@@ -236,7 +233,7 @@ OWN = {np.maximum: "maximum", np.minimum: "minimum", np.absolute: "abs", np.sign
 OWN |= {rule.array_value: name for name, rule in RULES.items() if isinstance(rule.array_value, np.ufunc)}
 QUESTIONS = (
     np.shape, np.ndim, np.size, np.isnan, np.isfinite, np.isinf, np.iscomplexobj, np.isrealobj, np.zeros_like,
-    np.ones_like, np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal,
+    np.ones_like,
 )  # fmt: skip
 NUMPY: dict[Any, Callable[..., Any]] = {
     **{function: function_of(name) for function, name in OWN.items()},
@@ -246,6 +243,12 @@ NUMPY: dict[Any, Callable[..., Any]] = {
     np.reciprocal: lambda x: 1.0 / x,
     np.power: _reflected("__pow__", "__rpow__"),
     np.matmul: _reflected("__matmul__", "__rmatmul__"),
+    np.less: _reflected("__lt__", "__gt__"),
+    np.less_equal: _reflected("__le__", "__ge__"),
+    np.greater: _reflected("__gt__", "__lt__"),
+    np.greater_equal: _reflected("__ge__", "__le__"),
+    np.equal: _reflected("__eq__", "__eq__"),
+    np.not_equal: _reflected("__ne__", "__ne__"),
     np.sum: _reduction("sum"),
     np.mean: _reduction("mean"),
     np.max: _reduction("max"),
