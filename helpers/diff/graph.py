@@ -45,7 +45,6 @@ PRODUCTS = {  # of operations on arrays
     "square": (("{bar} ⊙ 2 {x}", "2 {x} ⊙ {dot}"),),
     "sum": (("{bar}, repeated", "sum of {dot}"),),
 }
-Parts = Mapping[str, tuple[str, Value]]  # names and values, by these letters
 
 
 class Node(NamedTuple):
@@ -56,22 +55,34 @@ class Node(NamedTuple):
     value: Value
 
 
-class Product(NamedTuple):
-    """How the product along an edge is written: "v̄4 · ∂v4/∂x1", "{} · 5" with a gap for what travels, and shapes."""
-
-    symbols: str
-    numbers: str
-    shapes: str
-
-
 class Edge(NamedTuple):
-    """An operand and the result of an operation, and the derivative of the one in the other."""
+    """An operand x and the result y of an operation, the derivative of the one in the other, and how it is used."""
 
     parent: str
     child: str
     derivative: Value  # a number between numbers, else the Jacobian, (size of the child, size of the parent)
-    back: Product  # what reverse mode computes here
-    forth: Product  # what forward mode does
+    bar: str  # what the adjoint of the child is called
+    forms: tuple[str, str]  # of what reverse mode computes here, and forward mode
+    parts: Mapping[str, tuple[str, Value]]  # names and values, by the letters of the forms
+
+    def product(self, forward: bool, travels: Value) -> tuple[str, str, str]:
+        """Write the product: in symbols; in numbers, "" where there is a Jacobian; in shapes, if matrices are in it."""
+        form, d, size = self.forms[forward], f"∂{self.child}/∂{self.parent}", np.shape(self.derivative)
+        symbols = {"d": d, "J": f"({d})", "bar": self.bar, "dot": dotted(self.parent)}
+        numbers = {"d": written(self.derivative, True), **dict.fromkeys(("bar", "dot"), written(travels, True))}
+        shapes = {
+            "J": size,
+            **dict.fromkeys(("bar", "dot"), (np.size(travels),) if "{J}" in form else np.shape(travels)),
+        }
+        for letter, (name, value) in self.parts.items():
+            symbols[letter], numbers[letter], shapes[letter] = name, written(value, True), np.shape(value)
+        in_words = size and ("{d}" in form or "{J}" in form)
+        matrices = any(letter in form for letter in ("{A}", "{B}", "{J}"))
+        return (
+            form.format(**symbols),
+            "" if in_words else form.format(**numbers),
+            form.format(**shapes) if matrices else "",
+        )
 
 
 class Graph(NamedTuple):
@@ -92,8 +103,6 @@ class Graph(NamedTuple):
         Their sum is the derivative. Back-propagation finds it without following any path to its end, by adding up at
         every node; the number of paths can double with each operation, and more than 1000 are refused.
 
-        Examples
-        --------
         >>> trace(lambda x: x * x + x, {"x": 3.0}).addends("x")[1:]
         ['∂v2/∂v1 · ∂v1/∂x = 1 · 3 = 3', '∂v2/∂x = 1']
         """
@@ -136,11 +145,9 @@ def trace(source: Any, at: Mapping[str, ArrayLike] | None = None, output: str | 
     Graph
         At most 1000 nodes, sorted by their distance from the inputs; plain numbers stand in the formulas.
 
-    Examples
-    --------
     >>> graph = trace(lambda x1, x2: x1 * x2 - x2, {"x1": 2.0, "x2": 5.0})
-    >>> graph.nodes[2].formula, graph.edges[0].back.symbols
-    ('x1 * x2', 'v̄2 · ∂v2/∂v1')
+    >>> graph.nodes[2].formula, graph.edges[0].product(forward=False, travels=1.0)
+    ('x1 * x2', ('v̄2 · ∂v2/∂v1', '1 · 1', ''))
     """
     if isinstance(source, Program):
         return _of_program(source, at, output)
@@ -207,7 +214,7 @@ def _recorded(output: Any, inputs: Mapping[str, Any]) -> Graph:
         raise ValueError(f"two nodes have one name in {', '.join(names.values())}")
     nodes = [Node(names[node], _formula(node, names), _value(node)) for node in ordered]
     pairs = [(node, i) for node in reversed(ordered) for i, parent in enumerate(node.parents) if parent in names]
-    return _graph(nodes, (_recorded_edge(*pair, names) for pair in pairs), names[output], "adjoints")
+    return _graph(nodes, (_edge(*pair, names) for pair in pairs), names[output], "adjoints")
 
 
 def _value(node: Any) -> Value:
@@ -231,41 +238,21 @@ def _formula(node: Any, names: Mapping[Any, str]) -> str:
     return " @ ".join(operands) if name == "matmul" else f"{name}({', '.join(operands)})"
 
 
-def _recorded_edge(node: Any, i: int, names: Mapping[Any, str]) -> Edge:
+def _edge(node: Any, i: int, names: Mapping[Any, str]) -> Edge:
     """Return the edge into an operation from its operand number i."""
     x, a, b = node.parents[i], node.parents[0], node.parents[-1]
     letters = {"x": x, "y": node, "a": a, "b": b, "A": a, "B": b}
     parts = {letter: (_called(part, names), _value(part)) for letter, part in letters.items()}
     if isinstance(node, Scalar):
-        return _edge(parts, barred(names[node]), float(node.local_derivatives[i]), NUMBER)
+        return Edge(names[x], names[node], float(node.local_derivatives[i]), barred(names[node]), NUMBER, parts)
     row, operands = node.operation, [operand.value for operand in node.parents]
     name = "square" if row.rule and row.rule.exponent == 2 else row.name
     back, forth = PRODUCTS.get(name, [ELEMENTWISE if row.rule else MATRIX] * len(operands))[i]
     back += ", summed" if x.shape != node.shape and row.rule else ""  # what broadcasting repeated
     units = np.eye(node.size).reshape(node.size, *node.shape)  # the vJp rule makes a row of the Jacobian of each
     rows = [sum_to(row.vjps[i](unit, node.value, *operands, **node.options), x.shape) for unit in units]
-    return _edge(parts, barred(names[node]), np.array(rows).reshape(node.size, x.size), (back, forth))
-
-
-def _edge(parts: Parts, bar: str, derivative: Value, forms: Iterable[str]) -> Edge:
-    """Make an edge from x to y: the letters in its forms become names, values, and of matrices shapes."""
-    (parent, x), (child, y) = parts["x"], parts["y"]
-    d, size = f"∂{child}/∂{parent}", np.shape(derivative)
-    names = {letter: name for letter, (name, _) in parts.items()}
-    names |= {"d": d, "J": f"({d})", "bar": bar, "dot": dotted(parent)}
-    values = {letter: written(value, True) for letter, (_, value) in parts.items()}
-    values |= {"d": written(derivative, True), "bar": "{}", "dot": "{}"}
-    products = []
-    for form in forms:
-        shapes: dict[str, Any] = {letter: np.shape(value) for letter, (_, value) in parts.items()}
-        shapes |= (
-            {"bar": size[:1], "dot": size[1:], "J": size} if "{J}" in form else {"bar": np.shape(y), "dot": np.shape(x)}
-        )
-        in_words = size and ("{d}" in form or "{J}" in form)
-        matrices = any(letter in form for letter in ("{A}", "{B}", "{J}"))
-        numbers, sizes = "" if in_words else form.format(**values), form.format(**shapes) if matrices else ""
-        products.append(Product(form.format(**names), numbers, sizes))
-    return Edge(parent, child, derivative, *products)
+    J = np.array(rows).reshape(node.size, x.size)
+    return Edge(names[x], names[node], J, barred(names[node]), (back, forth), parts)
 
 
 def _of_program(program: Program, at: Mapping[str, ArrayLike] | None, output: str | None) -> Graph:
@@ -294,7 +281,8 @@ def _of_program(program: Program, at: Mapping[str, ArrayLike] | None, output: st
         for parent, J in zip(equation.parents, equation.jacobians(values)):
             number = np.ndim(values[name]) == np.ndim(values[parent]) == 0
             parts = {"x": (parent, values[parent]), "y": (name, values[name])}
-            into.append(_edge(parts, f"λ_{name}", float(J[0, 0]) if number else J, NUMBER if number else MATRIX))
+            slope, forms = (float(J[0, 0]), NUMBER) if number else (J, MATRIX)
+            into.append(Edge(parent, name, slope, f"λ_{name}", forms, parts))
         edges = into + edges
     return _graph(nodes, edges, output, "multipliers")
 

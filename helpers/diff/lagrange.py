@@ -9,13 +9,9 @@ and give each a multiplier:
 - stationary in z_i: λ_i = [i is the output] + Σ_j λ_j ∂f_j/∂z_i over the children j, back-propagation;
 - an input has no equation: ∂L/∂x is not set to zero, and what is left there is the gradient. That is its multiplier.
 
->>> from helpers.diff.rules import exp, sin
->>> program = Program(inputs=["x"])
->>> program.let("a", exp, "x").let("b", lambda a: a * a, "a").let("c", lambda a, b: a + b, "a", "b")
-Program(x; a, b, c)
->>> values = program.solve({"x": -1.0})
->>> round(program.multipliers("c")["a"] - 2 * values["a"], 12)
-1.0
+>>> program = Program(inputs=["x"]).let("a", lambda x: x * x, "x").let("b", lambda a, x: a + x, "a", "x")
+>>> program.solve({"x": 3.0})["b"], program.multipliers("b")
+(12.0, {'x': 7.0, 'a': 1.0, 'b': 1.0})
 
 After T. Vieira, "Backprop is not just the chain rule" (2017), and Y. LeCun, "A theoretical framework for
 back-propagation" (1988).
@@ -52,12 +48,9 @@ WAYS = ("back-substitution", "triangular solve", "linear solve")
 
 
 class Solution(dict[str, Value]):
-    """The value of every variable by name, which stays as it was found, since it satisfies the equations.
+    """The value of every variable by name, which stays as it was found. A copy is a dict of its own."""
 
-    Of cycles also how many ``iterations`` it took, and the ``residual``. A copy is a dict of its own.
-    """
-
-    iterations: int = 0
+    iterations: int = 0  # of cycles
     residual: float = 0.0
 
     def _stays(self, *_: object, **__: object) -> NoReturn:
@@ -70,11 +63,11 @@ class Solution(dict[str, Value]):
 
 
 class Multipliers(dict[str, Value]):
-    """The multiplier of every variable by name: the derivative of ``output``, weighted by ``seed``, in it."""
+    """The multiplier of every variable by name: the derivative of the ``output`` in it."""
 
-    def __init__(self, values: Values, output: str, seed: Value | None) -> None:
+    def __init__(self, values: Values, output: str) -> None:
         super().__init__(values)
-        self.output, self.seed = output, seed
+        self.output = output
 
 
 class Lagrangian(NamedTuple):
@@ -96,20 +89,9 @@ class Blocks(NamedTuple):
 
 
 class Program:
-    """Equations between named variables, in any order, cycles allowed.
+    """Equations between named variables, in any order, cycles allowed; the ``inputs`` are those without an equation.
 
     ``let`` defines a variable, ``solve`` computes all of them, ``multipliers`` differentiates one in all others.
-
-    Parameters
-    ----------
-    inputs : sequence of str
-        The variables that have no equation.
-
-    Attributes
-    ----------
-    equations : dict of str to Equation
-    solution : Solution or None
-        What ``solve`` found last.
     """
 
     def __init__(self, inputs: Sequence[str]) -> None:
@@ -119,7 +101,7 @@ class Program:
         if len(set(self.inputs)) < len(self.inputs):
             raise ValueError(f"inputs must be different names, got {self.inputs}")
         self.equations: dict[str, Equation] = {}
-        self.solution: Solution | None = None
+        self.solution: Solution | None = None  # the last one
 
     def __repr__(self) -> str:
         return f"Program({', '.join(self.inputs)}; {', '.join(self.equations)})"
@@ -210,34 +192,29 @@ class Program:
         self.solution.iterations, self.solution.residual = iterations, residual
         return self.solution
 
-    def multipliers(
-        self, output: str, values: Solution | None = None, *, way: str | None = None, seed: ArrayLike | None = None
-    ) -> Multipliers:
+    def multipliers(self, output: str, values: Solution | None = None, *, way: str | None = None) -> Multipliers:
         """Compute the multiplier of every variable, the inputs included.
 
         Parameters
         ----------
         output : str
-            The variable that is differentiated.
+            The variable that is differentiated, a number.
         values : Solution, optional
             What ``solve`` returned; the last solution unless told.
         way : {"back-substitution", "triangular solve", "linear solve"}, optional
             One pullback per equation, from the output down; or the equation (I - J') λ = c, with J the derivatives of
-            all equations and c the seed at the output, from the bottom row up, in O(n^2); or the same by a general
-            solver, in O(n^3), the only way where there are cycles. The first that is possible unless told. Where I - J
-            is singular the equations do not determine the variables: an ArithmeticError.
-        seed : array_like, optional
-            The adjoint of the output, in its shape: 1 for a number, needed for an array.
+            all equations and c a 1 at the output, from the bottom row up, in O(n^2); or the same by a general solver,
+            in O(n^3), the only way where there are cycles. The first that is possible unless told. Where I - J is
+            singular the equations do not determine the variables: an ArithmeticError.
         """
         values = self._solved(values)
-        output, bar = self._seed(output, values, seed)
+        output, adjoints = self._begun(output, values)
         cyclic = self.cycles()
         way = way or WAYS[2 if cyclic else 0]
         if way not in WAYS:
             raise ValueError(f"way must be one of {', '.join(WAYS)}, got {way!r}")
         if cyclic and way != "linear solve":
             raise ValueError(f"{way} needs a program without cycles; {' and '.join(cyclic[0])} form one")
-        adjoints = _zeros(values) | {output: bar}
         if way == "back-substitution":  # hand each adjoint on to the parents, from the output down
             for (name,) in reversed(self.order()):
                 self._hand_on(name, values, adjoints[name], adjoints)
@@ -247,7 +224,7 @@ class Program:
             lambdas = solve(A, c, "multipliers") if way == "linear solve" else solve_upper(A, c)
             below = together(adjoints[name] for name in inputs) + B.T @ lambdas  # the output may itself be an input
             adjoints |= apart(np.concatenate([lambdas, below]), {name: values[name] for name in [*names, *inputs]})
-        return Multipliers(adjoints, output, bar)
+        return Multipliers(adjoints, output)
 
     def _hand_on(self, name: str, values: Values, bar: Value, adjoints: dict[str, Value]) -> None:
         """Add to each parent's adjoint what comes through one equation: its derivative times the adjoint ``bar``."""
@@ -260,10 +237,8 @@ class Program:
 
         ``output`` is the variable that is differentiated; what ``multipliers`` returned knows it.
         """
-        known = multipliers if isinstance(multipliers, Multipliers) else Multipliers({}, "", None)
-        final, bar = self._seed(output or known.output, values, known.seed)
-        slopes = _zeros(values) | {final: bar}
-        total, residuals = float(np.sum(bar * values[final])), {}
+        final, slopes = self._begun(output or str(getattr(multipliers, "output", "")), values)
+        total, residuals = float(values[final]), {}
         for name, equation in self.equations.items():
             residuals[name] = value_of(equation.compute(values) - values[name], name)
             total += float(np.sum(multipliers[name] * residuals[name]))
@@ -280,8 +255,6 @@ class Program:
 
     def latex(self, output: str) -> str:
         r"""Write the Lagrangian in LaTeX, one line per constraint, for ``IPython.display.Math``.
-
-        The right side of an equation that takes no symbols, such as a product of matrices, is written ``f(parents)``.
 
         >>> print(Program(inputs=["x"]).let("y", lambda x: x * x, "x").latex("y"))
         \begin{aligned} \mathcal{L} = y &+ \lambda_{y} \left( x \, x - y \right) \end{aligned}
@@ -305,19 +278,11 @@ class Program:
             raise TypeError("values must be what solve(inputs) returned: other values satisfy no equation")
         return found
 
-    def _seed(self, output: str, values: Values, seed: ArrayLike | None) -> tuple[str, Value]:
-        """Return the output as it is spelt, and its adjoint."""
+    def _begun(self, output: str, values: Values) -> tuple[str, dict[str, Value]]:
+        """Return the output as it is spelt, and the derivatives of it before anything is handed on: 1 there, else 0."""
         (name,) = by_name({output: None})
         if name not in values:
             raise ValueError(f"output must be one of {', '.join(values)}, got {output!r}")
-        shape = np.shape(values[name])
-        if seed is None and shape:
-            raise ValueError(f"{name} has shape {shape}: give a seed of that shape, or differentiate a number")
-        bar = value_of(1.0 if seed is None else seed, "seed")
-        if np.shape(bar) != shape:
-            raise ValueError(f"seed must have the shape of {name}, {shape}, got {np.shape(bar)}")
-        return name, bar
-
-
-def _zeros(values: Values) -> dict[str, Value]:
-    return {name: value_of(np.zeros(np.shape(value)), name) for name, value in values.items()}
+        if shape := np.shape(values[name]):
+            raise ValueError(f"{name} has shape {shape}: differentiate a number, such as a sum of its entries")
+        return name, {each: value_of(np.zeros(np.shape(z)), each) for each, z in values.items()} | {name: 1.0}

@@ -1,8 +1,6 @@
 """Back-propagation as a list of steps: what a debugger shows one at a time, as plain data.
 
-A `Sweep` is the list of steps over a `Graph`: each fills one value, or pushes one adjoint (in forward mode one tangent)
-along one edge. Where a reader stands is a single number, the count of steps taken, so that a step back undoes a step
-exactly.
+Where a reader stands is a single number, the count of steps taken, so that a step back undoes a step exactly.
 
 >>> from helpers.diff.graph import trace
 >>> sweep = Sweep(trace(lambda x: x * x, {"x": 3.0}))
@@ -32,17 +30,13 @@ MODES = ("reverse", "forward", "values")
 
 
 class Step(NamedTuple):
-    """One step: fills a value; gives the first adjoint or tangent; or adds a product to an adjoint or tangent.
-
-    ``node`` receives, of a push along the graph's edge number ``edge``. ``product`` comes out, and ``total`` is what
-    the node then has. ``symbols``, ``numbers`` and ``shapes`` say what is computed, ``words`` all of it in one line.
-    """
+    """One step: fills a value; gives the first adjoint or tangent; or adds a product to an adjoint or tangent."""
 
     kind: Literal["value", "seed", "push"]
-    node: str
+    node: str  # which receives; of a push along the graph's edge number ``edge``
     product: Value
-    total: Value
-    words: str
+    total: Value  # what the node then has
+    words: str  # all of it in one line
     symbols: str = ""
     numbers: str = ""
     shapes: str = ""
@@ -50,23 +44,20 @@ class Step(NamedTuple):
 
 
 class State(NamedTuple):
-    """What is known after some steps: ``values`` and ``slopes`` (adjoints or tangents, as far as they have come) by
-    name, and how many products each node has ``received``."""
+    """What is known after some steps, by name."""
 
     values: dict[str, Value]
-    slopes: dict[str, Value]
-    received: Counter[str]
+    slopes: dict[str, Value]  # adjoints or tangents, as far as they have come
+    received: Counter[str]  # how many products have arrived
 
 
 class Sweep:
-    """All steps over a graph in one mode: one for each computed node, one for the seed, one for each edge.
+    """All steps over a graph: one for each computed node, one for the seed, one for each edge.
 
     ``mode`` is "reverse": values, then adjoints back from the output; "forward": each value together with its tangent;
     or "values" alone. ``seed`` is the input whose tangent is 1, in every entry of an array, where the others have 0;
-    the first one unless told. What comes out for an array is the sum of the derivatives by its entries.
-
-    ``slopes`` says what travels: "adjoints", "multipliers", "tangents", or "" if nothing does; ``expected``, how many
-    products each node will have received at the end.
+    the first one unless told. ``slopes`` says what travels: "adjoints", "multipliers", "tangents", or "" if nothing
+    does; ``expected``, how many products each node will have received at the end.
     """
 
     def __init__(self, graph: Graph, mode: str = "reverse", seed: str | None = None) -> None:
@@ -111,17 +102,17 @@ class Sweep:
                 i, edge = each
                 forward, d = self.mode == "forward", edge.derivative
                 giver, taker = (edge.parent, edge.child) if forward else (edge.child, edge.parent)
-                form, travels = edge.forth if forward else edge.back, slopes[giver]
+                travels = slopes[giver]
                 if isinstance(d, np.ndarray):
                     row = d @ np.ravel(travels) if forward else np.ravel(travels) @ d
                     product: Value = np.reshape(row, np.shape(slopes[taker]))[()]
                 else:
                     product = travels * d
                 slopes[taker] = slopes[taker] + product
-                numbers = form.numbers.format(written(travels, True))
-                words = _joined(f"{self.slope_name(taker)} += {form.symbols}", numbers, written(product))
-                words += f", shapes {form.shapes}" if form.shapes else ""
-                yield Step("push", taker, product, slopes[taker], words, form.symbols, numbers, form.shapes, i)
+                symbols, numbers, shapes = edge.product(forward, travels)
+                words = _joined(f"{self.slope_name(taker)} += {symbols}", numbers, written(product))
+                words += f", shapes {shapes}" if shapes else ""
+                yield Step("push", taker, product, slopes[taker], words, symbols, numbers, shapes, i)
 
     def _full(self, number: float) -> dict[str, Value]:
         """Return a slope of this number in every entry, for every node."""
@@ -146,8 +137,8 @@ class Sweep:
         return state
 
     def jumps(self) -> dict[str, int]:
-        """Return places worth going to, in words: where each value is filled, and where each slope is complete."""
-        return {  # the last product that arrives completes a slope
+        """Return places worth going to: where each value is filled, and where the last part of each slope arrives."""
+        return {
             f"value of {step.node}" if step.kind == "value" else f"{self.slope_name(step.node)} complete": position
             for position, step in enumerate(self.steps, 1)
         }

@@ -49,10 +49,7 @@ class Expression(Operators):
         return Expression(*narrowed(rule, *[as_expression(operand) for operand in operands]))
 
     def evaluate(self, values: Mapping[str, Any]) -> Any:
-        """Return the value, in one pass over the graph, given values for the symbols, by name; others are left alone.
-
-        They are of any number type: with expressions this is substitution, with duals it differentiates.
-        """
+        """Return the value, given those of the symbols by name: numbers, arrays, duals, or expressions to put in."""
         values = by_name(values)
         return fold(lambda node, operands: node.value_at(values, operands), self)[0]
 
@@ -225,8 +222,6 @@ def operations(*expressions: Expression, shared: bool = True) -> int:
     ``shared``: as nodes of the graph, each counted once, whatever uses it. Otherwise as nodes of the tree, which
     repeats a node each time it is used, as the written formula does.
 
-    Examples
-    --------
     >>> y = Symbol("x") + 1
     >>> operations(y * y), operations(y * y, shared=False)
     (2, 3)
@@ -271,8 +266,6 @@ def simplify(expression: Expression) -> Expression:
     nothing is reordered (0.0 and -0.0 count as one). It may have a value where the expression has none: 0 * log(x)
     becomes 0. For earnest algebra there is SymPy. Time is linear.
 
-    Examples
-    --------
     >>> x = Symbol("x")
     >>> simplify(1 * x + 0 * x + 2 * 3 - (-x))
     x + 6 + x
@@ -337,8 +330,6 @@ def share(*expressions: Expression) -> tuple[Expression, ...]:
 
     Equal means: the same operation on equal operands, in the same order, down to the same symbols and numbers.
 
-    Examples
-    --------
     >>> x = Symbol("x")
     >>> y, z = share((x + 1) * (x + 1), x + 1)
     >>> y.parents[0] is y.parents[1] is z
@@ -371,8 +362,6 @@ def eliminate_common_subexpressions(*expressions: Expression) -> StraightLine:
 
     The names are t0, t1, ..., but none that is taken. All right-hand sides together have the operations of `share`.
 
-    Examples
-    --------
     >>> from helpers.diff.rules import sin
     >>> x = Symbol("x")
     >>> y = x * sin(x)

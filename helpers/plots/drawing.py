@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from helpers.plots.pictures import figure_html
+
 SECONDS = 30  # a graph that takes longer is too large to read
 _CHILD = (
     "import sys, pygraphviz\n"
@@ -53,7 +55,7 @@ class TraceGraph:
             width = svg.partition('width="')[2].partition("pt")[0]
             svg = svg.replace("<svg ", f'<svg style="{fitting(float(width), "pt", 5 / 6, 1.0)}" ', 1) if width else svg
             graph = scrolled(f'role="img" aria-label="{html.escape(self.description)}"', svg)
-        return {"text/html": figure(graph, self.look_for, self.description), "text/plain": repr(self)}
+        return {"text/html": figure_html(graph, self.look_for, self.description), "text/plain": repr(self)}
 
 
 def fitting(width: float, unit: str, least: float, most: float) -> str:
@@ -64,15 +66,6 @@ def fitting(width: float, unit: str, least: float, most: float) -> str:
 def scrolled(attributes: str, drawing: str) -> str:
     """Put a drawing into a place of its own, which scrolls where the page is narrower, by keyboard too."""
     return f'<div {attributes} tabindex="0" style="overflow-x:auto;contain:inline-size">{drawing}</div>'
-
-
-def figure(drawing: str, look_for: str, description: str, more: str = "") -> str:
-    """Return the HTML form of a figure: the drawing, what to look for, and what is to be seen in words."""
-    return (
-        f'<figure style="margin:0">{drawing}<figcaption><p><b>What to look for:</b> {html.escape(look_for)}{more}</p>'
-        f"<details><summary>Description of the figure</summary>{html.escape(description)}</details></figcaption>"
-        "</figure>"
-    )
 
 
 def draw(source: Any) -> Drawing:

@@ -1,4 +1,4 @@
-"""A Jacobian as a picture: a row for each output, a column for each input, in each cell one derivative.
+"""Jacobians as pictures: a row for each output, a column for each input, in each cell one derivative.
 
 >>> picture = plot_jacobian([[2.0, 0.0], [0.0, -1.0]], title="a⊙x")
 >>> print(picture.description)
@@ -10,7 +10,7 @@ The sign is told three times: by colour, by the number (or, in small cells, a ba
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -25,6 +25,7 @@ LARGEST = 64  # cells a side: below that size a cell still holds a cross
 WIDTH, HEIGHT, CELL = 7.0, 4.6, 0.6  # inches: of all cells at most, and of one cell at most
 FOR_NUMBERS = 0.4  # inches: a cell of this width holds a number of five characters
 NAMES = 14  # so many names fit beside each other
+WHOLE, ACROSS = 10.4, 3  # of several matrices: inches of all, and how many in a row at most
 
 
 def as_matrix(jacobian: ArrayLike, output_axes: int, stacking: Stacking = "columns") -> Floats:
@@ -39,10 +40,6 @@ def as_matrix(jacobian: ArrayLike, output_axes: int, stacking: Stacking = "colum
     stacking : {"columns", "rows"}
         How a matrix becomes a vector: its columns on top of each other, which is vec in the textbooks, or its rows one
         after the other, which is NumPy's ``reshape(-1)``.
-
-    Returns
-    -------
-    ndarray, shape (output size, input size)
 
     Examples
     --------
@@ -73,7 +70,7 @@ def plot_jacobian(
     blocks: tuple[int, int] | None = None,
     look_for: str = "which entries are zero, and why.",
 ) -> Picture:
-    """Draw a Jacobian: blue cells are negative, orange ones positive, empty or grey ones zero.
+    """Draw a Jacobian: blue cells are negative, orange ones positive; large ones hold the number, others a sign.
 
     Parameters
     ----------
@@ -85,11 +82,6 @@ def plot_jacobian(
         A name for each row and each column; without names the rows and columns are numbered.
     blocks : (int, int), optional
         Rows and columns of a block: heavy lines are drawn between blocks.
-
-    Returns
-    -------
-    Picture
-        Cells that are large enough hold the number, others a cross (positive) or a bar (negative).
     """
     if np.ndim(jacobian) != 2:
         raise ValueError(
@@ -124,6 +116,53 @@ def plot_jacobian(
     sizes = f"{count(rows, 'row')} (outputs) and {count(columns, 'column')} (inputs)"
     words = f"{title}: a Jacobian with {sizes}. {signs}. {_pattern(matrix, blocks)}".strip()
     return Picture(ax.figure, look_for, words)
+
+
+def plot_matrices(
+    matrices: Mapping[str, ArrayLike], *, names: Sequence[str], look_for: str, rows: str = "", columns: str = ""
+) -> Picture:
+    """Draw square matrices beside each other, such as the derivatives of a program; a line marks the diagonal.
+
+    Parameters
+    ----------
+    matrices : mapping of str to array_like, shape (n, n)
+        By title, finite; n is 32 at most. The colours of each are scaled to its own largest entry.
+    names : sequence of str, length n
+        Of the rows and of the columns.
+    look_for, rows, columns : str
+        One sentence; what the rows and columns are.
+
+    >>> picture = plot_matrices({"J": [[0, 0], [2, 0]], "J²": [[0, 0], [0, 0]]}, names=["a", "b"], look_for="zeros")
+    >>> print(picture.description)
+    J: 1 of 4 entries is not zero, all below the diagonal. J²: every entry is zero.
+    """
+    n, arrays = len(names), {t: finite(t, matrix, f"({len(names)}, {len(names)})", 2) for t, matrix in matrices.items()}
+    if not arrays or not 1 <= n <= LARGEST / 2:
+        raise ValueError(f"give a matrix at least and 1 to {LARGEST // 2} names, got {len(arrays)} matrices, {n} names")
+    across = min(ACROSS, len(arrays))
+    side = min(WHOLE / across - 0.75, 0.62 * n)
+    height = -(-len(arrays) // across) * (side + 0.95)
+    figure = new_figure(WHOLE, height, layout=None)
+    for i, (title, array) in enumerate(arrays.items()):
+        if array.shape != (n, n):
+            raise ValueError(f"{title} must be {n} rows of {n} numbers, got the shape {array.shape}")
+        left, top = (i % across) * WHOLE / across + 0.6, height - (i // across) * (side + 0.95) - 0.8
+        ax = figure.add_axes((left / WHOLE, (top - side) / height, side / WHOLE, side / height))
+        draw_matrix(ax, array, side / n)
+        ax.plot((-0.5, n - 0.5), (-0.5, n - 0.5), color="#777777", linewidth=1.2, linestyle=":")
+        label(ax, title, columns, rows if i % across == 0 else "")
+        ax.set_xticks(range(n), names)
+        ax.set_yticks(range(n), names)
+    words = " ".join(f"{title}: {_triangle(array)}." for title, array in arrays.items())
+    return Picture(figure, look_for, words)
+
+
+def _triangle(matrix: Floats) -> str:
+    """Say in words how many entries are not zero, and on which side of the diagonal they lie."""
+    there, above, on = (np.count_nonzero(part) for part in (matrix, np.triu(matrix, 1), np.diag(matrix)))
+    where = f"{above} above the diagonal, {on} on it" if above + on else "all below the diagonal"
+    entries = f"{there} of {matrix.size} entries {'is' if there == 1 else 'are'} not zero"
+    return f"{entries}, {where}" if there else "every entry is zero"
 
 
 def draw_matrix(ax: Axes, matrix: Floats, cell: float) -> None:

@@ -21,7 +21,8 @@ from matplotlib.font_manager import FontProperties, findfont, get_font
 from helpers.diff.cycles import Value
 from helpers.diff.graph import trace, written
 from helpers.diff.steps import State, Step, Sweep
-from helpers.plots.drawing import figure, fitting, lay_out, scrolled
+from helpers.plots.drawing import fitting, lay_out, scrolled
+from helpers.plots.pictures import figure_html
 
 Point = tuple[float, float]
 Line = tuple[str, str, str]  # text, colour and weight
@@ -62,8 +63,6 @@ def plot_trace(
     look_for : str
         What to look for; the rule of the sweep unless told.
 
-    Examples
-    --------
     >>> print(plot_trace(lambda x: x * x + 1, {"x": 3.0}).description)
     Graph of a computation with 3 nodes. Values: x = 3, v1 = x * x = 9, v2 = v1 + 1 = 10. Adjoints: x̄ = 6, v̄1 = 1,
     v̄2 = 1. Arrows with local derivatives: v1 to v2, 1; x to v1, 3; x to v1, 3.
@@ -241,7 +240,7 @@ class StepPicture:
         drawing = scrolled("", self.svg(self.position))
         drawing += "" if self.still else trace_table(self.sweep, self.position)
         return {
-            "text/html": figure(drawing, self.look_for, self.description, self.legend()),
+            "text/html": figure_html(drawing, self.look_for, self.description, self.legend()),
             "text/plain": f"{self.description}\nWhat to look for: {self.look_for}",
         }
 

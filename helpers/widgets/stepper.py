@@ -130,15 +130,13 @@ class Stepper:
 
     Attributes
     ----------
-    sweep : Sweep
-        The steps as data.
     player : Player
         ``player.position`` is how many steps have been taken; ``player.end()`` takes all.
+    sweep : Sweep
     words : str
-        What the status line says.
+        The steps as data, and what the status line says.
     error : Exception or None
-        What could not be read or computed. At first it is raised; later the panel says it in words, and what it showed
-        before stays.
+        What could not be read or computed. At first it is raised; later the panel says it, and what it showed stays.
     """
 
     picture: StepPicture

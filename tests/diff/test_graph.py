@@ -139,7 +139,7 @@ def test_of_a_program_they_are_the_multipliers(output):
     program.solve({"x": -1.0})
     check_slopes(sweep, {name: program.multipliers(output)[name] for name in sweep.nodes})
     assert [node.formula for node in sweep.graph.nodes][:4] == ["", "exp(x)", "a ** 2", "a + b"]
-    assert sweep.graph.edges[-1].back.symbols == "λ_a · ∂a/∂x"
+    assert sweep.steps[-1].symbols == "λ_a · ∂a/∂x"
     check_slopes(Sweep(trace(program, output=output), "forward"), {output: program.multipliers(output)["x"]})
 
 
