@@ -98,7 +98,7 @@ def _asked(source: str, form: str, begin: str) -> tuple[str | None, str]:
         except (OSError, subprocess.TimeoutExpired) as error:
             problem = f"{name} did not draw it: {error}"
             continue
-        made, words = (output.decode(errors="replace") for output in (done.stdout, done.stderr))
+        made, words = (output.decode(errors="replace").strip() for output in (done.stdout, done.stderr))
         if done.returncode == 0 and begin in made:
             return made[made.index(begin) :], f"drawn by {name}"
         problem = f"{name} did not draw it: {(words.splitlines() or [f'exit status {done.returncode}'])[-1]}"
