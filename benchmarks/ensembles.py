@@ -17,13 +17,12 @@ it is what a step takes.
 
 from __future__ import annotations
 
-import argparse
-import json
+import functools
 import time
 from typing import NamedTuple
 
 import torch
-from tables import apart, table
+from tables import main
 from torch import Tensor, nn
 from torch.optim import SGD
 
@@ -45,8 +44,8 @@ class Case(NamedTuple):
     turns: int = 5
 
 
-FULL = [Case(60, 10, 32, 25.0), Case(60, 1, 32, None), Case(60, 1, 256, None), Case(60, 1, 2000, None)]
-QUICK = [Case(5, 2, samples, None, steps=3, turns=1) for samples in (32, 256)]
+QUICK = {"seeds": 5, "rates": 2, "steps": 3, "turns": 1}
+CASES = [Case(60, 10, 32, 25.0), Case(60, 1, 32, None), Case(60, 1, 256, None), Case(60, 1, 2000, None)]
 
 
 class Row(NamedTuple):
@@ -73,9 +72,9 @@ def loop(nets: list[nn.Module], rates: list[float], X: Tensor, steps: int) -> No
             optimizer.step()
 
 
-def measure(case: Case) -> Row:
+def measure(case: Case, changes: dict[str, int]) -> list[Row]:
     """Measure one case, in this process."""
-    torch.set_num_threads(1)
+    case = case._replace(**changes)
     seeds = [seed for seed in range(case.seeds) for _ in range(case.rates)]
     rates = RATES[-case.rates :] * case.seeds
     X = next(iter(Samples("normal", case.samples)))[0]
@@ -98,7 +97,7 @@ def measure(case: Case) -> Row:
     by_loop, by_ensemble = (f"{1000 * seconds / case.steps:.2f}" for seconds in best.values())
     largest, runaway = difference(case, seeds, rates)
     numbers = str(len(seeds)), str(case.samples), by_loop, by_ensemble, f"{gain:.1f}"
-    return Row(*numbers, bound, ok, f"{largest:.0e}", str(runaway))
+    return [Row(*numbers, bound, ok, f"{largest:.0e}", str(runaway))]
 
 
 def difference(case: Case, seeds: list[int], rates: list[float]) -> tuple[float, int]:
@@ -115,19 +114,10 @@ def difference(case: Case, seeds: list[int], rates: list[float]) -> tuple[float,
     return max(float((w - p).abs().max()) for w, p in bounded), len(pairs) - len(bounded)
 
 
-def main() -> None:
-    """Read the command line, measure, print the table."""
-    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="few nets, few steps: a smoke test")
-    parser.add_argument("--measure", help="one case, given as JSON, in this process, as JSON")
-    options = parser.parse_args()
-    if options.measure:
-        print(json.dumps(measure(Case(*json.loads(options.measure)))))
-        return
-    apart_from_all = (Row(*apart(__file__, "--measure", json.dumps(case))) for case in FULL)
-    rows = [measure(case) for case in QUICK] if options.quick else [*apart_from_all]
-    print(f"torch {torch.__version__}, N1, modified rule, float32, one thread\n\n{table(rows)}")
+MEASUREMENTS = {f"{c.seeds * c.rates} nets, {c.samples} samples": functools.partial(measure, c) for c in CASES}
 
 
 if __name__ == "__main__":
-    main()
+    torch.set_num_threads(1)
+    head, quickly = f"torch {torch.__version__}, N1, modified rule, float32", [*MEASUREMENTS][1:3]
+    main(__file__, MEASUREMENTS, {}, QUICK, head, quickly, Row)

@@ -7,52 +7,13 @@ PANEL = "panel = TrainingPanel('local, parallel', epochs={epochs}, size={size})\
 # Resident memory of the kernel as it is, and once the C library has given back what is free (glibc keeps it otherwise).
 WEIGH = """import ctypes, gc, psutil
 gc.collect(); resident = lambda: psutil.Process().memory_info().rss
-print(panel.runner.frames, resident(), getattr(ctypes.CDLL(None), 'malloc_trim', int)(0) * 0 + resident())"""
+print(panel.frames, resident(), getattr(ctypes.CDLL(None), 'malloc_trim', int)(0) * 0 + resident())"""
 PLAYGROUND = "from helpers.widgets import Playground\npanel = Playground(epochs=5000{more})\npanel"
 FOUR = ", rules=('back-propagation', 'local, parallel', 'local, damped', 'feedback alignment')"
 STEPPER = (
     "from helpers.widgets import Stepper\npanel = Stepper('log(x1) + x1*x2 - sin(x2)', at='x1 = 2, x2 = 5')\npanel"
 )
 FORMULAS = ["x1 * x2 + x1", "tanh(x1) * exp(x2)", "sqrt(x1 * x1 + x2 * x2)", "1 / (1 + exp(-x1 * x2))", "x1 ** x2 * x1"]
-# The panel, its data in the batches of the document.
-LOADED = """from functools import partial
-from torch.nn.functional import binary_cross_entropy, mse_loss
-from torch.optim import Rprop
-from helpers.training import RULES
-panel = TrainingPanel('local, parallel', epochs={epochs})
-begin = panel.runner.begin
-def begin_with_batches():
-    (steps, total), (session,) = begin(), panel.sessions
-    batches = session.training_set.batches(100, seed=0)
-    arguments = session.model, partial(Rprop, lr=0.01), mse_loss, binary_cross_entropy, total, batches
-    session._steps = RULES['local, parallel'](*arguments, seed=0)
-    session.rule = session._steps.rule
-    return steps, total
-panel.runner.begin = begin_with_batches
-panel.runner.reset()
-panel"""
-
-# The loop of the document, drawing the way documents draw: a new figure after every epoch.
-PEER = """
-import sys; sys.path.insert(0, "../benchmarks")
-import matplotlib.pyplot as plt
-from IPython.display import clear_output, display
-from ipywidgets import Output
-from local_propagation import DataLoader, datasets, document_parallel, make_decoders, mertens_net
-net, losses, out, ticks = mertens_net(seed=0), [], Output(), torch.linspace(-1.1, 1.1, 64)
-decoders, points = make_decoders(net, torch.zeros(1, 2), seed=0), torch.cartesian_prod(ticks, ticks).flip(1)
-epochs = document_parallel(net, DataLoader(datasets["signed_xor"].train(), batch_size=100, shuffle=True))
-def watch(count):
-    for _ in range(count):
-        losses.append(next(epochs))
-        figure = plt.figure(figsize=(9.6, 5.9))
-        for i, (block, decoder) in enumerate(zip(net, decoders)):
-            with torch.no_grad(): scores = decoder(block(net[:i](points))).reshape(64, 64)
-            figure.add_subplot(2, 4, i + 1).imshow(scores, origin="lower", vmin=0, vmax=1)
-        figure.add_subplot(2, 1, 2).plot(losses)
-        with out: clear_output(wait=True); plt.show()
-display(out)
-"""
 OPENING = """const panel = document.querySelector('.panel'), begin = performance.now();
   const status = () => panel.querySelector('[role=status]').innerText;
   const epoch = () => Number(status().match(/epoch (\\d+)/)[1]), first = epoch();"""

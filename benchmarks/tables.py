@@ -50,15 +50,17 @@ def table(rows: Sequence[Any]) -> str:
 
 def main(
     script: str,
-    measurements: Mapping[str, Callable[[Any], list[Row]]],
+    measurements: Mapping[str, Callable[[Any], Sequence[Any]]],
     full: Any,
     quick: Any,
     head: str,
     quickly: Sequence[str] = (),
+    kind: Callable[..., Any] = Row,
 ) -> None:
     """Read the command line, take each measurement in a process of its own, print the table.
 
-    A measurement gets the budget ``full`` or ``quick``; a quick run takes those in ``quickly``, or all, in one process.
+    A measurement gets the budget ``full`` or ``quick`` and returns rows of a kind; a quick run takes those in
+    ``quickly``, or all, in one process.
     """
     parser = argparse.ArgumentParser(description=head)
     parser.add_argument("--quick", action="store_true", help="few repetitions: a smoke test")
@@ -70,5 +72,5 @@ def main(
         return
     chosen = [options.only] if options.only else (options.quick and quickly) or measurements
     results = (measurements[name](quick) if options.quick else apart(script, "--measure", name) for name in chosen)
-    rows = [Row(*row) for result in results for row in result]
+    rows = [kind(*row) for result in results for row in result]
     print(f"{head}, one thread\n\n{table(rows)}")

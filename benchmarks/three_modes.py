@@ -13,15 +13,13 @@ because f does: what cancels is a sum of n terms.
 
 from __future__ import annotations
 
-import argparse
 import functools
-import json
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from tables import apart, table
+from tables import main
 
 from helpers.diff import forward, numerical
 from helpers.diff.arrays import vjp
@@ -78,8 +76,8 @@ def least_seconds(run: Callable[[], Any], span: float) -> float:
     return min(times)
 
 
-def measure(name: str, inputs: int, span: float) -> Row:
-    """Measure one mode at one number of inputs, in this process."""
+def measure(name: str, inputs: int, span: float) -> list[Row]:
+    """Measure one mode at one number of inputs, in this process, each run for so many seconds."""
     rng = np.random.default_rng(0)
     w, x = rng.uniform(0.5, 1.5, inputs), rng.uniform(-1, 1, inputs)
     mode = MODES[name]
@@ -92,28 +90,15 @@ def measure(name: str, inputs: int, span: float) -> Row:
     expected = np.tanh(w * x) + x * w * (1 - np.tanh(w * x) ** 2)
     seconds, plain = (least_seconds(run, span) for run in (lambda: mode.gradient(f, x), lambda: f(x)))
     kept = counted.evaluations == mode.evaluations(inputs)
-    return Row(
+    return [Row(
         f"{inputs:,}", name, f"{seconds:.1e}", f"{seconds / plain:,.1f}", f"{counted.evaluations:,}",
         f"{mode.evaluations(inputs):,}", "yes" if kept else "missed", f"{np.abs(found - expected).max():.0e}",
-    )  # fmt: skip
+    )]  # fmt: skip
 
 
-def main() -> None:
-    """Read the command line, measure, print the table."""
-    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="few inputs, no repetitions: a smoke test")
-    parser.add_argument("--measure", nargs=2, metavar=("MODE", "INPUTS"), help="one row, in this process, as JSON")
-    options = parser.parse_args()
-    if options.measure:
-        mode, inputs = options.measure
-        print(json.dumps(measure(mode, int(inputs), SPAN)))
-        return
-    if options.quick:
-        rows = [measure(name, n, span=0.0) for n in QUICK_SIZES for name in MODES]
-    else:
-        rows = [Row(*apart(__file__, "--measure", name, str(n))) for n in SIZES for name in MODES]
-    print(f"NumPy {np.__version__}, float64, one thread\n\n{table(rows)}")
+MEASUREMENTS = {f"{name}, {n} inputs": functools.partial(measure, name, n) for n in SIZES for name in MODES}
 
 
 if __name__ == "__main__":
-    main()
+    quickly = [f"{name}, {n} inputs" for n in QUICK_SIZES for name in MODES]
+    main(__file__, MEASUREMENTS, SPAN, 0.0, f"NumPy {np.__version__}, float64", quickly, Row)

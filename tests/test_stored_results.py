@@ -22,14 +22,14 @@ between, constraints, idempotent, local, rules = (
 )
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_every_run_is_there_once_with_its_provenance(name):
-    experiment = MODULES[name].EXPERIMENT
-    assert set(experiment.read()) == set(experiment.tasks)
-    assert len(TABLES[name]) == len(set(experiment.tasks)) == len(experiment.tasks)
-    made, here = experiment.file.read_text().splitlines()[:2]
-    assert f"python experiments/{name}.py; seeds 0 to" in made
-    assert "torch 2.13.0" in here
+def test_every_run_is_there_once_with_its_provenance():
+    for name in NAMES:
+        experiment = MODULES[name].EXPERIMENT
+        assert set(experiment.read()) == set(experiment.tasks), name
+        assert len(TABLES[name]) == len(set(experiment.tasks)) == len(experiment.tasks), name
+        made, here = experiment.file.read_text().splitlines()[:2]
+        assert f"python experiments/{name}.py; seeds 0 to" in made
+        assert "torch 2.13.0" in here
 
 
 # Short runs come out again, on processors that add up in another order and round differently.
@@ -88,27 +88,20 @@ def test_short_runs_come_out_again(name, task):
             }
 
 
-@pytest.mark.parametrize("kind", sorted({(t.question, t.rule, t.budget) for t in local.tasks()}), ids=str)
-def test_a_run_of_every_kind_works_at_a_tiny_budget(kind):
-    task = next(t for t in local.tasks() if (t.question, t.rule, t.budget) == kind)
-    assert 0 < local.run(task, n=4).accuracy <= 1
-
-
-@pytest.mark.parametrize("condition", ["parallel", "window of 2", "sequential", "axes, 10", "layer, 10"])
-def test_a_few_passes_under_each_condition(condition):
-    budget = "updates" if condition in between.WINDOWS else "both"
-    result = between.run(between.Task("spirals", "Rprop", condition, budget, 0), n=8)
-    assert result.updates == 8
-    assert result.passes == {"window of 2": 16, "sequential": 32}.get(condition, 8)
-
-
-@pytest.mark.parametrize("rule", RULES)
-def test_a_few_passes_by_each_rule(rule):
-    result = rules.run(rules.Task("moons", rule, 0, 4))
-    # a block gets a quarter of the passes, or half of them where two blocks train at a time
-    assert result.updates == {"local, sequential": 1, "local, window": 2}.get(rule, 4)
-    assert 0 < result.accuracy <= 1
-    assert result.saved > 0
+def test_a_run_of_every_kind_works_at_a_tiny_budget():
+    kinds = {(t.question, t.rule, t.budget): t for t in local.tasks()}
+    assert all(0 < local.run(task, n=4).accuracy <= 1 for task in kinds.values())
+    for condition in ("parallel", "window of 2", "sequential", "axes, 10", "layer, 10"):
+        budget = "updates" if condition in between.WINDOWS else "both"
+        result = between.run(between.Task("spirals", "Rprop", condition, budget, 0), n=8)
+        assert result.updates == 8, condition
+        assert result.passes == {"window of 2": 16, "sequential": 32}.get(condition, 8), condition
+    for rule in RULES:
+        result = rules.run(rules.Task("moons", rule, 0, 4))
+        # a block gets a quarter of the passes, or half of them where two blocks train at a time
+        assert result.updates == {"local, sequential": 1, "local, window": 2}.get(rule, 4), rule
+        assert 0 < result.accuracy <= 1, rule
+        assert result.saved > 0, rule
 
 
 class Stopping(rules.Session):
@@ -140,17 +133,14 @@ def test_a_run_that_blows_up_is_marked_and_measured_no_further():
     assert math.isnan(result.error)
 
 
-@pytest.mark.parametrize(
-    ("module", "task", "words"),
-    [
+def test_unknown_names_are_answered():
+    for module, task, words in (
         (idempotent, ("N9", 10_000, "ordinary", 0.03, 1, 100), "N1, N2, N3, N4"),
         (idempotent, ("N1", 10_000, "magic", 0.03, 1, 100), "magic"),
         (constraints, ("magic", 0, 200), "rule must be one of back-propagation"),
-    ],
-)
-def test_unknown_names_are_answered(module, task, words):
-    with pytest.raises((KeyError, ValueError), match=words):
-        module.EXPERIMENT.run(module.Task(*task))
+    ):
+        with pytest.raises((KeyError, ValueError), match=words):
+            module.EXPERIMENT.run(module.Task(*task))
 
 
 # Lecture 04
@@ -195,13 +185,7 @@ def test_the_table_of_lecture_05_is_whole_and_true():
     assert (table["collapsed"] & (table["error"] < 1e-12)).any()  # a perfect score for a constant map
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [{"diverged": True}, {"error": math.nan}, {"rank": -1}, {"rank": 0}, {"collapsed": True}, {"rank": 2},
-     {"trace": 0.5}, {"norm": 0.5}],
-    ids=str,
-)  # fmt: skip
-def test_a_wrong_table_is_noticed(wrong):
+def test_a_wrong_table_is_noticed():
     right = {
         "network": "N1",
         "error": 1e-12,
@@ -212,26 +196,27 @@ def test_a_wrong_table_is_noticed(wrong):
         "collapsed": False,
     }
     assert faults(pd.DataFrame([right])).empty
-    assert len(faults(pd.DataFrame([right | wrong]))) == 1
+    for wrong in (
+        {"diverged": True}, {"error": math.nan}, {"rank": -1}, {"rank": 0}, {"collapsed": True}, {"rank": 2},
+        {"trace": 0.5}, {"norm": 0.5},
+    ):  # fmt: skip
+        assert len(faults(pd.DataFrame([right | wrong]))) == 1, wrong
 
 
-@pytest.mark.parametrize("network", ["N1", "N3", "B1"])
-def test_the_modified_rule_more_often_ends_in_a_constant_map_or_nowhere(network):
-    kept = idempotent.read().items()
-    wins = dict.fromkeys(("ordinary", "ordinary x n/2", "modified"), 0)
-    for task, result in kept:
-        if task.network == network:
-            wins[task.algorithm] += idempotent.success(result)
-    assert 3 * wins["modified"] < min(wins["ordinary"], wins["ordinary x n/2"])
+def test_the_modified_rule_more_often_ends_in_a_constant_map_or_nowhere():
+    for network in ("N1", "N3", "B1"):
+        wins = dict.fromkeys(("ordinary", "ordinary x n/2", "modified"), 0)
+        for task, result in idempotent.read().items():
+            if task.network == network:
+                wins[task.algorithm] += idempotent.success(result)
+        assert 3 * wins["modified"] < min(wins["ordinary"], wins["ordinary x n/2"]), network
 
 
-@pytest.mark.parametrize(
-    "change", [{"error": 0.2}, {"diverged": True}, {"collapsed": True}, {"error": math.nan}], ids=str
-)
-def test_what_a_success_is(change):
+def test_what_a_success_is():
     result = idempotent.Result(0.1, 1e-6, 1.0, 1.2, 3, 1, False, False, 1.0)
     assert idempotent.success(result)
-    assert not idempotent.success(result._replace(**change))
+    for change in ({"error": 0.2}, {"diverged": True}, {"collapsed": True}, {"error": math.nan}):
+        assert not idempotent.success(result._replace(**change)), change
 
 
 # Lecture 07
@@ -242,18 +227,18 @@ def pick(**wanted):
     return table[(table[list(wanted)] == pd.Series(wanted)).all(axis=1)]
 
 
-@pytest.mark.parametrize("rule", ["back-propagation", "local, parallel", "local, sequential"])
-def test_medians_on_signed_xor(rule):
-    accuracies = pick(question="budgets", data="signed_xor", rule=rule, budget="passes")["accuracy"]
-    assert len(accuracies) == 10
-    assert accuracies.median() >= 0.985
+def test_medians_on_signed_xor():
+    for rule in ("back-propagation", "local, parallel", "local, sequential"):
+        accuracies = pick(question="budgets", data="signed_xor", rule=rule, budget="passes")["accuracy"]
+        assert len(accuracies) == 10
+        assert accuracies.median() >= 0.985, rule
 
 
-@pytest.mark.parametrize("rule", ["local, parallel", "local, sequential"])
-def test_training_the_decoders_lifts_the_worst_run(rule):
-    trained, fixed = (pick(question="decoders", rule=rule, decoders=d)["accuracy"] for d in ("trained", "fixed"))
-    assert trained.min() > fixed.min()
-    assert trained.max() - fixed.max() < 0.01
+def test_training_the_decoders_lifts_the_worst_run():
+    for rule in ("local, parallel", "local, sequential"):
+        trained, fixed = (pick(question="decoders", rule=rule, decoders=d)["accuracy"] for d in ("trained", "fixed"))
+        assert trained.min() > fixed.min(), rule
+        assert trained.max() - fixed.max() < 0.01, rule
 
 
 def test_zeroing_a_shared_optimiser_alone_makes_the_rule_look_stuck():
@@ -263,13 +248,13 @@ def test_zeroing_a_shared_optimiser_alone_makes_the_rule_look_stuck():
     assert zeroed.median() > 2 * max(none.median(), each.median())
 
 
-@pytest.mark.parametrize("data", ["spirals", "checkerboard"])
-def test_which_local_rule_leads_depends_on_the_budget(data):
-    medians = pick(question="budgets", data=data).groupby(["rule", "budget"])["accuracy"].median()
-    parallel, sequential = medians["local, parallel"], medians["local, sequential"]
-    assert parallel["passes"] > sequential["passes"]
-    assert parallel["passes"] < sequential["updates"]  # a parallel epoch is a pass and an update
-    assert parallel["seconds"] < sequential["seconds"]
+def test_which_local_rule_leads_depends_on_the_budget():
+    for data in ("spirals", "checkerboard"):
+        medians = pick(question="budgets", data=data).groupby(["rule", "budget"])["accuracy"].median()
+        parallel, sequential = medians["local, parallel"], medians["local, sequential"]
+        assert parallel["passes"] > sequential["passes"], data
+        assert parallel["passes"] < sequential["updates"], data  # a parallel epoch is a pass and an update
+        assert parallel["seconds"] < sequential["seconds"], data
 
 
 def test_a_high_accuracy_can_go_with_a_high_cross_entropy():
@@ -316,12 +301,11 @@ def test_every_window_is_ahead_of_parallel_at_equal_updates_and_which_one_at_equ
 DAMPINGS = [name for name in between.CONDITIONS if name.startswith(("axes", "layer"))]
 
 
-@pytest.mark.parametrize("data", between.DATA)
-def test_damping_with_rprop_is_ahead_nowhere_and_the_axes_make_no_difference(data):
-    assert all(gap(data, damping, "parallel")[0] <= 0 for damping in DAMPINGS)
-    for optimizer, strength in itertools.product(("Rprop", "Adam"), (10, 100)):
+def test_damping_with_rprop_is_ahead_nowhere_and_the_axes_make_no_difference():
+    assert all(gap(data, damping, "parallel")[0] <= 0 for data in between.DATA for damping in DAMPINGS)
+    for data, optimizer, strength in itertools.product(between.DATA, ("Rprop", "Adam"), (10, 100)):
         low, high = gap(data, f"axes, {strength}", f"layer, {strength}", optimizer=optimizer)
-        assert low < 0 < high
+        assert low < 0 < high, (data, optimizer, strength)
         if optimizer == "Adam":
             assert all(gap(data, f"{k}, {strength}", "parallel", optimizer="Adam")[0] <= 0 for k in ("axes", "layer"))
     assert gap("spirals", "window of 2", "parallel", optimizer="Adam")[0] > 0

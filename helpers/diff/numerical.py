@@ -93,12 +93,6 @@ def gradient(
     float or ndarray
         Of the shape and precision of x.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is of the wrong kind or out of its range; if f gives an array, truth values, a precision below
-        that of x, or nan or infinity at x or beside it; if the step is too small to change x; if the check fails.
-
     Notes
     -----
     For n inputs f is evaluated n + 1 times (forward, complex) or 2n times (central), and for the check once more, or

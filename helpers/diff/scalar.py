@@ -122,17 +122,10 @@ class Scalar(Operators):
     def backward(self, seed: float = 1.0, zero_gradient: bool = True) -> None:
         """Set ``gradient`` in every node of the trace to the derivative of this node with respect to it.
 
-        Parameters
-        ----------
-        seed : float
-            The gradient of this node itself, by which all others are multiplied.
-        zero_gradient : bool
-            If False, the derivatives are added to the gradients that are there: the sum over several outputs.
-
-        Notes
-        -----
-        In reverse topological order all uses of a node come before the node, so its gradient is complete when it is
-        handed on. One visit per node: time and memory are linear in the length of the trace.
+        ``seed`` is the gradient of this node itself, by which all others are multiplied. ``zero_gradient=False`` adds
+        to the gradients that are there: the sum over several outputs. In reverse topological order all uses of a node
+        come before the node, so its gradient is complete when it is handed on. One visit per node: time and memory are
+        linear in the length of the trace.
         """
         start = seed if type(seed) is float else _real(seed)
         order = topological_order(self)
@@ -187,21 +180,16 @@ _new_node = object.__new__
 
 
 def _record(
-    value: float,
-    operation: Rule,
-    parent1: Scalar,
-    derivative1: float,
-    parent2: Scalar | None = None,
-    derivative2: float = 0.0,
+    value: float, operation: Rule, parent1: Scalar, slope1: float, parent2: Scalar | None = None, slope2: float = 0.0
 ) -> Scalar:
     """Make a node of a result, without the checks of ``Scalar(...)``."""
     node = _new_node(Scalar)
     node.value = value
     node.operation = operation
     node.parent1 = parent1
-    node.derivative1 = derivative1
+    node.derivative1 = slope1
     node.parent2 = parent2
-    node.derivative2 = derivative2
+    node.derivative2 = slope2
     node.gradient = 0.0
     node.name = None
     return node

@@ -5,28 +5,56 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 
+from helpers.options import Whole
 from helpers.plots.curves import Values
-from helpers.plots.pictures import ASIDE, GREY, Floats, Picture, label, look, new_axes, new_figure, to_edge
+from helpers.plots.pictures import (
+    ASIDE,
+    GREY,
+    Floats,
+    Picture,
+    along,
+    growing,
+    label,
+    look,
+    new_axes,
+    new_figure,
+    to_edge,
+)
 
 LOW, HIGH = 1e-17, 1e2  # the errors of a difference that the axis holds; what lies beyond is drawn at its edge
 MOST, REACH = 1e4, 2.6  # of an iteration's axis, and the half side of the square in which eigenvalues are drawn
 
 
 class StepSizes(Picture):
-    """Errors as dots, expected errors as dashed lines, the default step as a star, a chosen step as a vertical line."""
+    """The error of numerical derivatives over the step h: one U for each way of taking the difference.
 
-    def __init__(self, methods: list[str], steps: Floats) -> None:
+    Errors are dots, expected errors dashed lines, the default step a star, a chosen step a vertical line. ``steps``
+    (n,) are above 0 and grow; the rest is as in `update` and `choose`.
+    """
+
+    def __init__(
+        self,
+        steps: ArrayLike,
+        errors: Values,
+        expected: Values,
+        defaults: Mapping[str, float],
+        *,
+        step: float | None = None,
+        name: str = "",
+    ) -> None:
+        self.steps = steps = growing("steps", steps)
+        if steps[0] <= 0:
+            raise ValueError(f"steps must be above 0, got {steps[0]}")
         self.ax = ax = new_axes(10.5, 4.8)
         look_for = (
             "the dots fall from the right with the dashed lines (truncation) and rise again to the left (rounding). "
             "Is the star, the default step, near the lowest dots?"
         )
         super().__init__(ax.figure, look_for)
-        self.steps, self.step, self.name = steps, float(steps[len(steps) // 2]), ""
+        self.step = float(steps[len(steps) // 2])
         self.errors: dict[str, Floats] = {}
         self.defaults: dict[str, float] = {}
         self.dots: dict[str, Line2D] = {}
@@ -34,7 +62,7 @@ class StepSizes(Picture):
         self.stars: dict[str, Line2D] = {}
         self.chosen: dict[str, Line2D] = {}
         self.mark = ax.axvline(self.step, color=GREY, linewidth=1.5, label="your step h")
-        for i, method in enumerate(methods):
+        for i, method in enumerate(errors):
             mark = {"linestyle": "", **look(i, "marker")}
             (self.dots[method],) = ax.plot([], [], markersize=4, label=method, **mark)
             (self.dashed[method],) = ax.plot([], [], linestyle="--", linewidth=1.8, **look(i))
@@ -46,16 +74,20 @@ class StepSizes(Picture):
         label(ax, "", "step h", "error of the derivative", grid="both", legend=ASIDE)
         self.changing = [self.mark, *self.chosen.values()]
         self.slow = [*self.dashed.values(), *self.dots.values(), *self.stars.values()]
+        self.update(errors, expected, defaults, name)
+        self.choose(self.step if step is None else step)
 
     def update(self, errors: Values, expected: Values, defaults: Mapping[str, float], name: str = "") -> None:
-        """Show other curves over the same steps, as `plot_step_sizes` says."""
+        """Show other curves over the same steps.
+
+        For each method the errors (n,), measured and as theory expects them, and the step taken unless one is given.
+        ``name`` (which function, in which precision) begins the description.
+        """
         self.name, self.defaults = name, dict(defaults)
         for method, dots in self.dots.items():
-            measured, theory = (np.asarray(values[method], dtype=float) for values in (errors, expected))
-            if not measured.shape == theory.shape == self.steps.shape:
-                raise ValueError(f"errors and expected of {method!r} must have shape {self.steps.shape}, one per step")
-            self.errors[method] = measured
-            dots.set_data(self.steps, to_edge(dots, measured, 1.3 * LOW, HIGH / 1.3))
+            self.errors[method] = along(f"errors of {method!r}", errors[method], self.steps)
+            theory = along(f"expected of {method!r}", expected[method], self.steps)
+            dots.set_data(self.steps, to_edge(dots, self.errors[method], 1.3 * LOW, HIGH / 1.3))
             self.dashed[method].set_data(self.steps, theory)
             h, first = defaults[method], self.steps[0]
             height = np.exp(np.interp(np.log(h), np.log(self.steps), np.log(theory)))
@@ -94,53 +126,16 @@ class StepSizes(Picture):
         return f"{head}Error of the derivative over the step h, marked at h = {self.step:.2g}. {'; '.join(parts)}."
 
 
-def plot_step_sizes(
-    steps: ArrayLike,
-    errors: Values,
-    expected: Values,
-    defaults: Mapping[str, float],
-    *,
-    step: float | None = None,
-    name: str = "",
-) -> StepSizes:
-    """Draw the error of numerical derivatives over the step: one U for each way of taking the difference.
-
-    Parameters
-    ----------
-    steps : array_like, shape (n,)
-        The steps h, above 0, in growing order.
-    errors, expected : mapping of str to array_like, shape (n,)
-        For each method: the measured error at each step, and the error that theory expects.
-    defaults : mapping of str to float
-        For each method the step that is taken unless one is given; its star lies on the dashed line.
-    step : float, optional
-        The step to mark; the middle one unless told. ``.choose(step)`` moves the mark in place.
-    name : str
-        Which function, in which precision; begins the description.
-    """
-    h = np.asarray(steps, dtype=float)
-    if h.ndim != 1 or len(h) < 2 or not (h > 0).all() or not (np.diff(h) > 0).all():
-        raise ValueError(f"steps must be two or more numbers above 0 in growing order, got {steps!r}")
-    picture = StepSizes(list(errors), h)
-    picture.update(errors, expected, defaults, name)
-    picture.choose(picture.step if step is None else step)
-    return picture
-
-
 class CyclePicture(Picture):
-    """Left: eigenvalues of J in the complex plane, with the unit circle. Right: curves over the steps of an iteration.
+    """A cycle z = F(z). Left: the eigenvalues of its Jacobian J, and the unit circle. Right: curves over steps k."""
 
-    ``steps``: the last step k on the axis.
-    """
-
-    def __init__(self, figure: Figure, steps: int) -> None:
+    def __init__(self, eigenvalues: ArrayLike, changes: ArrayLike, errors: ArrayLike, *, k: int = 0) -> None:
         look_for = (
             "whether all eigenvalues lie inside the circle. If they do, both curves fall as steeply as the dash-dotted "
             "line; if one lies outside, they do not come down."
         )
-        super().__init__(figure, look_for)
-        plane, ax = figure.subplots(1, 2, width_ratios=(1, 1.7))
-        self.k, self.radius, self.eigenvalues = 0, 0.0, np.zeros(0, complex)
+        super().__init__(new_figure(10.5, 4.6), look_for)
+        plane, ax = self.figure.subplots(1, 2, width_ratios=(1, 1.7))
         turn = np.linspace(0, 2 * np.pi, 200)
         plane.plot(np.cos(turn), np.sin(turn), color=GREY, linewidth=1.5)
         plane.set(xlim=(-REACH, REACH), ylim=(-REACH, REACH), aspect="equal")
@@ -150,18 +145,25 @@ class CyclePicture(Picture):
         legend = {"loc": "upper left", "ncols": 2}
         label(plane, "eigenvalues of J; circle: |·| = 1", "real part", "imaginary part", grid="both", legend=legend)
         self.lines: list[Line2D] = []
-        self.values: list[Floats] = []
         names = ("change of z in step k", "error of the gradient through k steps", "ρ to the power k")
         for i, name in enumerate(names):
             self.lines += ax.plot([], [], linewidth=2.2, label=name, **look(i, "linestyle"))
         self.mark = ax.axvline(0, color=GREY, linewidth=1.5, label="your k")
-        ax.set(yscale="log", xlim=(0, steps), ylim=(LOW, MOST))
+        ax.set(yscale="log", xlim=(0, len(np.asarray(changes)) - 1), ylim=(LOW, MOST))
         legend = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": 2, "frameon": False}
         label(ax, "", "steps k", "change, relative error", grid="both", legend=legend)
         self.changing = [self.inside, self.outside, self.mark, *self.lines]
+        self.update(eigenvalues, changes, errors)
+        self.choose(k)
 
     def update(self, eigenvalues: ArrayLike, changes: ArrayLike, errors: ArrayLike) -> None:
-        """Show another cycle, as `plot_cycle` says."""
+        """Show another cycle: the eigenvalues (n,) of J, complex, where the equations hold.
+
+        At k = 0, 1, ..., steps: the largest change of z in that step, and the relative error of the gradient through
+        the first k steps; NaN where there is none.
+        """
+        k = np.arange(len(np.asarray(changes)), dtype=float)
+        self.values = [along("changes", changes, k), along("errors", errors, k)]
         self.eigenvalues = np.asarray(eigenvalues, dtype=complex)
         sizes = np.abs(self.eigenvalues)
         self.radius = float(sizes.max(initial=0.0))
@@ -170,16 +172,14 @@ class CyclePicture(Picture):
             far = (np.abs(shown.real) > REACH) & (np.abs(shown.imag) <= REACH)
             place = to_edge(dots, shown.imag, -REACH, REACH, int(far.sum()))
             dots.set_data(np.clip(shown.real, -REACH, REACH), place)
-        k = np.arange(len(np.asarray(changes)))
         with np.errstate(over="ignore"):
-            powers = self.radius ** k.astype(float)
-        self.values = [np.asarray(values, dtype=float) for values in (changes, errors, powers)]
+            self.values.append(self.radius**k)
         for line, values in zip(self.lines, self.values):
             line.set_data(k, to_edge(line, values, 2 * LOW, MOST / 2))
 
     def choose(self, k: int) -> None:
         """Mark a number of steps."""
-        self.k = k
+        self.k = Whole(0, len(self.values[0]) - 1).check("k", k)
         self.mark.set_xdata([k, k])
 
     @property
@@ -194,22 +194,3 @@ class CyclePicture(Picture):
             f"{len(self.eigenvalues)} eigenvalues of J, {outside} of them on or outside the unit circle; their "
             f"spectral radius ρ is {self.radius:.3g}. {curves}."
         )
-
-
-def plot_cycle(eigenvalues: ArrayLike, changes: ArrayLike, errors: ArrayLike, *, k: int = 0) -> CyclePicture:
-    """Draw a cycle z = F(z): the eigenvalues of its Jacobian, the iteration, and the gradient through k steps of it.
-
-    ``eigenvalues`` (n,), complex, are those of J where the equations hold. ``changes`` and ``errors`` (steps + 1,) have
-    at k = 0, 1, ... the largest change of z in that step, and the relative error of the gradient through the first k
-    steps; NaN where there is none. ``k`` is the step to mark.
-    """
-    steps = np.asarray(changes).shape
-    if len(steps) != 1 or steps[0] < 2 or np.asarray(errors).shape != steps or not 0 <= k < steps[0]:
-        raise ValueError(
-            "changes and errors must have one value per step, and k must be one of the steps; got the shapes "
-            f"{steps} and {np.asarray(errors).shape}, k = {k}"
-        )
-    picture = CyclePicture(new_figure(10.5, 4.6), steps[0] - 1)
-    picture.update(eigenvalues, changes, errors)
-    picture.choose(k)
-    return picture

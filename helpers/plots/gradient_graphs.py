@@ -66,14 +66,8 @@ class Operation(NamedTuple):
 class GradientGraph:
     """The graph behind a gradient; shows itself in a notebook, as text where nothing can draw.
 
-    Attributes
-    ----------
-    nodes : tuple of Operation
-        Node 0 computes the gradient.
-    edges : tuple of (int, int)
-        From an operand to the operation that uses it, by number of the node.
-    y_bar : int or None
-        The node that computes dE/dy; None where no line was found.
+    Node 0 of ``nodes`` computes the gradient. ``edges`` lead from an operand to the operation that uses it, by number;
+    ``y_bar`` is the node that computes dE/dy, None where no line was found.
     """
 
     nodes: tuple[Operation, ...]
@@ -166,22 +160,16 @@ def gradient_graph(gradient: Any, *, y_bar: Any | None = None, names: Mapping[st
     names : mapping of str to Tensor, optional
         Names for leaves and saved tensors: ``dict(net.named_parameters())``, "x", "y".
 
-    Returns
-    -------
-    GradientGraph
-        Numbers and words alone: it holds no tensor, and keeps no graph alive.
-
     Raises
     ------
-    TypeError
-        If ``gradient`` is no tensor, such as the None of a leaf that the loss did not reach.
-    ValueError
-        If there is no graph, or ``y_bar`` is not part of it.
+    TypeError, ValueError
+        If ``gradient`` is no tensor, such as the None of a leaf that the loss did not reach, if there is no graph, or
+        if ``y_bar`` is not part of it.
 
     Notes
     -----
     dE/dy is all that ``y_bar`` is computed from, the forward pass too; dn/dW takes it from there to the weights. Counts
-    and names are those of the installed torch. Linear in the operations.
+    and names are those of the installed torch. The result holds numbers and words alone, and keeps no graph alive.
     """
     root = _function_behind("gradient", gradient)
     order = _reached_from(root)

@@ -41,21 +41,11 @@ class Facts(NamedTuple):
 class SanityCheck:
     """What `sanity_check` found; in a notebook it shows its facts and the picture of the graph.
 
-    Attributes
-    ----------
-    loss : float
-        criterion(net(x)).
-    largest : dict of str to float
-        For each parameter with a gradient, the entry that is largest in absolute value.
-    without_gradient : tuple of str
-        The parameters that the loss does not reach: they would never learn.
-    past_y : float
-        The share of the gradient that reaches the parameters past y = net(x), because ``criterion`` itself uses the
-        net: the largest entry of dL/dW - dE/dy · dn/dW over the largest of dL/dW. Rounding leaves about 1e-7.
-    parameter : str
-        Whose gradient is drawn.
-    graph : GradientGraph
-        The graph of that gradient.
+    ``loss`` is criterion(net(x)), ``largest`` for each parameter with a gradient the largest absolute entry,
+    ``without_gradient`` the parameters that the loss does not reach: they would never learn. ``past_y`` is the share of
+    the gradient that reaches the parameters past y = net(x), because ``criterion`` itself uses the net: the largest
+    entry of dL/dW - dE/dy · dn/dW over the largest of dL/dW; rounding leaves about 1e-7. ``graph`` is that of the
+    gradient of ``parameter``.
     """
 
     loss: float
@@ -106,17 +96,11 @@ def sanity_check(
     parameter : str, optional
         Whose gradient is drawn, a name of ``net.named_parameters()``; by default the first that has one.
 
-    Returns
-    -------
-    SanityCheck
-        Facts to assert, and the graph with dE/dy and dn/dW in two clusters; the line between them runs at y.
-
     Raises
     ------
-    TypeError
-        If ``net`` is no module, ``x`` holds whole numbers, or y or the loss is no tensor.
-    ValueError
-        If nothing requires grad, the loss is not one finite number, or a gradient is not finite.
+    TypeError, ValueError
+        If nothing requires grad, the loss is not one finite number, a gradient is not finite, or an argument is of
+        another kind.
 
     Notes
     -----

@@ -2,7 +2,7 @@
 
 >>> import numpy as np
 >>> a = np.linspace(0, 1, 7)
->>> picture = plot_cobweb(a, 3 * a**2 - 2 * a**3, [0.75, 0.84375], name="3a² - 2a³")
+>>> picture = Cobweb(a, 3 * a**2 - 2 * a**3, [0.75, 0.84375], name="3a² - 2a³")
 >>> picture.description
 '3a² - 2a³ from 0 to 1, and its iterates: from 0.75 to 0.8438 in 1 step.'
 """
@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -28,8 +27,10 @@ from helpers.plots.pictures import (
     TEXT,
     Floats,
     Picture,
+    along,
     count,
     finite,
+    growing,
     label,
     look,
     new_figure,
@@ -47,15 +48,21 @@ LARGEST = 1e3  # an eigenvalue farther from 0 and 1 is left out of the curves
 
 
 class ScalarMaps(Picture):
-    """Curves over one range, an axes each, with a marked place."""
+    """Two or more maps of a scalar side by side, at growing arguments ``a`` (k,), with a marked place.
 
-    def __init__(self, a: Floats, maps: Mapping[str, Floats]) -> None:
+    A map has its diagonal drawn; a name that begins with Δ is a change, whose zeros count: it has a zero line.
+    """
+
+    def __init__(self, a: ArrayLike, maps: Values, *, mark: float = 0.6) -> None:
+        self.a = a = growing("a", a)
+        self.maps = {name: along(name, values, a) for name, values in maps.items()}
+        if len(maps) < 2:
+            raise ValueError(f"maps must hold two curves or more, got {len(maps)}")
         look_for = "where a curve meets the dashed diagonal (its fixed points), or the dashed zero line."
         super().__init__(new_figure(11.5, 3.2, layout=None), look_for)
-        self.a, self.maps = a, maps
         self.dots: dict[str, Line2D] = {}
         grid = self.figure.add_gridspec(1, len(maps), left=0.045, right=0.985, bottom=0.17, top=0.9, wspace=0.22)
-        for i, (name, values) in enumerate(maps.items()):
+        for i, (name, values) in enumerate(self.maps.items()):
             ax = self.figure.add_subplot(grid[i])
             ax.plot(a, values, linewidth=2.2, **look(i))
             ax.plot(a[[0, -1]], (0 if name.startswith("Δ") else 1) * a[[0, -1]], color=GREY, linestyle="--")
@@ -63,6 +70,7 @@ class ScalarMaps(Picture):
             ax.set_xlim(a[0], a[-1])
             label(ax, name, "a" if i < 2 else "w", grid="both")
         self.changing = list(self.dots.values())
+        self.choose(mark)
 
     def choose(self, mark: float) -> None:
         """Mark a place on each curve; no curve is marked where it is not drawn."""
@@ -81,27 +89,19 @@ class ScalarMaps(Picture):
         return f"{len(parts)} curves. {'; '.join(parts)}.{outside(self.mark, self.a)}"
 
 
-def plot_scalar_maps(a: ArrayLike, maps: Values, *, mark: float = 0.6) -> ScalarMaps:
-    """Draw several maps of a scalar side by side, at the growing arguments ``a`` (k,), with a marked place.
-
-    A map has its diagonal drawn; a name that begins with Δ is a change, whose zeros count: it has a zero line.
-    """
-    x = _growing(a)
-    curves = {name: np.asarray(values, dtype=float) for name, values in maps.items()}
-    if len(curves) < 2 or any(values.shape != x.shape for values in curves.values()):
-        raise ValueError(f"maps must hold two curves or more of shape {x.shape}, one value for each of a")
-    picture = ScalarMaps(x, curves)
-    picture.choose(mark)
-    return picture
-
-
 class Cobweb(Picture):
-    """Left: a map, its diagonal, and the stairs that an iteration climbs. Right: the iterates, step by step."""
+    """Left: a map, its diagonal, and the stairs that an iteration climbs. Right: the iterates, step by step.
 
-    def __init__(self, a: Floats, values: Floats, name: str, steps: int) -> None:
+    ``values`` (k,) at growing arguments ``a`` are the map; ``path`` is as in `update`; ``steps`` ends the axis.
+    """
+
+    def __init__(
+        self, a: ArrayLike, values: ArrayLike, path: ArrayLike, *, name: str, steps: int | None = None
+    ) -> None:
+        self.a, self.name = (a := growing("a", a)), name
+        values = along("values", values, a)
         look_for = "stairs between curve and diagonal: do they end where both meet, turn around it, or run away?"
         super().__init__(new_figure(10.5, 4.4, layout=None), look_for)
-        self.a, self.name, self.path = a, name, np.zeros(1)
         grid = self.figure.add_gridspec(1, 2, width_ratios=(1, 1.25), left=0.07, right=0.98, bottom=0.125, top=0.92)
         left, right = (self.figure.add_subplot(grid[i]) for i in (0, 1))
         left.plot(a, values, linewidth=2.2, label=name, **look(0))
@@ -112,14 +112,17 @@ class Cobweb(Picture):
         (self.iterates,) = right.plot([], [], marker="o", linewidth=1.2, **look(1))
         for level in (0.0, 0.5, 1.0):
             right.axhline(level, color=GREY, linestyle=":", linewidth=1.2)
-        right.set(xlim=(-0.5, steps + 0.5), ylim=(a[0], a[-1]))
         label(left, "cobweb", "a", "the next a", legend={"loc": "upper left"})
         label(right, "iterates", "step", "a")
         self.changing = [self.stairs, self.start, self.iterates]
+        self.update(path)
+        right.set(xlim=(-0.5, (len(self.path) - 1 if steps is None else steps) + 0.5), ylim=(a[0], a[-1]))
 
     def update(self, path: ArrayLike) -> None:
         """Show other iterates, shape (steps + 1,), the start first, up to the first that is not finite or is huge."""
         self.path = np.asarray(path, dtype=float)
+        if self.path.ndim != 1 or not self.path.size:
+            raise ValueError(f"path must hold the start at least, in one line, got the shape {self.path.shape}")
         far = np.flatnonzero(~(np.abs(self.path) < FAR))
         shown = self.path[: far[0] if len(far) else None]
         corners = np.repeat(shown, 2)
@@ -138,25 +141,25 @@ class Cobweb(Picture):
         return f"{range_}, and its iterates: from {self.path[0]:.4g} {end} in {count(steps, 'step')}.{cut}"
 
 
-def plot_cobweb(a: ArrayLike, values: ArrayLike, path: ArrayLike, *, name: str, steps: int | None = None) -> Cobweb:
-    """Draw an iteration of a scalar map as a cobweb, and its iterates beside it.
-
-    ``values`` (k,) at growing arguments ``a`` are the map, ``path`` (steps + 1,) the iterates; ``steps`` ends the axis.
-    ``.update(path)`` shows other iterates in place.
-    """
-    x, y, iterates = _growing(a), np.asarray(values, dtype=float), np.asarray(path, dtype=float)
-    if y.shape != x.shape or iterates.ndim != 1 or not len(iterates):
-        raise ValueError(f"values must have shape {x.shape} like a, and path hold the start at least")
-    picture = Cobweb(x, y, name, len(iterates) - 1 if steps is None else steps)
-    picture.update(iterates)
-    return picture
-
-
 class Basins(Picture):
-    """A row for each end, and in it the starts that end there; below, the same over the ``distance`` to an edge."""
+    """A row for each end, and in it the starts ``a`` (k,), growing, whose last iterates, ``ends``, lie there.
 
-    def __init__(self, a: Floats, ends: Floats, distance: Floats | None, distance_ends: Floats, edge: str) -> None:
-        height, self.mark, self.drawn = 2.6 if distance is None else 4.8, float("nan"), (a, which_end(ends))
+    ``mark``: a start to mark. ``distance`` and ``distance_ends`` (j,): distances to an ``edge``, growing and above 0,
+    and the last iterates of the starts there, drawn below on a logarithmic axis.
+    """
+
+    def __init__(
+        self,
+        a: ArrayLike,
+        ends: ArrayLike,
+        *,
+        mark: float | None = None,
+        distance: ArrayLike | None = None,
+        distance_ends: ArrayLike = (),
+        edge: str = "the edge",
+    ) -> None:
+        a = growing("a", a)
+        height, self.mark, self.drawn = 2.6 if distance is None else 4.8, np.nan, (a, which_end(along("ends", ends, a)))
         look_for = "intervals that take turns, ever narrower towards the edge, and by the same factor."
         super().__init__(new_figure(10.5, height, layout=None), look_for)
         self.figure.subplots_adjust(left=0.125, right=0.98, bottom=0.55 / height, top=1 - 0.15 / height, hspace=0.32)
@@ -166,12 +169,15 @@ class Basins(Picture):
         label(axes[0], "", "start a", grid="x")
         self.near = ""
         if distance is not None:
-            near = which_end(distance_ends)
-            _bars(axes[1], distance, near)
-            axes[1].set(xscale="log", xlim=(distance[-1], distance[0]))
+            near = growing("distance", distance)
+            there = which_end(along("distance_ends", distance_ends, near))
+            _bars(axes[1], near, there)
+            axes[1].set(xscale="log", xlim=(near[-1], near[0]))
             label(axes[1], "", f"distance of the start to {edge}, which lies at the right", grid="x")
-            span = f"{distance[0]:.1g} to {distance[-1]:.1g}"
-            self.near = f" Over the distance to the edge, {span}: {np.count_nonzero(np.diff(near))} times."
+            span = f"{near[0]:.1g} to {near[-1]:.1g}"
+            self.near = f" Over the distance to the edge, {span}: {np.count_nonzero(np.diff(there))} times."
+        if mark is not None:
+            self.choose(mark)
 
     def choose(self, mark: float) -> None:
         """Mark a start."""
@@ -187,30 +193,6 @@ class Basins(Picture):
         marked = "" if np.isnan(self.mark) else f" Marked: the start {self.mark:.4g}.{outside(self.mark, a)}"
         changes = f"the end changes {np.count_nonzero(np.diff(ends))} times on the way."
         return f"Starts from {a[0]:.4g} to {a[-1]:.4g}: {_shares(ends)}; {changes}{self.near}{marked}"
-
-
-def plot_basins(
-    a: ArrayLike,
-    ends: ArrayLike,
-    *,
-    mark: float | None = None,
-    distance: ArrayLike | None = None,
-    distance_ends: ArrayLike = (),
-    edge: str = "the edge",
-) -> Basins:
-    """Draw where each start of an iteration ends: starts ``a`` (k,), growing, and the last iterate of each, ``ends``.
-
-    ``mark``: a start to mark; ``.choose(mark)`` marks another. ``distance`` and ``distance_ends`` (j,): distances to an
-    ``edge``, growing and above 0, and the last iterates of the starts there, drawn below on a logarithmic axis.
-    """
-    x, last = _growing(a), np.asarray(ends, dtype=float)
-    if last.shape != x.shape:
-        raise ValueError(f"ends must have shape {x.shape} like a, got {last.shape}")
-    near = None if distance is None else _growing(distance)
-    picture = Basins(x, last, near, np.asarray(distance_ends, dtype=float), edge)
-    if mark is not None:
-        picture.choose(mark)
-    return picture
 
 
 def _bars(ax: Axes, x: Floats, ends: Ends) -> None:
@@ -238,13 +220,6 @@ def _shares(ends: Ends) -> str:
 def outside(mark: float, a: Floats) -> str:
     """Say that a marked place is not drawn, where that is so."""
     return "" if a[0] <= mark <= a[-1] else f" {mark:.4g} lies outside the drawn range, and is not marked."
-
-
-def _growing(a: ArrayLike) -> Floats:
-    x = np.asarray(a, dtype=float)
-    if x.ndim != 1 or len(x) < 2 or not (np.diff(x) > 0).all():
-        raise ValueError(f"a must be two or more numbers in growing order, got {a!r}")
-    return x
 
 
 def plot_eigenvalue_flow(paths: ArrayLike, *, real: ArrayLike, imaginary: ArrayLike, ends: ArrayLike) -> Picture:

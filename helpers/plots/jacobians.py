@@ -41,10 +41,6 @@ def as_matrix(jacobian: ArrayLike, output_axes: int, stacking: Stacking = "colum
         How a matrix becomes a vector: its columns on top of each other, which is vec in the textbooks, or its rows one
         after the other, which is NumPy's ``reshape(-1)``.
 
-    Returns
-    -------
-    ndarray, shape (output size, input size)
-
     Examples
     --------
     >>> as_matrix(np.arange(8.0).reshape(2, 2, 2), output_axes=2)  # the rows: y11, y21, y12, y22
@@ -74,7 +70,7 @@ def plot_jacobian(
     blocks: tuple[int, int] | None = None,
     look_for: str = "which entries are zero, and why.",
 ) -> Picture:
-    """Draw a Jacobian: blue cells are negative, orange ones positive, empty or grey ones zero.
+    """Draw a Jacobian: blue cells are negative, orange ones positive; large ones hold the number, others a sign.
 
     Parameters
     ----------
@@ -86,11 +82,6 @@ def plot_jacobian(
         A name for each row and each column; without names the rows and columns are numbered.
     blocks : (int, int), optional
         Rows and columns of a block: heavy lines are drawn between blocks.
-
-    Returns
-    -------
-    Picture
-        Cells that are large enough hold the number, others a cross (positive) or a bar (negative).
     """
     if np.ndim(jacobian) != 2:
         raise ValueError(

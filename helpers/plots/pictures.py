@@ -38,19 +38,9 @@ PIECES = "pieces"  # the gid of a line whose NaN lift the pen, or are told in th
 class Picture:
     """A matplotlib figure with its words; shown in a notebook as an image with alternative text and a caption.
 
-    Parameters
-    ----------
-    figure : Figure
-        With an Agg canvas of its own; pyplot is not involved.
-    look_for : str
-        One sentence: what to look for.
-    words : str
-        What the figure shows. A picture that is updated in place has a property of that name.
-
-    Attributes
-    ----------
-    changing, slow : list of Artist
-        What an update changes; ``slow`` (texts, curves) need not be right in every frame of a live picture.
+    ``words`` say what the figure shows; a picture that is updated in place has a property of that name. ``changing``
+    and ``slow`` are the artists that an update changes; slow ones (texts, curves) need not be right in every frame of a
+    live picture. The canvas is the figure's own: pyplot is not involved.
     """
 
     def __init__(self, figure: Any, look_for: str = "", words: str = "") -> None:
@@ -175,15 +165,18 @@ def not_shown(figure: Figure) -> list[str]:
             lost = beyond = np.zeros(len(data[0]), dtype=bool)
             scales = (ax.get_xscale(), ax.get_yscale())
             limits = (ax.get_xlim(), ax.get_ylim())
-            for k, own in enumerate(transform.contains_branch_seperately(ax.transData)):
-                if own:
+            own = transform.contains_branch_seperately(ax.transData)
+            if not any(own):
+                continue
+            for k in (0, 1):
+                if own[k]:
                     low, high = sorted(limits[k])
                     slack = 1e-9 * (abs(high) + abs(low))
                     lost = lost | ~np.isfinite(data[k]) | ((scales[k] == "log") & (data[k] <= 0))
                     beyond = beyond | (data[k] < low - slack) | (data[k] > high + slack)
             name = str(artist.get_label())
             key = ("unnamed points" if name.startswith("_") else name, ax.get_title() or ax.get_ylabel())
-            counts = np.array([len(lost), lost.sum(), (beyond & ~lost).sum(), _at_edge.get(artist, 0)])
+            counts = np.array([len(lost), lost.sum(), (beyond & ~lost).sum(), min(_at_edge.get(artist, 0), len(lost))])
             found[key] = found.get(key, 0) + counts
     said = []
     fates = ("not drawn, having no value that the axes can hold", "beyond the axes", "moved to the edge")
@@ -231,3 +224,19 @@ def finite(name: str, values: ArrayLike, form: str, axes: int) -> Floats:
     if array.ndim != axes or not array.size or not np.isfinite(array).all():
         raise ValueError(f"{name} must hold finite numbers, at least one, of the shape {form}; got {array.shape}")
     return array
+
+
+def growing(name: str, values: ArrayLike) -> Floats:
+    """Return the arguments of a curve, two or more in growing order, or refuse them."""
+    x = np.asarray(values, dtype=float)
+    if x.ndim != 1 or len(x) < 2 or not (np.diff(x) > 0).all():
+        raise ValueError(f"{name} must be two or more numbers in growing order, got {values!r}")
+    return x
+
+
+def along(name: str, values: ArrayLike, x: Floats) -> Floats:
+    """Return the values of a curve, one for each of x, or refuse them."""
+    y = np.asarray(values, dtype=float)
+    if y.shape != x.shape or y.ndim != 1:
+        raise ValueError(f"{name} must have one number for each of {len(x)}, got the shape {y.shape}")
+    return y

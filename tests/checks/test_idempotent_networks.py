@@ -9,9 +9,7 @@ import pytest
 import torch
 
 from helpers.checks import idempotent_networks as exercises
-from helpers.networks import NETWORKS
-from helpers.training.ensembles import Ensemble, train_ensemble
-from helpers.training.idempotent import Algorithm, Samples, purify
+from helpers.training.idempotent import purify
 from tests.checks.refused import refusing
 from tests.solutions import load
 
@@ -24,20 +22,6 @@ def test_edges_part_the_basins_and_their_gaps_shrink_six_fold():
     ends = [purify([(a + b) / 2], 300)[-1].round().item() for a, b in itertools.pairwise(edges)]
     assert ends == [1, 0, 1, 0, 1, 0, 1, 0, 1]
     assert (GOLDEN - edges[-2]) / (GOLDEN - edges[-1]) == pytest.approx(6, rel=1e-3)
-
-
-def test_the_predicted_rank_is_that_of_nets_trained_by_the_modified_rule_and_not_by_the_ordinary_one():
-    nets = [NETWORKS["N1"](seed=seed) for seed in range(30)]
-    predicted = torch.tensor([solution.predicted_rank(net[0][0].weight.detach()) for net in nets])
-    share = {}
-    for rule in (Algorithm.ORDINARY_SCALED, Algorithm.MODIFIED):
-        ensemble = Ensemble(nets)
-        for step in train_ensemble(ensemble, rule, 0.1, 300, Samples("normal", 64, fresh=True)):
-            pass
-        share[rule] = (ensemble.ranks() == predicted)[~step.diverged].float().mean()
-        assert step.diverged.sum() <= 3
-    assert share[Algorithm.MODIFIED] > 0.95
-    assert share[Algorithm.ORDINARY_SCALED] < 0.7
 
 
 def edges_by(h, start=1.0, first=0.5, mirrored=True):
@@ -76,39 +60,27 @@ test_wrong_answers = refusing(
         "basin_edges": [
             (lambda count: solution.basin_edges(count + 1), "count = 1.*1 edges"),
             (lambda count: solution.basin_edges(count + 1)[1:], "b0"),  # 1/2 left out
-            (edges_by(lambda a: 3 * a**2 - 2 * a**2), "b1"),  # another map
             (edges_by(h, mirrored=False), "the map at b2|number above b1"),
-            (lambda count: [round(b, 4) for b in solution.basin_edges(count)], "b1"),
             (lambda count: ([0.5, (1 + math.sqrt(3)) / 2] + [GOLDEN] * 9)[:count], "above b1"),
         ],
         "m1_step": [
             (lambda W, x, rate: solution.m1_step(W, x, -rate), "W = 0.6, x = 1"),
-            (lambda W, x, rate: solution.m1_step(W, x, rate) - W, "W = 0.6, x = 1"),  # the change alone
             (lambda W, x, rate: solution.m1_step(W, x, rate * len(x)), "a diagonal W"),  # a sum, no mean
             (lambda W, x, rate: W + (solution.m1_step(W, x, rate) - W).T, "a full W"),
             (lambda W, x, rate: solution.m1_step(W.T, x, rate), "a full W"),
-            (lambda W, x, rate: W + rate * (3 * W @ W - 2 * W @ W @ W - W), "x = 2"),  # no input
             (lambda W, x, rate: W.add_(solution.m1_step(W, x, rate) - W), "it has changed"),
-            (lambda W, x, rate: solution.m1_step(W, x, rate)[0], "shape"),
         ],
         "predicted_rank": [
             (lambda W: round(float(W.trace())), "0.6 and 0.7"),
             (lambda W: int((torch.linalg.svdvals(W) > 0.5).sum()), "0.4 and 0.3"),
             (lambda W: int((torch.linalg.eigvals(W).abs() > 0.5).sum()), "0.4 ± 0.6i"),
-            (lambda W: int(torch.linalg.matrix_rank(W)), "0.7 and 0.3"),
-            (lambda W: int((torch.linalg.eigvals(W).real > 0).sum()), "0.7 and 0.3"),
-            (lambda W: int((W.diagonal() < 0.5).sum()), "0.6 and 0.7"),
             (lambda W: int(sum(abs(v.imag) < 1e-9 and v.real > 0.5 for v in torch.linalg.eigvals(W))), "0.7 ± 0.2i"),
         ],
         "fair_report": [
             (report(median=lambda e, n: float(e.median())), "median of one NaN"),  # NaN spreads
             (report(median=lambda e, n: float(e.nanmedian())), "median of one zero map"),  # an empty map is praised
-            (report(median=lambda e, n: float(e[~e.isnan() & (n >= 0.1)].mean())), "three good nets"),
             (report(zero=lambda e, n: int((n < 0.1).sum())), "zero of two NaN"),  # counted twice
-            (report(zero=lambda e, n: int((n == 0).sum())), "zero of"),
             (report(zero=lambda e, n: int((e == 0).sum())), "zero of two zero maps"),  # by the error
-            (report(diverged=lambda e, n: int((e > 1).sum())), "diverged of one NaN"),
-            (report(median=lambda e, n: 0.0 if e.isnan().all() else solution.fair_report(e, n)["median"]), "two NaN"),
             (lambda e, n: {"median": solution.fair_report(e, n)["median"]}, "the key 'diverged'"),
         ],
     },

@@ -56,9 +56,9 @@ def in_place(J, c, length):
     return total
 
 
-def implicit(transpose=True, first=True, last=True, slope_of=lambda z: 1 - z**2):
+def implicit(transpose=True, first=True, last=True):
     def implicit_gradient(W, U, z, c):
-        slope = slope_of(z)
+        slope = 1 - z**2
         J = (slope[:, None] if first else 1) * W
         multiplier = np.linalg.solve(np.eye(len(z)) - (J.T if transpose else J), c)
         return U.T @ ((slope if last else 1) * multiplier)
@@ -66,12 +66,12 @@ def implicit(transpose=True, first=True, last=True, slope_of=lambda z: 1 - z**2)
     return implicit_gradient
 
 
-def method(sign=1, factor=lambda penalty: penalty, z_of=None, keep=False):
+def method(sign=1, z_of=None, keep=False):
     def method_of_multipliers(h, target, penalty, steps):
         multiplier, found = 0.0, []
         for _ in range(steps):
             z = z_of(h, target, penalty) if z_of else (target + sign * multiplier + penalty * h) / (1 + penalty)
-            multiplier = 0.0 if keep else multiplier + sign * factor(penalty) * (h - z)
+            multiplier = 0.0 if keep else multiplier + sign * penalty * (h - z)
             found.append(multiplier)
         return found
 
@@ -83,39 +83,27 @@ test_wrong_answers = refusing(
     {
         "multipliers": [
             (changed(a=lambda r, a: r["b"] * 2 * a), "λ_a.*two children"),  # one path forgotten
-            (changed(c=lambda r, a: math.exp(a + a * a) * math.cos(a + a * a)), "λ_c.*add"),  # a product for a sum
             (changed(x=lambda r, a: 0.0), "λ_x.*the gradient"),  # the input made stationary too
-            (changed(x=lambda r, a: r["a"]), "λ_x"),  # the last factor forgotten
             (changed(**{n: lambda r, a, n=n: -r[n] for n in "xabcdef"}), "λ_f"),  # the other sign
             (lambda x: solution.multipliers(-1.0), r"x = 0\.3"),  # right at one point only
             (lambda x: {"x": solution.multipliers(x)["x"]}, "none for f, e, d, c, b, a"),
-            (changed(d=lambda r, a: 1.001), "λ_d"),
         ],
         "path_sum": [
             (lambda J, c, length: solution.path_sum(J.T, c, length), "length 1"),  # not transposed
-            (lambda J, c, length: solution.path_sum(J, c, length + 1), "length 0"),
             (lambda J, c, length: np.linalg.matrix_power(J.T, length) @ c, "length 1"),  # the last term alone
-            (lambda J, c, length: sum((J.T**k) @ c for k in range(length + 1)), "length 0"),  # powers entry by entry
             (lambda J, c, length: np.linalg.solve(np.eye(len(c)) - J.T, c), "length 0"),  # all paths at once
-            (lambda J, c, length: solution.path_sum(J, c, min(length, 2)), "a full J"),
-            (lambda J, c, length: float(solution.path_sum(J, c, length)[0]), "shape"),
             (in_place, "changed"),
         ],
         "implicit_gradient": [
             (implicit(transpose=False), "a full W"),
             (implicit(first=False), "a diagonal W"),
             (implicit(last=False), "no cycle"),
-            (implicit(slope_of=lambda z: 1 - np.tanh(z) ** 2), "no cycle"),
             (lambda W, U, z, c: U.T @ ((1 - z**2) * c), "a diagonal W"),  # one step unrolled
-            (lambda W, U, z, c: 1.001 * solution.implicit_gradient(W, U, z, c), "no cycle"),
-            (lambda W, U, z, c: np.linalg.solve(np.eye(5) - ((1 - z**2)[:, None] * W).T, c), "shape"),
         ],
         "method_of_multipliers": [
             (method(sign=-1), "1 step "),  # the multiplier of z - h
-            (method(factor=lambda penalty: 1), "2 steps "),  # μ forgotten
             (method(keep=True), "1 step "),  # the penalty method
             (method(z_of=lambda h, target, penalty: (target + penalty * h) / (1 + penalty)), "2 steps "),  # λ not used
-            (lambda h, target, penalty, steps: [h - target] * steps, "1 step "),  # the limit at once
             (lambda *given: solution.method_of_multipliers(*given)[-1:], "one λ after each"),
         ],
     },

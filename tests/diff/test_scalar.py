@@ -15,7 +15,7 @@ import torch
 
 from helpers.diff.forward import Dual, jvp
 from helpers.diff.rules import RULES, DomainError
-from helpers.diff.scalar import Constant, Scalar, cos, exp, log, relu, sin, sqrt, tanh, topological_order
+from helpers.diff.scalar import Constant, Scalar, exp, log, relu, sin, sqrt, tanh, topological_order
 
 
 def test_the_example_of_the_lecture():
@@ -195,24 +195,14 @@ def test_infinite_and_nan_values_are_values():
     ("call", "error", "words"),
     [
         (lambda x: Scalar("2"), TypeError, "the value of a Scalar must be real numbers, got '2'"),
-        (lambda x: Scalar(x), TypeError, "got Scalar; take its .value"),
         (lambda x: Scalar(Dual(1.0, 1.0)), TypeError, "got Dual; take its .value"),
         (lambda x: Scalar(np.ones(2)), TypeError, r"an array of shape \(2,\)"),
         (lambda x: x * np.ones(3), TypeError, r"an array of shape \(3,\)"),
-        (lambda x: np.ones(3) + x, TypeError, r"an array of shape \(3,\)"),
         (lambda x: x + 1j, TypeError, "complex"),
         (lambda x: x + "a", TypeError, "unsupported operand"),
         (lambda x: [1] - x, TypeError, "unsupported operand"),
-        (lambda x: x**None, TypeError, "unsupported operand"),
-        (lambda x: log(x - 2), DomainError, "log needs x > 0, got 0.0"),
         (lambda x: sqrt(x - 2), DomainError, "sqrt has no finite derivative at 0.0"),
-        (lambda x: x / 0, DomainError, "div needs a divisor that is not 0, got 2.0 and 0.0"),
         (lambda x: 1 / (x - 2), ZeroDivisionError, "got 1.0 and 0.0"),
-        (lambda x: (x - 2) ** -1, ZeroDivisionError, "exponent -1, got 0.0"),
-        (lambda x: (x - 3) ** 0.5, DomainError, "got -1.0"),
-        (lambda x: (x - 3) ** x, DomainError, "power needs a base > 0"),
-        (lambda x: exp(x * 1000), OverflowError, "exp of 2000.0"),
-        (lambda x: cos(x * math.inf), DomainError, "cos has no value at inf"),
         (lambda x: relu(x).backward("1"), TypeError, "real numbers, got '1'"),
     ],
 )
