@@ -127,7 +127,7 @@ def memory(lab: Lab) -> list[Row]:
     with panel(lab, PANEL.format(epochs=100_000, size=64)) as page:
         for least in (50, 200) if lab.quick else (200, 2000):
             page.evaluate(PRESS, ["Start", "running"])
-            while int(page.evaluate(EXECUTE, "print(panel.runner.frames)")[1]) < least:
+            while int(page.evaluate(EXECUTE, "print(panel.frames)")[1]) < least:
                 time.sleep(1)
             page.evaluate(PRESS, ["Pause", "paused"])
             weighed = [int(number) for number in page.evaluate(EXECUTE, WEIGH)[1].split()]

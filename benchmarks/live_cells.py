@@ -7,7 +7,7 @@ PANEL = "panel = TrainingPanel('local, parallel', epochs={epochs}, size={size})\
 # Resident memory of the kernel as it is, and once the C library has given back what is free (glibc keeps it otherwise).
 WEIGH = """import ctypes, gc, psutil
 gc.collect(); resident = lambda: psutil.Process().memory_info().rss
-print(panel.runner.frames, resident(), getattr(ctypes.CDLL(None), 'malloc_trim', int)(0) * 0 + resident())"""
+print(panel.frames, resident(), getattr(ctypes.CDLL(None), 'malloc_trim', int)(0) * 0 + resident())"""
 PLAYGROUND = "from helpers.widgets import Playground\npanel = Playground(epochs=5000{more})\npanel"
 FOUR = ", rules=('back-propagation', 'local, parallel', 'local, damped', 'feedback alignment')"
 STEPPER = (

@@ -25,8 +25,8 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from helpers.diff.array_rules import *  # noqa: F403  (the functions of arrays are names of this module too)
-from helpers.diff.array_rules import ROWS, Axis, Row, add_at, row_of, stack, sum_to
-from helpers.diff.operators import Indexed, call, kept_index, no_copy
+from helpers.diff.array_rules import ROWS, Axis, Row, row_of, stack, sum_to
+from helpers.diff.operators import Indexed, call, kept_index, no_copy, real_numbers
 from helpers.diff.rules import *  # noqa: F403  (the elementary functions are names of this module too)
 from helpers.diff.rules import DomainError, Operand, Rule, check_domain, is_number
 
@@ -54,32 +54,26 @@ class Array(Indexed):
     operation : Row or None
         The row of the table that made this node (``operation.name``: "add", "matmul", ...); None for an input.
     parents : tuple of Array
-        The operands. A number or NumPy array among them has become a constant, which receives no gradient.
-    shape, ndim, size, dtype
-        As NumPy's.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the value is ragged, or holds complex numbers, text or objects.
+        The operands. A number or NumPy array among them has become a constant, which receives no gradient, of the type
+        (float32 or float64) of the Array that it met.
 
     Notes
     -----
-    A number, and an array of integers, takes the type (float32 or float64) of the Array that it meets. Comparisons are
-    by value and give bools; as the key of a dict a node stands for itself. All values are kept until the output of the
-    computation is forgotten: that is the price of reverse mode.
+    Comparisons are by value and give bools; as the key of a dict a node stands for itself. All values are kept until
+    the output of the computation is forgotten: that is the price of reverse mode.
     """
 
     __slots__ = ("_gradient", "constant", "operation", "options", "parents", "serial", "value")
     rank: ClassVar[int] = 2
 
     def __init__(self, value: ArrayLike, dtype: DTypeLike | None = None) -> None:
-        self.value = read_only(real_array(value, dtype))
-        self.operation: Row | None = None
-        self.parents: tuple[Array, ...] = ()
-        self.options = NOTHING
-        self.constant = False
-        self.serial = next(serials)
+        self._remember(read_only(real_array(value, dtype)))
+
+    def _remember(
+        self, value: Any, row: Row | None = None, parents: tuple[Array, ...] = (), options: dict[str, Any] = NOTHING
+    ) -> None:
+        self.value, self.operation, self.parents, self.options = value, row, parents, options
+        self.constant, self.serial = False, next(serials)
         self._gradient: Any = None
 
     @classmethod
@@ -95,15 +89,9 @@ class Array(Indexed):
     def backward(self, seed: ArrayLike | None = None, zero_gradient: bool = True) -> None:
         """Set ``gradient``, here and in every node that this one was made of, to the derivative of this node.
 
-        Twice gives the same numbers as once. The cost is a small multiple of that of the computation itself.
-
-        Parameters
-        ----------
-        seed : array_like, optional
-            The adjoint of this node, in its shape: the gradient is that of ``(seed * self).sum()``. By default 1, for a
-            node of one element.
-        zero_gradient : bool
-            False adds to the gradients that are there: call it so for each of several outputs.
+        ``seed`` is the adjoint of this node, in its shape: the gradient is that of ``(seed * self).sum()``. A node of
+        one element needs none. ``zero_gradient=False`` adds to the gradients that are there: call it so for each of
+        several outputs. Twice gives the same numbers as once, at a small multiple of the cost of the computation.
         """
         if seed is None and self.size != 1:
             raise ValueError(f"backward from the shape {self.shape} needs a seed of this shape; or take .sum() first")
@@ -182,10 +170,7 @@ def _can_meet(other: Any) -> bool:
 
 
 def record(row: Row, operands: tuple[Any, ...], options: dict[str, Any] = NOTHING) -> Array:
-    """Carry out an operation on Arrays and, with at least one of them, numbers and NumPy arrays; return its node.
-
-    Where shapes do not fit, or a value lies outside the domain, the error names the operation.
-    """
+    """Carry out an operation on Arrays and, with at least one of them, numbers and NumPy arrays; return its node."""
     for operand in operands:
         if type(operand) is not Array:
             like = next(x for x in operands if isinstance(x, Array))
@@ -206,13 +191,7 @@ def record(row: Row, operands: tuple[Any, ...], options: dict[str, Any] = NOTHIN
         shapes = " and ".join(str(x.shape) for x in values)
         raise ValueError(f"{row.name} cannot take the shape {shapes}: {error}") from error
     node = Array.__new__(Array)
-    node.value = read_only(value)
-    node.operation = row
-    node.parents = operands
-    node.options = options
-    node.constant = False
-    node.serial = next(serials)
-    node._gradient = None
+    node._remember(read_only(value), row, operands, options)
     return node
 
 
@@ -225,17 +204,9 @@ def constant(value: Any, like: Array) -> Array:
 
 def real_array(value: Any, dtype: DTypeLike | None = None) -> NDArray[Any]:
     """Copy real numbers into an array; float32 and float64 are kept, the rest becomes dtype, by default float64."""
-    if isinstance(value, Operand):
-        raise TypeError(f"value must be plain numbers, got {type(value).__name__}; take its .value")
-    try:
-        array = np.array(value)
-    except ValueError as error:
-        raise ValueError(f"value must be rectangular, but its rows have different lengths ({error})") from error
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"value must hold real numbers, got {array.dtype}: {array!r:.80}")
-    if array.dtype.char in "fd" and (array.ndim or dtype is None):
-        return array
-    return array.astype(dtype or np.float64)
+    array = real_numbers(value, "value")
+    kept = array.dtype.char in "fd" and (array.ndim or dtype is None)
+    return array if kept else array.astype(dtype or np.float64)
 
 
 def read_only(value: Any) -> NDArray[Any]:
@@ -268,34 +239,24 @@ def propagate(nodes: list[Array], y_bar: Any, recorded: bool = False) -> Iterato
     passed on.
     """
     wanted, adjoints = set(nodes), {nodes[0]: y_bar}
-    ours = set()  # nodes whose adjoint was added up here: nobody else holds that array, it may change in place
     for node in nodes:
         y_bar = adjoints.pop(node)
         yield node, y_bar
-        parents, row, options = node.parents, node.operation, node.options
+        parents, row = node.parents, node.operation
         if row is None:
-            continue
-        if row is ROWS["getitem"] and parents[0] in ours and not recorded:
-            add_at(adjoints[parents[0]], options["index"], y_bar)  # costs what was read, not an array of zeros
             continue
         arguments = (y_bar, node, *parents) if recorded else (y_bar, node.value, *map(value_of, parents))
         for parent, vjp in zip(parents, row.vjps):
             if parent not in wanted:
                 continue
-            x_bar = vjp(*arguments, **options)
+            x_bar = vjp(*arguments, **node.options)
             x = parent.value
             if x_bar.shape != x.shape:
                 x_bar = sum_to(x_bar, x.shape)
             if x_bar.dtype is not x.dtype:
                 x_bar = x_bar.astype(x.dtype)
-            if parent not in adjoints:
-                adjoints[parent] = x_bar
-            elif parent in ours:
-                adjoints[parent] += x_bar
-            else:
-                adjoints[parent] = adjoints[parent] + x_bar
-                if x.ndim:  # a number cannot change in place
-                    ours.add(parent)
+            # never in place: other nodes may hold the same array
+            adjoints[parent] = adjoints[parent] + x_bar if parent in adjoints else x_bar
 
 
 def adjoint_of(y: Array, y_bar: Any) -> Any:
@@ -380,14 +341,9 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
 def jacobian(f: Callable[[Any], Any], x: ArrayLike) -> Any:
     """Return the Jacobian of a function of one array, row by row: at y.size times the cost of a gradient.
 
-    Returns
-    -------
-    ndarray, shape (*y.shape, *x.shape)
-        The derivative of y[i] with respect to x[j] at index (i, j), where i and j may be several numbers each. For the
-        matrix of the textbooks: ``jacobian(f, x).reshape(y.size, x.size)``.
+    The result has the shape (*y.shape, *x.shape). The derivative of y[i] with respect to x[j] is at index (i, j), where
+    i and j may be several numbers each. For the matrix of the textbooks: ``jacobian(f, x).reshape(y.size, x.size)``.
 
-    Examples
-    --------
     >>> jacobian(lambda x: x * x, [1.0, 3.0])
     array([[2., 0.],
            [0., 6.]])

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from helpers.diff.arrays import vjp
-from helpers.diff.expressions import Expression, Symbol, as_expression
 from helpers.diff.rules import is_number
+from helpers.diff.symbolic import Expression, Symbol, as_expression
 
-Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
+Vector = NDArray[np.float64]
 Value = float | NDArray[np.float64]
 Values = Mapping[str, Value]
 WORST = 1e12  # condition number: of the 16 digits of a float about four are left
@@ -36,9 +36,7 @@ class Equation(NamedTuple):
 
     def pullback(self, values: Values) -> Callable[[Value], Sequence[Value]]:
         """Return the function from an adjoint of this variable to what it gives to each parent."""
-        if not self.parents:
-            return lambda bar: []  # a constant: there is nobody to hand its adjoint on to
-        return vjp(self.f, *self._operands(values))[1]
+        return vjp(self.f, *self._operands(values))[1] if self.parents else lambda bar: []
 
     def jacobians(self, values: Values) -> list[Matrix]:
         """Return the Jacobian in each parent, (size of the variable, size of the parent): one pullback per row."""
@@ -53,24 +51,21 @@ class Equation(NamedTuple):
         """Run f on symbols; None where it takes arrays only, or chooses by a value."""
         try:
             result = self.f(*map(Symbol, self.parents))
+            return as_expression(result) if isinstance(result, Expression) or is_number(result) else None
         except (TypeError, ValueError, AttributeError):
             return None
-        if is_number(result) and not np.ndim(result):
-            return as_expression(result)
-        return result if isinstance(result, Expression) else None
 
 
 class NoConvergence(ArithmeticError):
     """An iteration did not arrive at a solution.
 
-    ``z`` is the last finite one, ``values`` the same by the names of the variables, ``residual`` the largest |F(z) - z|
-    there, and ``spectral_radius`` the largest |eigenvalue| of the Jacobian of F: only below 1 the iteration contracts.
+    ``values`` are the last finite ones of all variables, ``residual`` is the largest |F(z) - z| there, and
+    ``spectral_radius`` the largest |eigenvalue| of the Jacobian of F: only below 1 the iteration contracts.
     """
 
-    def __init__(self, message: str, residual: float, spectral_radius: float, iterations: int, z: Vector) -> None:
+    def __init__(self, message: str, values: dict[str, Value], residual: float, radius: float, iterations: int) -> None:
         super().__init__(message)
-        self.residual, self.spectral_radius, self.iterations, self.z = residual, spectral_radius, iterations, z
-        self.values: dict[str, float | Vector] = {}
+        self.values, self.residual, self.spectral_radius, self.iterations = values, residual, radius, iterations
 
 
 def dependency_groups(parents: Mapping[str, Sequence[str]]) -> list[list[str]]:
@@ -93,70 +88,49 @@ def dependency_groups(parents: Mapping[str, Sequence[str]]) -> list[list[str]]:
     return [[names[j] for j in group] for group in dict.fromkeys(tuple(np.flatnonzero(together[i])) for i in in_order)]
 
 
-def fixed_point(
-    F: Callable[[Vector], Vector],
-    J: Callable[[Vector], Matrix],
-    z: Vector,
-    tolerance: float,
-    limit: int,
-    newton: bool = False,
-) -> tuple[Vector, int, float]:
-    """Solve z = F(z) from a start: put F(z) in the place of z, again and again, or take Newton's steps.
+@np.errstate(over="ignore", invalid="ignore")
+def solve_together(
+    equations: Mapping[str, Equation], values: Values, first: Values, tolerance: float, limit: int, newton: bool
+) -> tuple[dict[str, Value], int, float]:
+    """Solve the equations of one cycle for all its variables at once, as one vector z = F(z), from ``first``.
 
-    Newton's steps solve (I - J) d = F(z) - z: few, each with the Jacobian J, and F need not contract. The residual, the
-    largest |F(z) - z|, is good enough below the tolerance, relative to the largest |z| where that is more than 1.
-    Returns z, the number of iterations and the residual, or raises `NoConvergence`.
+    F(z) takes the place of z, again and again, or Newton's steps solve (I - J) d = F(z) - z: few, each with the
+    Jacobian J, and F need not contract. The residual, the largest |F(z) - z|, is good enough up to the tolerance,
+    relative to the largest |z| where that is more than 1. Returns the values, the number of iterations and the
+    residual, or raises `NoConvergence`.
     """
+    group, inside, z = list(first), dict(values), together(first.values())
     last, residual, iterations = z, np.inf, 0
+
+    def J() -> Matrix:
+        return assembled(equations, inside, group, group)
+
     for iterations in range(limit + 1):
+        inside |= apart(z, first)
         try:
-            with np.errstate(over="ignore", invalid="ignore"):
-                step = F(z) - z
+            found = {name: equations[name].compute(inside) for name in group}
         except OverflowError:  # of a float; arrays become infinite
-            step = np.full_like(z, np.inf)
+            break
+        for name, value in found.items():
+            if np.shape(value) != (start := np.shape(first[name])):
+                what = f"{name} has shape {np.shape(value)}, but its iteration starts from shape {start}"
+                raise ValueError(f"{what}; say start={{{name!r}: an array of that shape}}")
+        step = together(found.values()) - z
         if not np.isfinite(step).all():
             break
         last, residual = z, float(np.abs(step).max())
         if residual <= tolerance * max(1.0, float(np.abs(z).max())):
-            return z, iterations, residual
-        z = z + (solve(np.eye(len(z)) - J(z), step, "Newton's method") if newton else step)
-    radius = float(np.abs(np.linalg.eigvals(J(last))).max())
+            return apart(z, first), iterations, residual
+        z = z + (solve(np.eye(len(z)) - J(), step, "Newton's method") if newton else step)
+    inside |= apart(last, first)
+    radius = float(np.abs(np.linalg.eigvals(J())).max())
     grew = "" if iterations == limit else "; then it grew beyond all numbers"
     hint = "start elsewhere" if newton else "the iteration contracts only below 1: try method='newton'"
     raise NoConvergence(
-        f"no solution after {iterations} iterations: residual {residual:.3g}, spectral radius of J {radius:.3g}{grew} "
-        f"({hint}, or start=...)", residual, radius, iterations, last,
+        f"the cycle {' -> '.join([*group, group[0]])} has no solution after {iterations} iterations: residual "
+        f"{residual:.3g}, spectral radius of J {radius:.3g}{grew} ({hint}, or start=...)",
+        inside, residual, radius, iterations,
     )  # fmt: skip
-
-
-def solve_together(
-    equations: Mapping[str, Equation], values: Values, first: Values, *how: Any
-) -> tuple[dict[str, Value], int, float]:
-    """Solve the equations of one cycle for all its variables at once, as one vector z = F(z), from ``first``."""
-    group, inside = list(first), dict(values)
-
-    def F(z: Vector) -> Vector:
-        inside.update(apart(z, first))
-        found = {name: equations[name].compute(inside) for name in group}
-        for name, value in found.items():
-            if np.shape(value) != np.shape(first[name]):
-                raise ValueError(
-                    f"{name} has shape {np.shape(value)}, but its iteration starts from shape "
-                    f"{np.shape(first[name])}; say start={{{name!r}: an array of that shape}}"
-                )
-        return together(found.values())
-
-    def J(z: Vector) -> Matrix:
-        inside.update(apart(z, first))
-        return assembled(equations, inside, group, group)
-
-    try:
-        z, iterations, residual = fixed_point(F, J, together(first.values()), *how)
-    except NoConvergence as error:
-        error.args = (f"the cycle {' -> '.join([*group, group[0]])} has {error}",)
-        error.values = dict(values) | apart(error.z, first)
-        raise
-    return apart(z, first), iterations, residual
 
 
 def solve(A: Matrix, b: Vector, who: str) -> Vector:
@@ -186,26 +160,31 @@ def value_of(given: ArrayLike, name: str) -> Value:
     return own
 
 
+# All variables as one vector, and its parts.
+
+
 def together(values: Iterable[Value]) -> Vector:
     """Return all values as one vector."""
-    return np.concatenate([np.ravel(value) for value in values])
+    return np.concatenate([np.zeros(0), *map(np.ravel, values)])
+
+
+def spans(names: Iterable[str], values: Values) -> dict[str, slice]:
+    """Say where each variable lies in the vector."""
+    sizes = {name: np.size(values[name]) for name in names}
+    return {name: slice(end - sizes[name], end) for name, end in zip(sizes, np.cumsum([*sizes.values()], dtype=int))}
 
 
 def apart(vector: Vector, like: Values) -> dict[str, Value]:
     """Cut a vector into values with the names and shapes of ``like``."""
-    ends = np.cumsum([np.size(value) for value in like.values()])
-    pieces = np.split(vector, ends[:-1])
-    return {name: value_of(p.reshape(np.shape(v)), name) for (name, v), p in zip(like.items(), pieces)}
+    return {n: value_of(vector[span].reshape(np.shape(like[n])), n) for n, span in spans(like, like).items()}
 
 
 def assembled(equations: Mapping[str, Equation], values: Values, rows: Sequence[str], columns: Sequence[str]) -> Matrix:
     """Put the Jacobians of the variables ``rows`` in the variables ``columns`` into one matrix, block by block."""
-    begin = dict(zip(columns, np.cumsum([0, *(np.size(values[name]) for name in columns)])))
-    bands = []
-    for name in rows:
-        band = np.zeros((np.size(values[name]), sum(np.size(values[column]) for column in columns)))
+    across = spans(columns, values)
+    matrix = np.zeros([sum(np.size(values[name]) for name in names) for names in (rows, columns)])
+    for name, down in spans(rows, values).items():
         for parent, block in zip(equations[name].parents, equations[name].jacobians(values)):
-            if parent in begin:
-                band[:, begin[parent] : begin[parent] + block.shape[1]] += block
-        bands.append(band)
-    return np.concatenate(bands)
+            if parent in across:
+                matrix[down, across[parent]] += block
+    return matrix

@@ -21,19 +21,20 @@ import operator
 import re
 import sys
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from helpers.diff.expressions import checked_value
 from helpers.diff.names import checked_name
-from helpers.diff.rules import ATOM, RULES, apply, power_by
+from helpers.diff.rules import ATOM, RULES, Rule
+from helpers.diff.symbolic import Constant, Expression, Symbol
 
 MAX_LENGTH, MAX_NESTING = 20_000, 50  # characters; operands in operands
 CONSTANTS = {"pi": math.pi, "π": math.pi, "e": math.e}
-OPERATORS: dict[type[ast.operator], str] = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div"}
+OPERATORS: dict[type[ast.operator], str] = {
+    ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.Pow: "power"
+}  # fmt: skip
 COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge,
     ast.Eq: operator.eq, ast.NotEq: operator.ne,
@@ -48,14 +49,13 @@ REFUSED: dict[type[ast.expr], str] = {
     ast.UnaryOp: "`not`",
 }
 HINTS = {
-    **dict.fromkeys("^²³", "; for a power write **"),
+    **dict.fromkeys(["^", "<super>"], "; for a power write **"),  # "<super>" is what Unicode says of ² and ⁿ
     **dict.fromkeys("×·⋅", "; for a product write *"),
     **dict.fromkeys("÷", "; for a quotient write /"),
     **dict.fromkeys("−–", "; for a minus write -"),
     **dict.fromkeys("[]{}", "; write round brackets"),
     "|": "; for an absolute value write abs(...)",
     "√": "; for a root write sqrt(...)",
-    "<super>": "; for a power write **",
     "<sub>": "; for an index write it on the line, as in x1",
 }
 OTHER_NAMES = {"max": "maximum", "min": "minimum", "ln": "log", "sgn": "sign", "sqr": "sqrt", "fabs": "abs"}
@@ -66,7 +66,6 @@ IMPLICIT_PRODUCT = re.compile(NUMBER + rf"(?!\s*{WORDS})\s*(?=[^\W\d]|\()")
 NO_SPACE = re.compile(NUMBER + f"({WORDS})")
 SINGLE_EQUALS = re.compile("(?<![<>=!])=(?!=)")
 PYTHONS_WORD = re.compile(rf"\b(?!{WORDS})(?:{'|'.join(keyword.kwlist)})\b")
-LONG_NUMBER = re.compile(r"(?:\d_?){300}")
 
 
 class FormulaError(ValueError):
@@ -74,97 +73,60 @@ class FormulaError(ValueError):
 
     def __init__(self, what: str, text: str, position: int) -> None:
         start = max(0, position - 30)
-        excerpt = text[start : position + 40]
-        super().__init__(f"{what}\n    {excerpt}\n    {' ' * (position - start)}^")
+        super().__init__(f"{what}\n    {text[start : position + 40]}\n    {' ' * (position - start)}^")
         self.position = position
 
 
-class Operation(NamedTuple):
-    """A function and its operands."""
+class Choice(Expression):
+    """One of two expressions, as a comparison of two others says; only the one that is chosen is evaluated."""
 
-    function: Callable[..., Any]
-    operands: tuple[Part, ...]
+    __slots__ = ("compare", "parts")
 
+    def __init__(self, compare: Callable[[Any, Any], Any], *parts: Expression) -> None:
+        super().__init__(None, ())
+        self.compare, self.parts = compare, parts
 
-class Choice(NamedTuple):
-    """One of two parts, as a comparison of two others says."""
-
-    compare: Callable[[Any, Any], Any]
-    left: Part
-    right: Part
-    chosen: Part
-    otherwise: Part
-
-
-Part = float | str | Operation | Choice  # a str is the name of a variable
-
-
-def evaluate(part: Part, values: Mapping[str, Any]) -> Any:
-    """Return the value of a part. Down the first operands goes a loop: a sum of 2,000 terms is nested so deep."""
-    outer = []
-    while isinstance(part, Operation):
-        outer.append(part)
-        part = part.operands[0]
-    if isinstance(part, Choice):
-        holds = part.compare(evaluate(part.left, values), evaluate(part.right, values))
+    def value_at(self, values: Mapping[str, Any], operands: Sequence[Any]) -> Any:
+        chosen, left, right, otherwise = self.parts
+        holds = self.compare(left.evaluate(values), right.evaluate(values))
         if np.ndim(holds):
             raise ValueError("a comparison takes numbers, got an array; call the formula once for each point")
-        result = evaluate(part.chosen if holds else part.otherwise, values)
-    else:
-        result = values[part] if isinstance(part, str) else part
-    for function, operands in reversed(outer):
-        result = function(result, *[evaluate(operand, values) for operand in operands[1:]])
-    return result
+        return (chosen if holds else otherwise).evaluate(values)
 
 
 class Formula(NamedTuple):
-    """A function of numbers of any type, made by `parse` from a ``text``.
-
-    A call takes the variables in the order of ``names``; ``constants`` are those of pi, π and e that are meant.
-    """
+    """A function of numbers of any type, made by `parse` from a ``text``; it takes the variables ``names`` in order."""
 
     text: str
     names: tuple[str, ...]
-    constants: tuple[str, ...]
-    part: Part
+    expression: Expression
 
     def __call__(self, *values: Any) -> Any:
         """Return the value of the formula; whole numbers are taken as floats."""
         if len(values) != len(self.names):
             expected = f"{len(self.names)} values ({', '.join(self.names)})" if self.names else "no values"
             raise TypeError(f"the formula {self.text!r} takes {expected}, got {len(values)}")
-        return evaluate(self.part, {name: checked_value(name, value) for name, value in zip(self.names, values)})
+        return self.expression.evaluate(dict(zip(self.names, values)))
 
     def __repr__(self) -> str:
         return f"parse({self.text!r}, names={self.names})"
 
 
 def parse(text: str, names: Iterable[str] | None = None) -> Formula:
-    """Turn the text of a formula into a function.
+    """Turn the text of a formula into a function, in which parts without a variable are worked out already.
 
     Parameters
     ----------
     text : str
-        At most 20,000 characters and some 2,000 terms, nested at most 50 deep.
+        At most 20,000 characters and some 2,000 terms, nested at most 50 deep; time is linear in its length.
     names : iterable of str, optional
         The variables, in the order in which the function is to take them; others are refused. By default all names
         that are neither functions nor pi or e, in the order in which they first stand in the text.
-
-    Returns
-    -------
-    Formula
-        Parts without a variable are worked out already.
 
     Raises
     ------
     FormulaError
         A ValueError that names what cannot be read, and shows where it stands.
-    TypeError, ValueError
-        If text is no str, or names are no variables.
-
-    Notes
-    -----
-    Time and memory are linear in the length of the text.
 
     Examples
     --------
@@ -178,9 +140,8 @@ def parse(text: str, names: Iterable[str] | None = None) -> Formula:
         raise TypeError(f"text must be a formula as a str, got {text!r}")
     reader = Reader(text, None if names is None else checked_names(names))
     reader.check_characters()
-    part = reader.read(reader.tree(), MAX_NESTING)
-    own = tuple(reader.found) if reader.names is None else reader.names
-    return Formula(text, own, tuple(reader.constants), part)
+    expression = reader.read(reader.tree(), MAX_NESTING)
+    return Formula(text, tuple(reader.found) if reader.names is None else reader.names, expression)
 
 
 def checked_names(names: Iterable[str], what: str = "names") -> tuple[str, ...]:
@@ -200,12 +161,11 @@ def functions() -> dict[str, int]:
 
 
 class Reader:
-    """Reads one text: its variables, its constants, its parts."""
+    """Reads one text: its variables, ``found`` in order, and its parts."""
 
     def __init__(self, text: str, names: tuple[str, ...] | None) -> None:
         self.text, self.names = re.sub(r"\s", " ", text.strip()), names
-        self.found: dict[str, None] = {}  # in order
-        self.constants: dict[str, None] = {}
+        self.found: dict[str, None] = {}
         self.choices = 0  # around what is being read
         self.functions = functions()
 
@@ -222,7 +182,7 @@ class Reader:
         if len(self.text) > MAX_LENGTH:
             raise self.error(f"the formula has {len(self.text)} characters, at most {MAX_LENGTH} can be read", 0)
         for i, character in enumerate(self.text):
-            kind = unicodedata.decomposition(character).split(" ")[0]  # "<super>" of ² and ⁿ
+            kind = unicodedata.decomposition(character).split(" ")[0]
             hint = HINTS.get(character) or HINTS.get(kind, "")
             letter = f"x{character}".isidentifier() and not hint  # a bar above a letter is a part of a name
             if not (letter or character in "0123456789.+-*/(),<>=! "):
@@ -231,8 +191,6 @@ class Reader:
             raise self.error(f"for a product write * after {product[1]}", product.end())
         if joined := NO_SPACE.search(self.text):
             raise self.error(f"write a space between {joined[1]} and {joined[2]}", joined.start(2))
-        if number := LONG_NUMBER.search(self.text):
-            raise self.error("a number of more than 300 digits cannot be read", number.start())
 
     def tree(self) -> ast.expr:
         """Let Python's parser read the text; it builds a tree and runs nothing."""
@@ -243,42 +201,41 @@ class Reader:
                 raise self.error("no formula: a comparison is written ==", equals.start()) from None
             if word := PYTHONS_WORD.search(self.text):
                 raise self.error(f"{word[0]!r} is a word of Python's own; choose another name", word.start()) from None
-            raise self.error(f"no formula: {error.msg}", (error.offset or len(self.text) + 1) - 1) from None
+            raise self.error(
+                f"no formula: {error.msg.partition(';')[0]}", (error.offset or len(self.text) + 1) - 1
+            ) from None
         except (MemoryError, RecursionError):
             raise self.error("the formula is nested too deep, or has too many terms", 0) from None
 
-    def read(self, tree: ast.expr, nesting: int) -> Part:
-        """Check a tree and return it as a part, its numbers worked out; down the first operands goes a loop."""
+    def read(self, tree: ast.expr, nesting: int) -> Expression:
+        """Check a tree and return it as an expression, its numbers worked out."""
         if nesting < 0:
             raise self.error(f"the formula is nested more than {MAX_NESTING} deep", tree)
         outer = []
-        while found := self.operation(tree):
+        while found := self.operation(tree):  # a sum of 2,000 terms is nested so deep: down them goes a loop
             outer.append((tree, *found))
             tree = found[1][0]
         part = self.leaf(tree, nesting)
-        for place, function, operands in reversed(outer):
+        for place, rule, operands in reversed(outer):
             parts = [part, *[self.read(operand, nesting - 1) for operand in operands[1:]]]
-            part = Operation(function, tuple(parts))
-            if all(isinstance(each, float) for each in parts):  # 10**10**10 and log(-1) are found now, not when it runs
+            part = Expression.apply(rule, *parts) if rule else part
+            if all(
+                isinstance(each, Constant) for each in parts
+            ):  # 10**10**10 and log(-1) are found now, not as it runs
                 try:
-                    part = self.number(evaluate(part, {}), place)
+                    part = self.number(part.evaluate({}), place)
                 except (ValueError, ArithmeticError) as error:
-                    if self.choices:  # perhaps the side that is never taken
-                        continue
-                    raise error if isinstance(error, FormulaError) else self.error(str(error), place) from error
+                    if not self.choices:  # in a choice it is perhaps the side that is never taken
+                        raise error if isinstance(error, FormulaError) else self.error(str(error), place) from error
         return part
 
-    def operation(self, tree: ast.expr) -> tuple[Callable[..., Any], list[ast.expr]] | None:
-        """Return function and operands where the tree is an operation that is allowed."""
+    def operation(self, tree: ast.expr) -> tuple[Rule | None, list[ast.expr]] | None:
+        """Return rule and operands where the tree is an operation that is allowed; a plus sign has no rule."""
         match tree:
-            case ast.UnaryOp(op=ast.UAdd(), operand=x):
-                return operator.pos, [x]
-            case ast.UnaryOp(op=ast.USub(), operand=x):
-                return partial(apply, RULES["neg"]), [x]
-            case ast.BinOp(left=a, op=ast.Pow(), right=b):
-                return _power, [a, b]
+            case ast.UnaryOp(op=ast.UAdd() | ast.USub(), operand=x):
+                return RULES["neg"] if isinstance(tree.op, ast.USub) else None, [x]
             case ast.BinOp(left=a, op=op, right=b) if type(op) in OPERATORS:
-                return partial(apply, RULES[OPERATORS[type(op)]]), [a, b]
+                return RULES[OPERATORS[type(op)]], [a, b]
             case ast.Call(func=ast.Name(id=name)):
                 if name not in self.functions:
                     known = ", ".join(self.functions)
@@ -287,25 +244,32 @@ class Reader:
                 if tree.keywords or len(tree.args) != self.functions[name]:
                     count = len(tree.args) + len(tree.keywords)
                     raise self.error(f"{name} takes {self.functions[name]} operands without names, got {count}", tree)
-                return partial(apply, RULES[name]), tree.args
+                return RULES[name], tree.args
         return None
 
-    def leaf(self, tree: ast.expr, nesting: int) -> Part:
+    def leaf(self, tree: ast.expr, nesting: int) -> Expression:
         """Return a number, a variable or a choice, or refuse what is none of them."""
         match tree:
             case ast.Constant(value=bool() | complex() | None):
                 raise self.error(f"{tree.value!r} is no real number", tree)
             case ast.Constant(value=int() | float() as value):
                 return self.number(value, tree)
+            case ast.Name(id=name) if name in CONSTANTS and name not in (self.names or ()):
+                return Constant(CONSTANTS[name])
+            case ast.Name(id=name) if name in self.functions:
+                raise self.error(f"{name!r} is a function; write {name}(...)", tree)
             case ast.Name(id=name):
-                return self.variable(name, tree)
+                if self.names is not None and name not in self.names:
+                    raise self.error(
+                        f"unknown name {name!r}; the variables are {', '.join(self.names) or 'none'}", tree
+                    )
+                self.found[name] = None
+                return Symbol(name)
             case ast.IfExp(test=ast.Compare(left=a, ops=[op], comparators=[b])) if type(op) in COMPARISONS:
                 self.choices += 1
-                chosen, left, right, otherwise = (  # as they stand in the text
-                    self.read(each, nesting - 1) for each in (tree.body, a, b, tree.orelse)
-                )
+                parts = [self.read(each, nesting - 1) for each in (tree.body, a, b, tree.orelse)]  # as in the text
                 self.choices -= 1
-                return Choice(COMPARISONS[type(op)], left, right, chosen, otherwise)
+                return Choice(COMPARISONS[type(op)], *parts)
             case ast.IfExp():
                 what = "after `if` goes one comparison, such as a > 0; for two, write a choice in brackets in another"
                 raise self.error(what, tree.test)
@@ -315,32 +279,11 @@ class Reader:
                 raise self.error("only a function can be called; for a product write *", tree)
         raise self.error(f"{REFUSED.get(type(tree), type(tree).__name__)} has no place in a formula", tree)
 
-    def number(self, number: Any, tree: ast.expr) -> float:
-        """Return a number as a float, or refuse one that is too large."""
+    def number(self, number: Any, tree: ast.expr) -> Constant:
+        """Return a number, or refuse one that is too large."""
         if abs(number) > sys.float_info.max:
             raise self.error("the number is larger than the largest float, 1.8e308", tree)
-        return float(number)
-
-    def variable(self, name: str, tree: ast.expr) -> str | float:
-        """Return a variable, or the value of pi or e."""
-        if name in (self.names or ()):
-            return name
-        if name in CONSTANTS:
-            self.constants[name] = None
-            return CONSTANTS[name]
-        if name in self.functions:
-            raise self.error(f"{name!r} is a function; write {name}(...)", tree)
-        if self.names is not None:
-            raise self.error(f"unknown name {name!r}; the variables are {', '.join(self.names) or 'none'}", tree)
-        self.found[name] = None
-        return name
-
-
-def _power(base: Any, exponent: Any) -> Any:
-    """Apply the row for a constant exponent where it is a plain number: that one takes any base."""
-    if isinstance(exponent, float):
-        return apply(power_by(exponent), base)
-    return apply(RULES["power"], base, exponent)
+        return Constant(number)
 
 
 def read_values(text: str) -> dict[str, float]:
@@ -354,9 +297,8 @@ def read_values(text: str) -> dict[str, float]:
         name, equals, number = (piece.strip() for piece in part.partition("="))
         if not equals or SINGLE_EQUALS.search(number):
             decimals = "; write decimals with a point" if name.isdecimal() else ""
-            raise ValueError(
-                f"at: write name = number, with a comma between two of them, got {part.strip()!r}{decimals}"
-            )
+            what = f"write name = number, with a comma between two of them, got {part.strip()!r}"
+            raise ValueError(f"at: {what}{decimals}")
         (name,) = checked_names([name], "at: the name before =")
         if name in values:
             raise ValueError(f"at: {name} has two values")

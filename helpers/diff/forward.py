@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from helpers.diff.operators import Indexed, call, kept_index
+from helpers.diff.operators import Indexed, call, kept_index, real_numbers
 from helpers.diff.rules import *  # noqa: F403  (the elementary functions are names of this module too)
-from helpers.diff.rules import Operand, Rule, apply, floating, is_number, local_derivative
+from helpers.diff.rules import Operand, Rule, apply, is_number, local_derivative
 
 
 class Dual(Indexed):
@@ -29,18 +29,11 @@ class Dual(Indexed):
 
     Parameters
     ----------
-    value : number, ndarray or Operand
-        The primal x.
-    tangent : like value
-        The rate of change x_dot, of the same shape.
+    value, tangent : number, ndarray or Operand
+        The primal x and its rate of change x_dot, of one shape.
     level : int
         Which differentiation the tangent belongs to. `jvp` gives each call a level of its own, so that a derivative
         inside a derivative keeps the two apart.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If one of them is no number, or the shapes differ.
 
     Examples
     --------
@@ -58,15 +51,20 @@ class Dual(Indexed):
                 raise TypeError(f"{name} must be a number or an array of them, got {type(given).__name__}: {given!r}")
         if is_number(value) and is_number(tangent) and np.shape(value) != np.shape(tangent):
             raise ValueError(f"tangent must have the shape {np.shape(value)} of the value, got {np.shape(tangent)}")
-        self.value, self.tangent, self.level = floating(value), floating(tangent), level
+        if is_number(value):
+            value = value * 1.0  # makes floats of integers, and leaves float32 as it is
+        if is_number(tangent):
+            tangent = (
+                np.asarray(tangent, value.dtype)[()] if isinstance(value, (np.ndarray, np.generic)) else tangent * 1.0
+            )
+        self.value, self.tangent, self.level = value, tangent, level
 
     @classmethod
     def apply(cls, rule: Rule, *operands: Any) -> Dual:
         """Carry out an operation: the tangent is the sum of local derivative times tangent over the operands."""
         level, values, tangents = _apart(operands)
         value = apply(rule, *values)
-        slopes = [local_derivative(rule, i, value, values) * x_dot for i, x_dot in tangents]
-        return _dual(value, slopes, level)
+        return _dual(value, [local_derivative(rule, i, value, values) * x_dot for i, x_dot in tangents], level)
 
     # What is linear in an operand does to its tangent what it does to its value.
 
@@ -110,11 +108,6 @@ def jvp(f: Callable[..., Any], primals: Any, tangents: Any) -> tuple[Any, Any]:
     y, y_dot
         The value of f and its rate of change in that direction; lists, where f returns several results.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If primals and tangents do not match, or f returns no number.
-
     Notes
     -----
     One pass, at a small constant times the cost of f, whatever the number of outputs; nothing is recorded.
@@ -127,12 +120,11 @@ def jvp(f: Callable[..., Any], primals: Any, tangents: Any) -> tuple[Any, Any]:
     several = isinstance(primals, (tuple, list))
     if several != isinstance(tangents, (tuple, list)) or (several and len(primals) != len(tangents)):
         raise ValueError(f"tangents must be like primals, a tangent for each; got {primals!r} and {tangents!r}")
-    level = next(_levels)
-    pairs = zip(primals, tangents) if several else [(primals, tangents)]
-    inputs = [_input(x, x_dot, level) for x, x_dot in pairs]
     if several:
         _check_count(f, primals)
-    y = call(f, *inputs)
+    level = next(_levels)
+    pairs = zip(primals, tangents) if several else [(primals, tangents)]
+    y = call(f, *[Dual(x, x_dot, level) for x, x_dot in pairs])
     if isinstance(y, (tuple, list)):
         results = [_output(part, level) for part in y]
         return [value for value, _ in results], [tangent for _, tangent in results]
@@ -142,48 +134,27 @@ def jvp(f: Callable[..., Any], primals: Any, tangents: Any) -> tuple[Any, Any]:
 def derivative(f: Callable[[Any], Any], x: Any) -> Any:
     """Return the derivative of a function of one number at x; ``derivative`` of a derivative is the second one.
 
-    Examples
-    --------
     >>> derivative(lambda x: x**3, 2.0), derivative(lambda x: derivative(lambda z: z**3, x), 2.0)
     (12.0, 12.0)
     """
     if isinstance(x, (list, tuple)) or (isinstance(x, np.ndarray) and x.ndim):
-        raise TypeError(
-            f"derivative takes one number, got {x!r:.80}; for arrays call jacobian, or jvp with a direction"
-        )
+        raise TypeError(f"derivative takes one number, got {x!r:.80}; for arrays call jacobian, or jvp")
     return jvp(f, x, 1.0)[1]
 
 
 def jacobian(f: Callable[[Any], Any], x: ArrayLike) -> NDArray[np.floating[Any]]:
     """Return all partial derivatives of a function of one array, one column after the other.
 
-    Parameters
-    ----------
-    f : callable
-        Takes an array of x's shape, returns a number, an array, or a list of numbers.
-    x : array_like
-        Floats (integers become floats), one at least.
+    f gives a number, an array, or a list of numbers; the result has the shape of ``f(x)`` followed by that of x. One
+    forward pass for each entry of x: right for few inputs, wrong for a loss of many weights.
 
-    Returns
-    -------
-    ndarray, of the shape of ``f(x)`` followed by that of x
-
-    Notes
-    -----
-    One forward pass for each entry of x: right for few inputs, wrong for a loss of many weights.
-
-    Examples
-    --------
     >>> jacobian(lambda x: [x[0] * x[1], x[0] + x[1]], [2.0, 5.0])
     array([[5., 2.],
            [1., 1.]])
     """
-    try:
-        at = np.asarray(x)
-    except ValueError as error:
-        raise ValueError(f"x must be an array of numbers, got {x!r}") from error
-    if at.dtype.kind not in "biuf" or not at.size:
-        raise ValueError(f"x must hold real numbers, one at least; got the type {at.dtype} and the shape {at.shape}")
+    at = real_numbers(x, "x")
+    if not at.size:
+        raise ValueError(f"x must hold one number at least, got the shape {at.shape}")
     columns = []
     for index in np.ndindex(at.shape):
         unit = np.zeros_like(at)
@@ -199,24 +170,13 @@ def jacobian(f: Callable[[Any], Any], x: ArrayLike) -> NDArray[np.floating[Any]]
 def _check_count(f: Callable[..., Any], primals: Any) -> None:
     """Refuse a list that was meant as one array, before Python speaks of positional arguments."""
     try:
-        signature = inspect.signature(f)
-    except (TypeError, ValueError):  # some functions of C have none
+        inspect.signature(f).bind(*primals)
+    except ValueError:  # some functions of C have no signature
         return
-    try:
-        signature.bind(*primals)
     except TypeError as error:
         raise TypeError(
-            f"primals has {len(primals)} arguments, and f does not take so many ({error}); one vector is given as "
-            "an array: np.array([...])"
+            f"primals are {len(primals)} arguments, but f: {error}; one vector is given as an array, np.array([...])"
         ) from error
-
-
-def _input(x: Any, x_dot: Any, level: int) -> Dual:
-    if is_number(x):
-        x = x * 1.0  # makes floats of integers, and leaves float32 as it is
-        if is_number(x_dot):
-            x_dot = np.asarray(x_dot, dtype=x.dtype)[()] if isinstance(x, (np.ndarray, np.generic)) else x_dot * 1.0
-    return Dual(x, x_dot, level)
 
 
 def _output(y: Any, level: int) -> tuple[Any, Any]:

@@ -15,90 +15,87 @@ from __future__ import annotations
 import copy
 import inspect
 import math
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from helpers.diff.array_rules import sum_to
 from helpers.diff.arrays import Array
-from helpers.diff.expressions import topological_order
+from helpers.diff.cycles import Value, value_of
 from helpers.diff.lagrange import Program
 from helpers.diff.names import by_name, unused
 from helpers.diff.scalar import Constant, Scalar
+from helpers.diff.symbolic import topological_order
 
-T = TypeVar("T")
-Value = float | NDArray[np.float64]
 LIMIT, LARGEST, MOST = 1000, 64, 12  # nodes or paths that one would read; entries of an array; those still written out
 
-# How an operation on arrays hands an adjoint back and a tangent forth, for each operand: {bar} and {dot} stand for
-# these, {a} and {b} for the operands, {y} for the result. Other operations are written with the sign of a derivative.
-PRODUCTS = {
+# How an operation hands an adjoint {bar} back and a tangent {dot} forth, for each operand {x}, of all operands {a} and
+# {b}, with the result {y} and the derivative {d}. Capitals are factors of a product of matrices, {J} is the derivative.
+NUMBER, ELEMENTWISE = ("{bar} · {d}", "{d} · {dot}"), ("{bar} ⊙ {d}", "{d} ⊙ {dot}")
+MATRIX = ("{J}' {bar}", "{J} {dot}")
+PRODUCTS = {  # of operations on arrays
     "add": (("{bar}", "{dot}"), ("{bar}", "{dot}")),
     "sub": (("{bar}", "{dot}"), ("-{bar}", "-{dot}")),
     "neg": (("-{bar}", "-{dot}"),),
     "mul": (("{bar} ⊙ {b}", "{dot} ⊙ {b}"), ("{bar} ⊙ {a}", "{a} ⊙ {dot}")),
-    "matmul": (("{bar} {b}'", "{dot} {b}"), ("{a}' {bar}", "{a} {dot}")),
+    "matmul": (("{bar} {B}'", "{dot} {B}"), ("{A}' {bar}", "{A} {dot}")),
     "tanh": (("{bar} ⊙ (1 - {y}²)", "(1 - {y}²) ⊙ {dot}"),),
     "square": (("{bar} ⊙ 2 {x}", "2 {x} ⊙ {dot}"),),
     "sum": (("{bar}, repeated", "sum of {dot}"),),
 }
-ELEMENTWISE = ("{bar} ⊙ ∂{y}/∂{x}", "∂{y}/∂{x} ⊙ {dot}")
-OTHER = ("(∂{y}/∂{x})' {bar}", "(∂{y}/∂{x}) {dot}")
 
 
 class Node(NamedTuple):
-    """A variable: name, formula ("" of an input), value, and what its adjoint is called."""
+    """A variable: name, formula ("" of an input) and value."""
 
     name: str
     formula: str
     value: Value
-    adjoint: str
-
-
-class Product(NamedTuple):
-    """How the product along an edge is written: "v̄4 · ∂v4/∂x1", "{} · 5" with a gap for what travels, and shapes."""
-
-    symbols: str
-    numbers: str
-    shapes: str = ""
 
 
 class Edge(NamedTuple):
-    """An operand and the result of an operation, with the derivative of the one in the other.
-
-    The derivative is a number between numbers, else the Jacobian, of shape (size of the child, size of the parent).
-    ``back`` and ``forth`` are what reverse mode and forward mode compute here.
-    """
+    """An operand x and the result y of an operation, the derivative of the one in the other, and how it is used."""
 
     parent: str
     child: str
-    derivative: Value
-    back: Product
-    forth: Product
+    derivative: Value  # a number between numbers, else the Jacobian, (size of the child, size of the parent)
+    bar: str  # what the adjoint of the child is called
+    forms: tuple[str, str]  # of what reverse mode computes here, and forward mode
+    parts: Mapping[str, tuple[str, Value]]  # names and values, by the letters of the forms
+
+    def product(self, forward: bool, travels: Value) -> tuple[str, str, str]:
+        """Write the product: in symbols; in numbers, "" where there is a Jacobian; in shapes, if matrices are in it."""
+        form, d, size = self.forms[forward], f"∂{self.child}/∂{self.parent}", np.shape(self.derivative)
+        symbols = {"d": d, "J": f"({d})", "bar": self.bar, "dot": dotted(self.parent)}
+        numbers = {"d": written(self.derivative, True), **dict.fromkeys(("bar", "dot"), written(travels, True))}
+        shapes = {
+            "J": size,
+            **dict.fromkeys(("bar", "dot"), (np.size(travels),) if "{J}" in form else np.shape(travels)),
+        }
+        for letter, (name, value) in self.parts.items():
+            symbols[letter], numbers[letter], shapes[letter] = name, written(value, True), np.shape(value)
+        in_words = size and ("{d}" in form or "{J}" in form)
+        matrices = any(letter in form for letter in ("{A}", "{B}", "{J}"))
+        return (
+            form.format(**symbols),
+            "" if in_words else form.format(**numbers),
+            form.format(**shapes) if matrices else "",
+        )
 
 
 class Graph(NamedTuple):
-    """A computation that was carried out.
+    """A computation that was carried out. Unnamed operations are called v1, v2, ..., unnamed inputs v0, v-1, ..."""
 
-    Attributes
-    ----------
-    nodes : tuple of Node
-        Parents first. An unnamed operation is called v1, v2, ..., an unnamed input v0, v-1, ...
-    edges : tuple of Edge
-        In the order of back-propagation: when a node hands on its adjoint, it has received all of it.
-    output : str
-        The node that is differentiated.
-    adjoints : str
-        What the adjoints are called: "adjoints", or "multipliers".
-    """
+    nodes: tuple[Node, ...]  # parents first
+    edges: tuple[Edge, ...]  # in the order of back-propagation: a node that hands on its adjoint has received all of it
+    output: str  # the node that is differentiated
+    adjoints: str  # "adjoints", or of a program "multipliers"
 
-    nodes: tuple[Node, ...]
-    edges: tuple[Edge, ...]
-    output: str
-    adjoints: str = "adjoints"
+    def adjoint(self, name: str) -> str:
+        """Return what the adjoint of a node is called."""
+        return f"λ_{name}" if self.adjoints == "multipliers" else barred(name)
 
     def addends(self, name: str) -> list[str]:
         """Return the addends of the chain rule for the derivative with respect to a node, one for each path.
@@ -106,81 +103,51 @@ class Graph(NamedTuple):
         Their sum is the derivative. Back-propagation finds it without following any path to its end, by adding up at
         every node; the number of paths can double with each operation, and more than 1000 are refused.
 
-        Examples
-        --------
-        >>> for line in trace(lambda x: x * x + x, {"x": 3.0}).addends("x"):
-        ...     print(line)
-        ∂v2/∂v1 · ∂v1/∂x = 1 · 3 = 3
-        ∂v2/∂v1 · ∂v1/∂x = 1 · 3 = 3
-        ∂v2/∂x = 1
+        >>> trace(lambda x: x * x + x, {"x": 3.0}).addends("x")[1:]
+        ['∂v2/∂v1 · ∂v1/∂x = 1 · 3 = 3', '∂v2/∂x = 1']
         """
-        names = [node.name for node in self.nodes]
-        if name not in names:
-            raise KeyError(f"no node is called {name!r}; there are {', '.join(names)}")
-        ways = Counter({name: 1})  # from each node to this one: counted first, since they may be far too many
-        for edge in reversed(self.edges):
-            ways[edge.child] += ways[edge.parent] if edge.child != name else 0
-        if ways[self.output] > LIMIT:
-            raise ValueError(f"there are {ways[self.output]} paths, at most {LIMIT} are written out")
-        paths: dict[str, list[list[int]]] = {each: [] for each in names} | {self.output: [[]]}
-        for i, edge in enumerate(self.edges):
-            if ways[edge.parent] and edge.child != name:
-                paths[edge.parent] += [[*path, i] for path in paths[edge.child]]
-        return [self._addend([self.edges[i] for i in path]) for path in sorted(paths[name])]
-
-    def _addend(self, path: Sequence[Edge]) -> str:
-        derivatives = [edge.derivative for edge in path]
-        if any(map(np.ndim, derivatives)):
-            raise ValueError("addends are written out of numbers, and on this path lie arrays")
-        words = " · ".join(f"∂{edge.child}/∂{edge.parent}" for edge in path) or "1"
-        numbers = " · ".join(written(d, True) for d in derivatives) if len(path) > 1 else ""
-        return " = ".join(part for part in (words, numbers, written(math.prod(derivatives))) if part)
+        paths: dict[str, list[tuple[int, ...]]] = {node.name: [] for node in self.nodes}  # from this node up
+        if name not in paths:
+            raise KeyError(f"no node is called {name!r}; there are {', '.join(paths)}")
+        paths[name] = [()]
+        for i, edge in reversed(list(enumerate(self.edges))):
+            paths[edge.child] += [(i, *path) for path in paths[edge.parent]]
+            if len(paths[edge.child]) > LIMIT:
+                raise ValueError(f"more than {LIMIT} paths lead from {name} to {self.output}: too many to write out")
+        return [_addend([self.edges[i] for i in path]) for path in sorted(paths[self.output])]
 
 
-def trace(f: Callable[..., Any], inputs: Mapping[str, ArrayLike]) -> Graph:
-    """Run a function and return its trace: what was computed, node by node.
+def _addend(path: Sequence[Edge]) -> str:
+    derivatives = [edge.derivative for edge in path]
+    if any(map(np.ndim, derivatives)):
+        raise ValueError("addends are written out of numbers, and on this path lie arrays")
+    words = " · ".join(f"∂{edge.child}/∂{edge.parent}" for edge in path) or "1"
+    numbers = " · ".join(written(d, True) for d in derivatives) if len(path) > 1 else ""
+    return " = ".join(part for part in (words, numbers, written(math.prod(derivatives))) if part)
+
+
+def trace(source: Any, at: Mapping[str, ArrayLike] | None = None, output: str | None = None) -> Graph:
+    """Run a computation and return its graph: what was computed, node by node.
 
     Parameters
     ----------
-    f : callable
-        Takes the inputs in their order, or by their names if its parameters are called so.
-    inputs : mapping of str to float or array_like
-        Names and values; an array has 64 entries at most.
+    source : callable, Program, Scalar or Graph
+        A function of numbers or of arrays, which is run on the inputs, and whose result must be one number; a program
+        without cycles, solved anew at ``at``, or as it was solved last; a result of Scalars; a graph as it is.
+    at : mapping of str to float or array_like
+        Names and values of the inputs: of a function by the names of its parameters, or, if these are called otherwise,
+        in its order. An array has 64 entries at most.
+    output : str, optional
+        Of a program: which variable is differentiated; the last one unless told. It must be a number.
 
     Returns
     -------
     Graph
-        Its ``nodes`` are sorted by their distance from the inputs; plain numbers stand in the formulas.
+        At most 1000 nodes, sorted by their distance from the inputs; plain numbers stand in the formulas.
 
-    Raises
-    ------
-    TypeError
-        If f does not compute its result from the inputs, or leaves the trace.
-    ValueError
-        If there are more than 1000 nodes, or the result is not one number.
-
-    Examples
-    --------
-    >>> from helpers.diff import log, sin
-    >>> graph = trace(lambda x1, x2: log(x1) + x1 * x2 - sin(x2), {"x1": 2.0, "x2": 5.0})
-    >>> graph.nodes[2].formula, graph.edges[0].back.symbols
-    ('log(x1)', 'v̄5 · ∂v5/∂v4')
-    """
-    return graph_of(f, inputs)
-
-
-def graph_of(source: Any, at: Mapping[str, ArrayLike] | None = None, output: str | None = None) -> Graph:
-    """Make the graph of a computation.
-
-    Parameters
-    ----------
-    source : Graph, Scalar, Program or callable
-        A graph as it is; the trace of a Scalar; a program without cycles, solved anew at ``at``, or as it was solved
-        last; a function of numbers or of arrays, which is run on them.
-    at : mapping of str to float or array_like
-        The inputs: of a function by the names of its parameters, or, if these are called otherwise, in its order.
-    output : str, optional
-        Of a program: which variable is differentiated; the last one unless told. It must be a number.
+    >>> graph = trace(lambda x1, x2: x1 * x2 - x2, {"x1": 2.0, "x2": 5.0})
+    >>> graph.nodes[2].formula, graph.edges[0].product(forward=False, travels=1.0)
+    ('x1 * x2', ('v̄2 · ∂v2/∂v1', '1 · 1', ''))
     """
     if isinstance(source, Program):
         return _of_program(source, at, output)
@@ -191,48 +158,39 @@ def graph_of(source: Any, at: Mapping[str, ArrayLike] | None = None, output: str
             raise ValueError("at gives inputs to a function or a program; what was computed already has its own")
         return source if isinstance(source, Graph) else _recorded(source, {})
     if not callable(source):
-        raise TypeError(
-            f"source must be a function, a Program, a Scalar or a Graph, got {type(source).__name__}: {source!r:.80}"
-        )
+        kinds = "a function, a Program, a Scalar or a Graph"
+        raise TypeError(f"source must be {kinds}, got {type(source).__name__}: {source!r:.80}")
     if not at:
         raise ValueError("at must give the inputs of the function, such as {'x': 2.0}, got none")
-    values = {name: _real(name, value) for name, value in by_name(at).items()}
+    values = {name: value_of(value, f"at: {name}") for name, value in by_name(at).items()}
     kind: Any = Array if any(map(np.ndim, values.values())) else Scalar
     inputs = {name: kind(value) for name, value in values.items()}
-    y = source(*in_order(source, inputs))
+    y = source(*[inputs[name] for name in _order(source, inputs)])
     if not isinstance(y, kind):
         what = "a Scalar" if kind is Scalar else "an Array"
         raise TypeError(f"f must compute {what} from its inputs, got {type(y).__name__}: {y!r:.80}")
     return _recorded(y, inputs)
 
 
-def in_order(f: Callable[..., Any], inputs: Mapping[str, T]) -> list[T]:
-    """Return inputs as f takes them: by name if its parameters are called so, in whatever order, else in this order."""
+def _order(f: Callable[..., Any], inputs: Mapping[str, Any]) -> Iterable[str]:
+    """Return the names in which f takes its inputs: those of its parameters, or else the inputs as they are."""
     if (names := getattr(f, "names", None)) is None:
         try:
             names = inspect.signature(f).parameters
         except (TypeError, ValueError):  # some functions of C have none
             names = inputs
-    return [inputs[name] for name in (names if set(names) == set(inputs) else inputs)]
+    return names if set(names) == set(inputs) else inputs
 
 
-def _real(name: str, value: ArrayLike) -> NDArray[np.float64]:
-    array = np.asarray(value)
-    if array.dtype.kind not in "fiu":
-        raise TypeError(f"at: {name} must be a real number or an array of them, got {value!r:.80}")
-    return array.astype(np.float64)
-
-
-def _checked(nodes: Iterable[Node], edges: Iterable[Edge], output: str, adjoints: str = "adjoints") -> Graph:
+def _graph(nodes: Iterable[Node], edges: Iterable[Edge], output: str, adjoints: str) -> Graph:
     """Return the graph, if it is small enough to be looked at and its output can be differentiated."""
     graph = Graph(tuple(nodes), tuple(edges), output, adjoints)
-    for name, _, value, _ in graph.nodes:
+    for name, _, value in graph.nodes:
         if np.size(value) > LARGEST:
             raise ValueError(f"{name} has {np.size(value)} entries, at most {LARGEST} can be looked at")
         if name == output and np.size(value) != 1:
-            raise ValueError(
-                f"the output {name} has shape {np.shape(value)}; differentiate one number, such as a sum of its entries"
-            )
+            what = f"the output {name} has shape {np.shape(value)}"
+            raise ValueError(f"{what}; differentiate one number, such as a sum of its entries")
     return graph
 
 
@@ -247,22 +205,16 @@ def _recorded(output: Any, inputs: Mapping[str, Any]) -> Graph:
     if len(depths) > LIMIT:
         raise ValueError(f"a graph of {len(depths)} nodes is too long to be read; the limit is {LIMIT}")
     ordered = sorted(depths, key=lambda node: depths[node])
-    names = _named(ordered, {node: name for name, node in inputs.items()})
-    nodes = [Node(names[node], _formula(node, names), _value(node), barred(names[node])) for node in ordered]
-    edges = [
-        _edge(node, i, names) for node in reversed(ordered) for i, parent in enumerate(node.parents) if parent in names
-    ]
-    return _checked(nodes, edges, names[output])
-
-
-def _named(nodes: Sequence[Any], names: dict[Any, str]) -> dict[Any, str]:
-    names |= {node: node.name for node in nodes if getattr(node, "name", None)}
+    names = {node: name for name, node in inputs.items()}
+    names |= {node: node.name for node in ordered if getattr(node, "name", None)}
     taken = set(names.values())
-    inputs, computed = ([n for n in nodes if n not in names and bool(n.parents) is made] for made in (False, True))
-    names |= dict(zip(reversed(inputs), unused("v", taken, 0, -1))) | dict(zip(computed, unused("v", taken)))
+    free, computed = ([n for n in ordered if n not in names and bool(n.parents) is made] for made in (False, True))
+    names |= dict(zip(reversed(free), unused("v", taken, 0, -1))) | dict(zip(computed, unused("v", taken)))
     if len(set(names.values())) < len(names):
         raise ValueError(f"two nodes have one name in {', '.join(names.values())}")
-    return names
+    nodes = [Node(names[node], _formula(node, names), _value(node)) for node in ordered]
+    pairs = [(node, i) for node in reversed(ordered) for i, parent in enumerate(node.parents) if parent in names]
+    return _graph(nodes, (_edge(*pair, names) for pair in pairs), names[output], "adjoints")
 
 
 def _value(node: Any) -> Value:
@@ -288,52 +240,26 @@ def _formula(node: Any, names: Mapping[Any, str]) -> str:
 
 def _edge(node: Any, i: int, names: Mapping[Any, str]) -> Edge:
     """Return the edge into an operation from its operand number i."""
-    parent = node.parents[i]
+    x, a, b = node.parents[i], node.parents[0], node.parents[-1]
+    letters = {"x": x, "y": node, "a": a, "b": b, "A": a, "B": b}
+    parts = {letter: (_called(part, names), _value(part)) for letter, part in letters.items()}
     if isinstance(node, Scalar):
-        return _between_numbers(names[parent], names[node], node.local_derivatives[i], barred)
+        return Edge(names[x], names[node], float(node.local_derivatives[i]), barred(names[node]), NUMBER, parts)
     row, operands = node.operation, [operand.value for operand in node.parents]
     name = "square" if row.rule and row.rule.exponent == 2 else row.name
-    texts = PRODUCTS.get(name, [ELEMENTWISE if row.rule else OTHER] * len(operands))[i]
+    back, forth = PRODUCTS.get(name, [ELEMENTWISE if row.rule else MATRIX] * len(operands))[i]
+    back += ", summed" if x.shape != node.shape and row.rule else ""  # what broadcasting repeated
     units = np.eye(node.size).reshape(node.size, *node.shape)  # the vJp rule makes a row of the Jacobian of each
-    rows = [sum_to(row.vjps[i](unit, node.value, *operands, **node.options), parent.shape) for unit in units]
-    back, forth = _products(node, i, texts, names)
-    if parent.shape != node.shape and row.rule:  # what broadcasting repeated
-        back = back._replace(symbols=f"{back.symbols}, summed", numbers=back.numbers and f"{back.numbers}, summed")
-    return Edge(names[parent], names[node], np.array(rows).reshape(node.size, parent.size), back, forth)
-
-
-def _products(node: Any, i: int, texts: Sequence[str], names: Mapping[Any, str]) -> list[Product]:
-    """Fill the letters of `PRODUCTS` with names, with values, and with shapes, for the operand number i."""
-    a, b = [*node.parents, *node.parents][:2]
-    parts = {"a": a, "b": b, "x": node.parents[i], "y": node}
-    words = {letter: _called(part, names) for letter, part in parts.items()}
-    values = {letter: written(_value(part), True) for letter, part in parts.items()}
-    shapes = {letter: str(part.shape) for letter, part in parts.items()}
-    slopes = {"bar": barred(names[node]), "dot": dotted(names[parts["x"]])}
-    return [
-        Product(
-            text.format(**words, **slopes),
-            "" if "∂" in text else text.format(**values, bar="{}", dot="{}"),
-            text.format(**shapes, bar=node.shape, dot=parts["x"].shape) if node.operation.name == "matmul" else "",
-        )
-        for text in texts
-    ]
-
-
-def _between_numbers(parent: str, child: str, derivative: float, adjoint: Callable[[str], str]) -> Edge:
-    partial, slope = f"∂{child}/∂{parent}", written(derivative, True)
-    back = Product(f"{adjoint(child)} · {partial}", f"{{}} · {slope}")
-    forth = Product(f"{partial} · {dotted(parent)}", f"{slope} · {{}}")
-    return Edge(parent, child, float(derivative), back, forth)
+    rows = [sum_to(row.vjps[i](unit, node.value, *operands, **node.options), x.shape) for unit in units]
+    J = np.array(rows).reshape(node.size, x.size)
+    return Edge(names[x], names[node], J, barred(names[node]), (back, forth), parts)
 
 
 def _of_program(program: Program, at: Mapping[str, ArrayLike] | None, output: str | None) -> Graph:
     """Make the graph of that part of a program which the output depends on; the program stays as it is."""
     if cycles := program.cycles():
-        raise ValueError(
-            f"{' and '.join(cycles[0])} form a cycle: none of them can be filled first, so there are no single steps; "
-            "multipliers() solves for all of them at once"
-        )
+        what = f"{' and '.join(cycles[0])} form a cycle: none of them can be filled first, so there are no single steps"
+        raise ValueError(f"{what}; multipliers() solves for all of them at once")
     names = [name for (name,) in program.order()]
     output = output or (names[-1] if names else "")
     if output not in names:
@@ -344,36 +270,34 @@ def _of_program(program: Program, at: Mapping[str, ArrayLike] | None, output: st
     needed = {output}
     for name in reversed(names):
         needed |= set(program.equations[name].parents) if name in needed else set()
-    ours = [program.equations[name] for name in names if name in needed]
-    nodes = [Node(name, "", values[name], f"λ_{name}") for name in program.inputs]
-    for name, _, parents in ours:
-        expression = program.equations[name].expression()
-        formula = f"f({', '.join(parents)})" if expression is None else str(expression)
-        nodes.append(Node(name, formula, values[name], f"λ_{name}"))
-    edges = []
-    for equation in reversed(ours):
+    nodes = [Node(name, "", values[name]) for name in program.inputs]
+    edges: list[Edge] = []
+    for name in (name for name in names if name in needed):
+        equation = program.equations[name]
+        expression = equation.expression()
+        formula = f"f({', '.join(equation.parents)})" if expression is None else str(expression)
+        nodes.append(Node(name, formula, values[name]))
+        into = []
         for parent, J in zip(equation.parents, equation.jacobians(values)):
-            if np.ndim(values[equation.name]) == np.ndim(values[parent]) == 0:
-                edges.append(_between_numbers(parent, equation.name, float(J[0, 0]), "λ_{}".format))
-                continue
-            words = {"bar": f"λ_{equation.name}", "dot": dotted(parent), "x": parent, "y": equation.name}
-            shapes = (f"{J.shape}' ({J.shape[0]},)", f"{J.shape} ({J.shape[1]},)")
-            products = [Product(text.format(**words), "", shape) for text, shape in zip(OTHER, shapes)]
-            edges.append(Edge(parent, equation.name, J, *products))
-    return _checked(nodes, edges, output, "multipliers")
+            number = np.ndim(values[name]) == np.ndim(values[parent]) == 0
+            parts = {"x": (parent, values[parent]), "y": (name, values[name])}
+            slope, forms = (float(J[0, 0]), NUMBER) if number else (J, MATRIX)
+            into.append(Edge(parent, name, slope, f"λ_{name}", forms, parts))
+        edges = into + edges
+    return _graph(nodes, edges, output, "multipliers")
 
 
 # How it is written.
 
 
-def barred(name: str) -> str:
+def barred(name: str, mark: str = "\u0304") -> str:
     """Write the adjoint of a variable: v1 with a bar."""
-    return f"{name[0]}\u0304{name[1:]}"
+    return f"{name[0]}{mark}{name[1:]}"
 
 
 def dotted(name: str) -> str:
     """Write the tangent of a variable: v1 with a dot."""
-    return f"{name[0]}\u0307{name[1:]}"
+    return barred(name, "\u0307")
 
 
 def written(value: Any, factor: bool = False) -> str:

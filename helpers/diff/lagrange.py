@@ -9,15 +9,9 @@ and give each a multiplier:
 - stationary in z_i: λ_i = [i is the output] + Σ_j λ_j ∂f_j/∂z_i over the children j, back-propagation;
 - an input has no equation: ∂L/∂x is not set to zero, and what is left there is the gradient. That is its multiplier.
 
->>> from helpers.diff.rules import exp, sin
->>> program = Program(inputs=["x"])
->>> program.let("a", exp, "x").let("b", lambda a: a * a, "a").let("c", lambda a, b: a + b, "a", "b")
-Program(x; a, b, c)
->>> program.let("d", exp, "c").let("e", sin, "c").let("f", lambda d, e: d + e, "d", "e")
-Program(x; a, b, c, d, e, f)
->>> values = program.solve({"x": -1.0})
->>> print(round(program.multipliers("f")["x"], 14))
-1.61557416973328
+>>> program = Program(inputs=["x"]).let("a", lambda x: x * x, "x").let("b", lambda a, x: a + x, "a", "x")
+>>> program.solve({"x": 3.0})["b"], program.multipliers("b")
+(12.0, {'x': 7.0, 'a': 1.0, 'b': 1.0})
 
 After T. Vieira, "Backprop is not just the chain rule" (2017), and Y. LeCun, "A theoretical framework for
 back-propagation" (1988).
@@ -28,7 +22,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, NoReturn, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -47,84 +41,57 @@ from helpers.diff.cycles import (
     together,
     value_of,
 )
-from helpers.diff.expressions import latex_name
 from helpers.diff.names import by_name, checked_name
+from helpers.diff.symbolic import latex_name
 
-Way = Literal["back-substitution", "triangular solve", "linear solve"]
 WAYS = ("back-substitution", "triangular solve", "linear solve")
 
 
 class Solution(dict[str, Value]):
-    """The value of every variable by name; of cycles also how many ``iterations`` it took, and the ``residual``."""
+    """The value of every variable by name, which stays as it was found. A copy is a dict of its own."""
 
-    iterations: int = 0
+    iterations: int = 0  # of cycles
     residual: float = 0.0
+
+    def _stays(self, *_: object, **__: object) -> NoReturn:
+        raise TypeError("a solution stays as it was found: solve again, or for values that solve nothing say dict(...)")
+
+    __setitem__ = __delitem__ = __ior__ = update = pop = popitem = setdefault = clear = _stays
+
+    def __reduce__(self) -> Any:
+        return dict, (dict(self),)
 
 
 class Multipliers(dict[str, Value]):
-    """The multiplier of every variable by name: the derivative of ``output``, weighted by ``seed``, in it."""
+    """The multiplier of every variable by name: the derivative of the ``output`` in it."""
 
-    def __init__(self, values: Values, output: str, seed: Value) -> None:
+    def __init__(self, values: Values, output: str) -> None:
         super().__init__(values)
-        self.output, self.seed = output, seed
+        self.output = output
 
 
 class Lagrangian(NamedTuple):
-    """The Lagrangian, and its partial derivatives by the name of the variable that they belong to.
-
-    Attributes
-    ----------
-    value : float
-        L(z, λ).
-    multipliers : dict of str to float or ndarray
-        dL/dλ_i = f_i(parents) - z_i: zero where the forward pass holds.
-    intermediates : dict of str to float or ndarray
-        dL/dz_i: zero where the multipliers are the adjoints.
-    inputs : dict of str to float or ndarray
-        dL/dx, which nothing sets to zero: the gradient.
-    """
+    """The Lagrangian L(z, λ), and its partial derivatives by the name of the variable that they belong to."""
 
     value: float
-    multipliers: dict[str, Value]
-    intermediates: dict[str, Value]
-    inputs: dict[str, Value]
+    multipliers: dict[str, Value]  # dL/dλ_i = f_i(parents) - z_i: zero where the forward pass holds
+    intermediates: dict[str, Value]  # dL/dz_i: zero where the multipliers are the adjoints
+    inputs: dict[str, Value]  # dL/dx, which nothing sets to zero: the gradient
 
 
 class Blocks(NamedTuple):
-    """The derivatives of all equations as matrices, rows and columns in dependency order.
-
-    Attributes
-    ----------
-    names, inputs : list of str
-        The computed variables and the inputs.
-    J : ndarray, shape (n, n)
-        Derivatives of the equations in the computed variables; without cycles strictly lower triangular.
-    B : ndarray, shape (n, elements of the inputs)
-        Derivatives in the inputs.
-    """
+    """The derivatives of all equations as matrices, rows and columns in dependency order."""
 
     names: list[str]
     inputs: list[str]
-    J: Matrix
-    B: Matrix
+    J: Matrix  # (n, n), in the computed variables ``names``; without cycles strictly lower triangular
+    B: Matrix  # (n, m), in the inputs
 
 
 class Program:
-    """Equations between named variables, in any order, cycles allowed; the output is differentiated by multipliers.
+    """Equations between named variables, in any order, cycles allowed; the ``inputs`` are those without an equation.
 
-    ``let`` defines a variable, ``solve`` computes all of them, ``multipliers`` differentiates.
-
-    Parameters
-    ----------
-    inputs : sequence of str
-        The variables that have no equation.
-
-    Attributes
-    ----------
-    equations : dict of str to Equation
-        In the order of the calls of ``let``.
-    solution : Solution or None
-        What ``solve`` found last.
+    ``let`` defines a variable, ``solve`` computes all of them, ``multipliers`` differentiates one in all others.
     """
 
     def __init__(self, inputs: Sequence[str]) -> None:
@@ -134,33 +101,22 @@ class Program:
         if len(set(self.inputs)) < len(self.inputs):
             raise ValueError(f"inputs must be different names, got {self.inputs}")
         self.equations: dict[str, Equation] = {}
-        self.solution: Solution | None = None
+        self.solution: Solution | None = None  # the last one
 
     def __repr__(self) -> str:
         return f"Program({', '.join(self.inputs)}; {', '.join(self.equations)})"
 
     def let(self, name: str, f: Callable[..., Any], *parents: str) -> Self:
-        """Define a variable: ``name = f(*parents)``.
+        """Define a variable, ``name = f(*parents)``, and return the program, so that definitions can be chained.
 
         Parameters
         ----------
         name : str
-            A new name, as Python has them.
+            As Python has them, and not taken.
         f : callable
-            Of the parents' values to a number or an array, written with the operators and generic functions of
-            ``helpers.diff``, so that its derivatives follow.
+            Of the parents' values to a number or an array, with operators and the functions of ``helpers.diff``.
         *parents : str
-            Names of inputs or of variables; they may be defined later.
-
-        Returns
-        -------
-        Program
-            This one, so that definitions can be chained.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If f is no function, a name is none or is taken.
+            Inputs or variables, which may be defined later.
         """
         name = checked_name(name)
         if name in self.equations or name in self.inputs:
@@ -198,33 +154,15 @@ class Program:
         Parameters
         ----------
         inputs : mapping of str to array_like
-            A value for each input.
+            A value for each input; one that no equation uses gives a warning.
         start : mapping of str to array_like, optional
             Where the iteration of a cycle begins, by variable; needed for arrays, 0 for numbers unless told.
         method : {"fixed-point", "newton"}
-            How a cycle is solved.
+            How a cycle is solved, or else `NoConvergence` says why not.
         tolerance : float
             0 or more: a residual |f(z) - z| up to it is good enough, relative to the largest |z| where that exceeds 1.
         limit : int
             The largest number of iterations, at least 1.
-
-        Returns
-        -------
-        Solution
-            The value of every variable, inputs included; arrays can be read only.
-
-        Raises
-        ------
-        ValueError
-            If an argument is no good, an input is missing or unknown, a parent is not defined, or an equation cannot be
-            computed.
-        NoConvergence
-            If a cycle is not solved; the error carries residual, spectral radius and the values so far.
-
-        Warns
-        -----
-        UserWarning
-            If an input is used by no equation.
         """
         if method not in ("fixed-point", "newton"):
             raise ValueError(f"method must be 'fixed-point' or 'newton', got {method!r}")
@@ -235,125 +173,81 @@ class Program:
         inputs, start = by_name(inputs), by_name(start or {})
         if set(inputs) != set(self.inputs):
             raise ValueError(f"inputs must be {', '.join(self.inputs)}, got {', '.join(inputs) or 'none'}")
-        order, cycles = self.order(), self.cycles()
+        cycles = self.cycles()
         cyclic = [name for group in cycles for name in group]
         if strangers := [name for name in start if name not in cyclic]:
             raise ValueError(f"start: {strangers[0]} is in no cycle; it takes {', '.join(cyclic) or 'nothing here'}")
-        used = {parent for equation in self.equations.values() for parent in equation.parents}
         for name in self.inputs:
-            if name not in used:
+            if not any(name in equation.parents for equation in self.equations.values()):
                 warnings.warn(f"no equation uses the input {name!r}: its gradient will be 0", stacklevel=2)
-        values = Solution({name: value_of(inputs[name], name) for name in self.inputs})
-        for group in order:
-            if group in cycles:
-                first = {name: value_of(start.get(name, 0.0), name) for name in group}
-                how = tolerance, limit, method == "newton"
-                found, iterations, residual = solve_together(self.equations, values, first, *how)
-                values.update(found)
-                values.iterations += iterations
-                values.residual = max(values.residual, residual)
-            else:
+        values, iterations, residual = {name: value_of(inputs[name], name) for name in self.inputs}, 0, 0.0
+        for group in self.order():
+            if group not in cycles:
                 values[group[0]] = self.equations[group[0]].compute(values)
-        self.solution = Solution(values)  # a copy: the reader may change what is returned
-        return values
+                continue
+            first = {name: value_of(start.get(name, 0.0), name) for name in group}
+            found, more, left = solve_together(self.equations, values, first, tolerance, limit, method == "newton")
+            values, iterations, residual = values | found, iterations + more, max(residual, left)
+        self.solution = Solution(values)
+        self.solution.iterations, self.solution.residual = iterations, residual
+        return self.solution
 
-    def multipliers(
-        self,
-        output: str,
-        values: Values | None = None,
-        *,
-        way: Way | None = None,
-        seed: ArrayLike | None = None,
-    ) -> Multipliers:
+    def multipliers(self, output: str, values: Solution | None = None, *, way: str | None = None) -> Multipliers:
         """Compute the multiplier of every variable, the inputs included.
 
         Parameters
         ----------
         output : str
-            The variable that is differentiated.
-        values : mapping, optional
+            The variable that is differentiated, a number.
+        values : Solution, optional
             What ``solve`` returned; the last solution unless told.
         way : {"back-substitution", "triangular solve", "linear solve"}, optional
-            Pullbacks from the output down to the inputs; or the equation (I - J') λ = c, with J the derivatives of all
-            equations and c the seed at the output, from the bottom row up; or the same by a general solver, the only
-            way where there are cycles. The first that is possible unless told; where several are, they agree.
-        seed : array_like, optional
-            The adjoint of the output, in its shape: 1 for a number, needed for an array.
-
-        Returns
-        -------
-        Multipliers
-            In the shapes of the values. Variables that the output does not depend on have 0.
-
-        Raises
-        ------
-        ValueError
-            If there is no such variable, nothing has been solved, the seed is missing or has the wrong shape, or the
-            way is not possible.
-        ArithmeticError
-            If I - J is singular: the equations then do not determine the variables.
-
-        Notes
-        -----
-        Back-substitution costs one pullback per equation, a small multiple of the forward pass. The two others build J,
-        one pullback for each of n rows, and solve in O(n^2) and O(n^3).
+            One pullback per equation, from the output down; or the equation (I - J') λ = c, with J the derivatives of
+            all equations and c a 1 at the output, from the bottom row up, in O(n^2); or the same by a general solver,
+            in O(n^3), the only way where there are cycles. The first that is possible unless told. Where I - J is
+            singular the equations do not determine the variables: an ArithmeticError.
         """
         values = self._solved(values)
-        output, bar = self._seed(output, values, seed)
+        output, adjoints = self._begun(output, values)
         cyclic = self.cycles()
-        way = way or ("linear solve" if cyclic else "back-substitution")
+        way = way or WAYS[2 if cyclic else 0]
         if way not in WAYS:
             raise ValueError(f"way must be one of {', '.join(WAYS)}, got {way!r}")
         if cyclic and way != "linear solve":
             raise ValueError(f"{way} needs a program without cycles; {' and '.join(cyclic[0])} form one")
-        adjoints = {name: value_of(np.zeros(np.shape(value)), name) for name, value in values.items()}
-        adjoints[output] = bar
         if way == "back-substitution":  # hand each adjoint on to the parents, from the output down
             for (name,) in reversed(self.order()):
-                self._hand_on(self.equations[name], values, adjoints[name], adjoints)
-            return Multipliers(adjoints, output, bar)
-        names, inputs, J, B = self.blocks(values)
-        A, c = np.eye(len(J)) - J.T, together(adjoints[name] for name in names)
-        lambdas = solve(A, c, "multipliers") if way == "linear solve" else solve_upper(A, c)
-        found = apart(lambdas, {name: values[name] for name in names})
-        below = apart(B.T @ lambdas, {name: values[name] for name in inputs}) if inputs else {}
-        found |= {name: adjoints[name] + below[name] for name in inputs}  # the output may itself be an input
-        return Multipliers({name: found[name] for name in values}, output, bar)
+                self._hand_on(name, values, adjoints[name], adjoints)
+        else:
+            names, inputs, J, B = self.blocks(values)
+            A, c = np.eye(len(J)) - J.T, together(adjoints[name] for name in names)
+            lambdas = solve(A, c, "multipliers") if way == "linear solve" else solve_upper(A, c)
+            below = together(adjoints[name] for name in inputs) + B.T @ lambdas  # the output may itself be an input
+            adjoints |= apart(np.concatenate([lambdas, below]), {name: values[name] for name in [*names, *inputs]})
+        return Multipliers(adjoints, output)
 
-    def _hand_on(self, equation: Equation, values: Values, bar: Value, adjoints: dict[str, Value]) -> None:
+    def _hand_on(self, name: str, values: Values, bar: Value, adjoints: dict[str, Value]) -> None:
         """Add to each parent's adjoint what comes through one equation: its derivative times the adjoint ``bar``."""
+        equation = self.equations[name]
         for parent, share in zip(equation.parents, equation.pullback(values)(bar)):
             adjoints[parent] = value_of(adjoints[parent] + share, parent)
 
     def lagrangian(self, values: Values, multipliers: Values, output: str | None = None) -> Lagrangian:
-        """Evaluate the Lagrangian and its partial derivatives, at any values and multipliers.
+        """Evaluate the Lagrangian and its partial derivatives, at any values and multipliers of every variable.
 
-        Parameters
-        ----------
-        values, multipliers : mapping of str to float or ndarray
-            Of every variable; what ``solve`` and ``multipliers`` return, or anything else of these shapes.
-        output : str, optional
-            Which variable is differentiated; `Multipliers` know it.
-
-        Returns
-        -------
-        Lagrangian
+        ``output`` is the variable that is differentiated; what ``multipliers`` returned knows it.
         """
-        final, bar = self._seed(
-            output or str(getattr(multipliers, "output", "")), values, getattr(multipliers, "seed", None)
-        )
-        slopes = {name: value_of(np.zeros(np.shape(value)), name) for name, value in values.items()}
-        slopes[final] = bar
-        total, residuals = float(np.sum(bar * values[final])), {}
+        final, slopes = self._begun(output or str(getattr(multipliers, "output", "")), values)
+        total, residuals = float(values[final]), {}
         for name, equation in self.equations.items():
             residuals[name] = value_of(equation.compute(values) - values[name], name)
             total += float(np.sum(multipliers[name] * residuals[name]))
             slopes[name] = value_of(slopes[name] - multipliers[name], name)
-            self._hand_on(equation, values, multipliers[name], slopes)
-        inputs = {name: slopes.pop(name) for name in self.inputs}
-        return Lagrangian(total, residuals, {name: slopes[name] for name in self.equations}, inputs)
+            self._hand_on(name, values, multipliers[name], slopes)
+        parts = ({name: slopes[name] for name in names} for names in (self.equations, self.inputs))
+        return Lagrangian(total, residuals, *parts)
 
-    def blocks(self, values: Values | None = None) -> Blocks:
+    def blocks(self, values: Solution | None = None) -> Blocks:
         """Return the derivatives of all equations as dense matrices: n^2 numbers for n elements of all variables."""
         values = self._solved(values)
         names, inputs = [name for group in self.order() for name in group], self.inputs
@@ -362,10 +256,6 @@ class Program:
     def latex(self, output: str) -> str:
         r"""Write the Lagrangian in LaTeX, one line per constraint, for ``IPython.display.Math``.
 
-        The right side of an equation that takes no symbols, such as a product of matrices, is written ``f(parents)``.
-
-        Examples
-        --------
         >>> print(Program(inputs=["x"]).let("y", lambda x: x * x, "x").latex("y"))
         \begin{aligned} \mathcal{L} = y &+ \lambda_{y} \left( x \, x - y \right) \end{aligned}
         """
@@ -380,21 +270,19 @@ class Program:
         head = rf"\begin{{aligned}} \mathcal{{L}} = {latex_name(output)} "
         return head + " \\\\\n".join(lines) + r" \end{aligned}"
 
-    def _solved(self, values: Values | None) -> Values:
+    def _solved(self, values: Solution | None) -> Solution:
         found = self.solution if values is None else values
         if found is None:
             raise ValueError("nothing has been solved yet, or a variable was let since: call solve(inputs) first")
+        if not isinstance(found, Solution) or set(found) != {*self.inputs, *self.equations}:
+            raise TypeError("values must be what solve(inputs) returned: other values satisfy no equation")
         return found
 
-    def _seed(self, output: str, values: Values, seed: ArrayLike | None) -> tuple[str, Value]:
-        """Return the output as it is spelt, and its adjoint."""
+    def _begun(self, output: str, values: Values) -> tuple[str, dict[str, Value]]:
+        """Return the output as it is spelt, and the derivatives of it before anything is handed on: 1 there, else 0."""
         (name,) = by_name({output: None})
         if name not in values:
             raise ValueError(f"output must be one of {', '.join(values)}, got {output!r}")
-        shape = np.shape(values[name])
-        if seed is None and shape:
-            raise ValueError(f"{name} has shape {shape}: give a seed of that shape, or differentiate a number")
-        bar = value_of(1.0 if seed is None else seed, "seed")
-        if np.shape(bar) != shape:
-            raise ValueError(f"seed must have the shape of {name}, {shape}, got {np.shape(bar)}")
-        return name, bar
+        if shape := np.shape(values[name]):
+            raise ValueError(f"{name} has shape {shape}: differentiate a number, such as a sum of its entries")
+        return name, {each: value_of(np.zeros(np.shape(z)), each) for each, z in values.items()} | {name: 1.0}

@@ -22,6 +22,8 @@ from typing import Any, Literal, NamedTuple, NoReturn
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from helpers.diff.operators import real_numbers
+
 Method = Literal["forward", "central", "complex"]
 Line = Callable[[Any], NDArray[Any]]
 
@@ -82,21 +84,14 @@ def gradient(
         Where f changes on a smaller scale (log x at x = 1e-9), give a step.
     check : bool
         Differences: evaluate f once more where it was evaluated first; an f that is random, or remembers, is refused.
-        The complex step: compare with one central difference along one random direction, always the same one, which
-        sees an imaginary part that was lost. The two may differ by eps^(1/4), 1.2e-4 in float64, of the length of the
-        vector of all derivatives, each times its step (h² more if h is given), and by 100 eps of the values.
+        Complex step: compare with one central difference along one random direction, always the same one, which sees
+        an imaginary part that was lost. They may differ by eps^(1/4), 1.2e-4 in float64, of the length of the vector of
+        all derivatives, each times its step (h² more if h is given), and by 100 eps of the values.
 
     Returns
     -------
     float or ndarray
         Of the shape and precision of x.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is of the wrong kind or out of its range; if f gives an array, truth values, a precision below
-        that of x, or nan or infinity at x or beside it; if the step is too small to change x; if the check fails. What
-        f itself raises comes through.
 
     Notes
     -----
@@ -106,8 +101,8 @@ def gradient(
 
     The complex step needs an f that takes complex numbers: NumPy's functions do, and those of `helpers.diff`; those of
     `math` do not. abs, sign, maximum, minimum and comparisons act as on the real line, and most of what would drop the
-    imaginary part is refused by name; the check finds the rest. Its first evaluation is with real numbers, for it would
-    not notice the logarithm of a negative number.
+    imaginary part is refused by name. It begins with one evaluation at x itself, to notice the logarithm of a negative
+    number.
 
     References
     ----------
@@ -126,32 +121,18 @@ def gradient(
             raise ValueError(f"f must give one number, got an array of shape {y.shape}; use jacobian, or add it up")
         return y
 
-    return _differentiate(one_number, x, method, step, check)
+    return jacobian(one_number, x, method, step, check)
 
 
 def jacobian(
     f: Callable[[Any], Any], x: ArrayLike, method: Method = "central", step: float | None = None, check: bool = True
 ) -> Any:
-    """Estimate the Jacobian at x of a function that gives a number or an array; for the rest see `gradient`.
+    """Estimate the Jacobian at x, of shape f(x).shape + x.shape, of a function that gives an array; see `gradient`.
 
-    Returns
-    -------
-    ndarray, shape f(x).shape + x.shape
-        Entry [i, j] is the derivative of output i with respect to input j.
-
-    Examples
-    --------
     >>> jacobian(lambda x: np.array([x[0] * x[1], x[0] + 3 * x[1]]), [2.0, 5.0], method="complex")
     array([[5., 2.],
            [1., 3.]])
     """
-    return _differentiate(lambda point: checked_output(f(point)), x, method, step, check)
-
-
-def _differentiate(
-    f: Callable[[Any], NDArray[Any]], x: ArrayLike, method: Method, step: float | None, check: bool
-) -> Any:
-    """Apply the formula of the method to each input in turn; f gives arrays that have been checked."""
     if not isinstance(method, str) or method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
     if not isinstance(check, (bool, np.bool_)):
@@ -164,16 +145,16 @@ def _differentiate(
     def at(moved: NDArray[Any]) -> NDArray[Any]:
         begin = None if first else moved.copy()
         if np.iscomplexobj(moved):
-            y = f(moved.view(OnTheRealLine))
+            y = checked_output(f(moved.view(OnTheRealLine)))
         else:
-            y = f(moved.item() if python_number else moved[()])
+            y = checked_output(f(moved.item() if python_number else moved[()]))
             if np.iscomplexobj(y):
                 raise ValueError(f"f must give real numbers for real x, got {y!s}")
         if not first:
             first[:] = begin, y
         if y.shape != first[1].shape:
             raise ValueError(f"f must give one shape at x and beside it, got {first[1].shape} and {y.shape}")
-        if y.dtype.kind in "fc" and np.finfo(y.dtype).eps > np.finfo(point.dtype).eps:
+        if np.finfo(y.dtype).eps > np.finfo(point.dtype).eps:
             raise ValueError(
                 f"f gives {y.dtype} for x of {point.dtype}, too coarse for its step; give x as {y.real.dtype}, or "
                 "let f compute in the precision of x"
@@ -251,16 +232,11 @@ def _check_along_a_line(
 
 def checked_point(x: ArrayLike) -> NDArray[Any]:
     """Return x as an array of finite floats, or raise an error that says what x must be."""
-    try:
-        point = np.asarray(x)
-    except ValueError as error:
-        raise ValueError(f"x must be a number or an array of numbers, got rows of different lengths: {x!r}") from error
-    if point.dtype.kind not in "fiu":
+    point = real_numbers(x, "x")
+    if point.dtype.kind == "b":
         raise TypeError(f"x must be real numbers, got {x!r} ({point.dtype})")
-    if not point.size:
-        raise ValueError("x must hold at least one number, got an empty array")
-    if not np.isfinite(point).all():
-        raise ValueError(f"x must be finite, got {x!r}")
+    if not point.size or not np.isfinite(point).all():
+        raise ValueError(f"x must hold at least one number, and be finite; got {x!r}")
     return point if point.dtype.kind == "f" else point.astype(np.float64)
 
 

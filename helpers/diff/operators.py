@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 import numpy as np
+from numpy.typing import NDArray
 
 from helpers.diff import array_rules
 from helpers.diff.rules import RULES, Operand, apply, function_of, is_number, power_by
@@ -34,19 +35,16 @@ def _operator(name: str) -> tuple[Any, Any]:
     """Make the two methods of a row's operator, for an operand on its left and for one on its right only."""
 
     def method(self: Any, other: Any) -> Any:
-        return _binary(name, self, other)
+        return apply(RULES[name], self, other) if _fits(other) else NotImplemented  # Python then names both types
 
     def reflected(self: Any, other: Any) -> Any:
-        return _binary(name, other, self)
+        return apply(RULES[name], other, self) if _fits(other) else NotImplemented
 
     return method, reflected
 
 
-def _binary(name: str, left: Any, right: Any) -> Any:
-    for operand in (left, right):
-        if not (isinstance(operand, Operand) or is_number(operand)):
-            return NotImplemented  # Python then raises TypeError and names both types
-    return apply(RULES[name], left, right)
+def _fits(other: Any) -> bool:
+    return isinstance(other, Operand) or is_number(other)
 
 
 def _comparison(compare: Callable[[Any, Any], Any]) -> Any:
@@ -162,6 +160,19 @@ def _kept_part(part: Any) -> Any:
         return part
     array = np.array(part)
     return array if array.size or isinstance(part, np.ndarray) else array.astype(np.intp)  # NumPy takes [] for floats
+
+
+def real_numbers(value: Any, name: str) -> NDArray[Any]:
+    """Return a copy of real numbers as an array, or raise an error that says what ``name`` must be."""
+    if isinstance(value, Operand):
+        raise TypeError(f"{name} must be plain numbers, got {type(value).__name__}; take its .value")
+    try:
+        array = np.array(value)
+    except ValueError as error:
+        raise ValueError(f"{name} must be rectangular, but its rows have different lengths: {value!r:.80}") from error
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must be real numbers, got {value!r:.80} ({array.dtype})")
+    return array
 
 
 def call(f: Callable[..., Any], *arguments: Any) -> Any:

@@ -29,6 +29,7 @@ __all__ = [
 
 Function = Callable[..., Any]
 SUM, PRODUCT, SIGN, POWER, ATOM = range(1, 6)  # how tightly a written operation binds; a function binds like an atom
+COMMANDS = {"exp", "log", "sin", "cos", "tan", "tanh"}  # that LaTeX has under the same name
 EXPONENTS = 256  # so many rules with a constant exponent are kept for the next time
 
 
@@ -64,9 +65,6 @@ class Rule:
             object.__setattr__(self, "latex", self.latex or rf"\{command}\left({operands}\right)")
 
 
-COMMANDS = {"exp", "log", "sin", "cos", "tan", "tanh"}  # that LaTeX has under the same name
-
-
 class Operand:
     """The base of every number type; `helpers.diff.operators` gives it operators.
 
@@ -93,17 +91,8 @@ class Operand:
 def apply(rule: Rule, *operands: Any) -> Any:
     """Apply an operation to operands of any type: numbers, arrays, or number types of this package.
 
-    Raises
-    ------
-    DomainError
-        If a value lies outside the domain.
-    OverflowError
-        If the result is larger than the largest float.
-    TypeError
-        If an operand is no number.
+    A value outside the domain raises DomainError, a result above the largest float OverflowError.
 
-    Examples
-    --------
     >>> apply(RULES["mul"], 2.0, 5.0)
     10.0
     >>> apply(RULES["log"], -1.0)
@@ -154,10 +143,7 @@ def local_derivative(rule: Rule, index: int, result: Any, operands: tuple[Any, .
 
 def check_domain(rule: Rule, *operands: Any) -> None:
     """Raise the rule's error, with the first value outside its domain; complex numbers always lie inside."""
-    if rule.domain is None or any(np.iscomplexobj(operand) for operand in operands):
-        return
-    inside = rule.domain(*operands)
-    if np.all(inside):
+    if rule.domain is None or _complex(*operands) or np.all(inside := rule.domain(*operands)):
         return
     where, shape = "", np.broadcast_shapes(*map(np.shape, operands))
     if shape:
@@ -271,10 +257,7 @@ RULES: dict[str, Rule] = {
 
 
 def power_by(exponent: float) -> Rule:
-    """Return the rule with one operand x, x to the power of a constant, finite exponent.
-
-    A whole number takes every base (a negative one, every base but 0), a fraction takes bases >= 0.
-    """
+    """Return the rule of x to a constant power: a whole number takes every base, a fraction takes bases >= 0."""
     if not isinstance(exponent, (int, float, np.integer, np.floating)):
         raise TypeError(f"exponent must be a real number, got {exponent!r}")
     if not math.isfinite(exponent):
@@ -292,11 +275,10 @@ def _power_by(n: int | float) -> Rule:
         domain, needs = ((lambda x: x >= 0), "x >= 0") if n > 0 else ((lambda x: x > 0), "x > 0")
     elif n < 0:
         domain, needs = (lambda x: x != 0), "x that is not 0"
-    error = DivisionByZero if n < 0 else DomainError
-    text, latex = f"{{0}} ** {n}", f"{{0}}^{{{{{n}}}}}"
     return Rule(
-        "power_by", lambda x: float(x) ** n, lambda x: np.power(x, n), (derivative,), text, latex,
-        domain, f"{needs} for the exponent {n}", error, POWER, n,
+        "power_by", lambda x: float(x) ** n, lambda x: np.power(x, n), (derivative,), f"{{0}} ** {n}",
+        f"{{0}}^{{{{{n}}}}}", domain, f"{needs} for the exponent {n}", DivisionByZero if n < 0 else DomainError,
+        POWER, n,
     )  # fmt: skip
 
 
@@ -312,8 +294,8 @@ def function_of(name: str) -> Function:
     rule = RULES[name]
     function: Function = of_one if len(rule.derivatives) == 1 else of_two
     function.__name__ = function.__qualname__ = "absolute" if name == "abs" else name
-    function.__doc__ = f"Return {rule.text.format('x' if function is of_one else 'a', 'b')} of numbers of any type"
-    function.__doc__ += f", where {rule.needs}." if rule.needs else "."
+    where = f", where {rule.needs}" if rule.needs else ""
+    function.__doc__ = f"Return {name} of numbers of any type{where}."
     return function
 
 

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from helpers.diff.operators import Operators, no_copy
+from helpers.diff.operators import Operators, no_copy, real_numbers
 from helpers.diff.rules import *  # noqa: F403  (the elementary functions are names of this module too)
-from helpers.diff.rules import RULES, Operand, Rule, is_number, local_derivative, value_of_floats
+from helpers.diff.rules import RULES, Rule, local_derivative, value_of_floats
 
 
 class Scalar(Operators):
@@ -28,28 +26,21 @@ class Scalar(Operators):
 
     Attributes
     ----------
-    value : float
     operation : Rule or None
         The row of the table that computed the value; None for an input.
-    parent1, parent2 : Scalar or None
-        The operands of that operation; ``parents`` has those that there are as a tuple.
-    derivative1, derivative2 : float
-        The local derivatives: of that operation with respect to each operand; ``local_derivatives`` has them as a
-        tuple. They are computed when the operation is, so a later change of a value cannot spoil them.
+    parents : tuple of Scalar
+        The operands of that operation.
+    local_derivatives : tuple of float
+        Its derivative with respect to each operand, computed when the value is: a later change of a value cannot spoil
+        it.
     gradient : float
         The derivative of the output that was last asked ``backward()``; 0 before.
 
-    Raises
-    ------
-    TypeError
-        If the value is no real number.
-
     Notes
     -----
-    Scalars compare by value, also with numbers, so that control flow works as on floats. But each is a node of its
-    own, so it hashes by identity: two Scalars that are equal are two keys of a dictionary, as with torch's tensors.
-    ``float(x)`` and the functions of ``math`` are refused, since they would lose the derivative: ``x.value`` is the
-    plain number, a constant from there on.
+    Scalars compare by value, so that control flow works as on floats, but each is a node of its own and hashes by
+    identity. ``float(x)`` and the functions of ``math`` are refused, since they would lose the derivative: ``x.value``
+    is the plain number, a constant from there on.
 
     Examples
     --------
@@ -82,12 +73,10 @@ class Scalar(Operators):
 
     @property
     def parents(self) -> tuple[Scalar, ...]:
-        """The operands of the operation that computed this node; none of an input."""
         return tuple([parent for parent in (self.parent1, self.parent2) if parent is not None])
 
     @property
     def local_derivatives(self) -> tuple[float, ...]:
-        """The derivative of that operation with respect to each parent."""
         return (self.derivative1, self.derivative2)[: len(self.parents)]
 
     @classmethod
@@ -133,17 +122,10 @@ class Scalar(Operators):
     def backward(self, seed: float = 1.0, zero_gradient: bool = True) -> None:
         """Set ``gradient`` in every node of the trace to the derivative of this node with respect to it.
 
-        Parameters
-        ----------
-        seed : float
-            The gradient of this node itself, by which all others are multiplied.
-        zero_gradient : bool
-            If False, the derivatives are added to the gradients that are there: the sum over several outputs.
-
-        Notes
-        -----
-        In reverse topological order all uses of a node come before the node, so its gradient is complete when it is
-        handed on. One visit per node: time and memory are linear in the length of the trace.
+        ``seed`` is the gradient of this node itself, by which all others are multiplied. ``zero_gradient=False`` adds
+        to the gradients that are there: the sum over several outputs. In reverse topological order all uses of a node
+        come before the node, so its gradient is complete when it is handed on. One visit per node: time and memory are
+        linear in the length of the trace.
         """
         start = seed if type(seed) is float else _real(seed)
         order = topological_order(self)
@@ -198,33 +180,23 @@ _new_node = object.__new__
 
 
 def _record(
-    value: float,
-    operation: Rule,
-    parent1: Scalar,
-    derivative1: float,
-    parent2: Scalar | None = None,
-    derivative2: float = 0.0,
+    value: float, operation: Rule, parent1: Scalar, slope1: float, parent2: Scalar | None = None, slope2: float = 0.0
 ) -> Scalar:
     """Make a node of a result, without the checks of ``Scalar(...)``."""
     node = _new_node(Scalar)
     node.value = value
     node.operation = operation
     node.parent1 = parent1
-    node.derivative1 = derivative1
+    node.derivative1 = slope1
     node.parent2 = parent2
-    node.derivative2 = derivative2
+    node.derivative2 = slope2
     node.gradient = 0.0
     node.name = None
     return node
 
 
 def _real(value: Any) -> float:
-    if isinstance(value, Operand):
-        raise TypeError(f"a Scalar holds a plain number, got a {type(value).__name__}; a Dual can hold Scalars")
-    if not is_number(value):
-        raise TypeError(f"a Scalar holds a real number, got {type(value).__name__}: {value!r}")
-    if np.ndim(value):
-        raise TypeError(f"a Scalar holds one number, got an array of shape {np.shape(value)}; use helpers.diff.arrays")
-    if np.iscomplexobj(value):
-        raise TypeError(f"a Scalar holds a real number, got the complex {value}")
-    return float(value)
+    array = real_numbers(value, "the value of a Scalar")
+    if array.ndim:
+        raise TypeError(f"a Scalar holds one number, got an array of shape {array.shape}; use helpers.diff.arrays")
+    return float(array)

@@ -56,16 +56,11 @@ class ScalarNet:
 
     def predict(self, points: ArrayLike) -> NDArray[np.float64]:
         """Return the score of class 1, in [0, 1] and of shape (m, 1), at points of shape (m, 2)."""
-        return scores(self.numbers(), points)
-
-
-def scores(numbers: Weights, points: ArrayLike) -> NDArray[np.float64]:
-    """Return the score of class 1, in [0, 1] and of shape (m, 1), of a net of plain floats."""
-    x = np.asarray(points, dtype=float)
-    if x.ndim != 2 or x.shape[1] != 2:
-        raise ValueError(f"points must have shape (m, 2), got {x.shape}")
-    result: NDArray[np.float64] = 0.5 * (1.0 + answer(numbers, x[:, 0], x[:, 1]))[:, None]
-    return result
+        x = np.asarray(points, dtype=float)
+        if x.ndim != 2 or x.shape[1] != 2:
+            raise ValueError(f"points must have shape (m, 2), got {x.shape}")
+        result: NDArray[np.float64] = 0.5 * (1.0 + answer(self.numbers(), x[:, 0], x[:, 1]))[:, None]
+        return result
 
 
 class Step(NamedTuple):

@@ -1,4 +1,4 @@
-"""Symbolic differentiation: the table of rules, run on expressions.
+"""Symbolic differentiation: the table of rules, run on expressions, which compute nothing and keep what there is to do.
 
 >>> from helpers.diff import sin
 >>> x = Symbol("x")
@@ -7,163 +7,311 @@ sin(x) * 1 + x * (cos(x) * 1)
 >>> simplify(differentiate(x * sin(x), x))
 sin(x) + x * cos(x)
 
-`Symbol` starts an expression, `differentiate` gives its derivative, `simplify` tidies it; `operations` counts, as a
-tree or as a graph; `share` and `eliminate_common_subexpressions` find what is there twice. ``expression.evaluate``
-gives numbers. The elementary functions are those of the table in `rules`.
+An expression used twice is one node with two arrows to it. All functions here are loops over `topological_order`: each
+node once, and no recursion, however deep it goes. What is written and read again by `helpers.diff.formula` is the same
+graph, operation by operation, since another order rounds differently: a * (b / a) keeps its brackets.
 """
 
 from __future__ import annotations
 
 import functools
+import math
 import operator
+import re
 from collections import Counter
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
-from helpers.diff.expressions import (
-    Constant,
-    Expression,
-    Symbol,
-    as_expression,
-    operations,
-    topological_order,
-)
-from helpers.diff.names import unused
-from helpers.diff.rules import RULES, Rule, apply, power_by
+import numpy as np
 
-__all__ = [
-    "Constant", "Expression", "StraightLine", "Symbol", "differentiate", "eliminate_common_subexpressions",
-    "operations", "share", "simplify", "topological_order",
-]  # fmt: skip
+from helpers.diff.names import by_name, checked_name, unused
+from helpers.diff.operators import Operators
+from helpers.diff.rules import ATOM, POWER, PRODUCT, RULES, SIGN, Operand, Rule, apply, floating, is_number, power_by
+
+MAX_WRITTEN = 2_000  # operations of an expression that is still written out
+GREEK = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau phi chi psi omega"
+T = TypeVar("T")
+Written = tuple[str, int]  # a text, and how tightly it binds
+
+
+class Expression(Operators):
+    """A node: ``operation`` is a row of the table (None of a `Symbol` and a `Constant`), ``parents`` its operands."""
+
+    __slots__ = ("operation", "parents")
+    rank = 1
+
+    def __init__(self, operation: Any, parents: tuple[Expression, ...]) -> None:
+        self.operation, self.parents = operation, parents
+
+    @classmethod
+    def apply(cls, rule: Rule, *operands: Any) -> Expression:
+        """Return the expression of an operation; nothing is computed or simplified."""
+        return Expression(*narrowed(rule, *[as_expression(operand) for operand in operands]))
+
+    def evaluate(self, values: Mapping[str, Any]) -> Any:
+        """Return the value, given those of the symbols by name: numbers, arrays, duals, or expressions to put in."""
+        values = by_name(values)
+        return fold(lambda node, operands: node.value_at(values, operands), self)[0]
+
+    def value_at(self, values: Mapping[str, Any], operands: Sequence[Any]) -> Any:
+        """Return the value of this node, given those of its operands."""
+        rule, operands = narrowed(self.operation, *operands)
+        return apply(rule, *operands)
+
+    def __repr__(self) -> str:
+        return self.written(latex=False)
+
+    def _repr_latex_(self) -> str:
+        return rf"$\displaystyle {self.written(latex=True)}$"
+
+    def written(self, latex: bool) -> str:
+        """Write the expression as Python reads it, or in LaTeX; where its tree is large, say how large it is."""
+        graph = operations(self)
+        # of a large graph the tree is not even counted: the count can have as many digits as the graph has nodes
+        if graph > MAX_WRITTEN or operations(self, shared=False) > MAX_WRITTEN:
+            words = f"{graph} operations as a graph, too long to be written out"
+            return rf"\text{{{words}}}" if latex else f"<{words}>"
+        return str(fold(lambda node, operands: node.text_of(operands, latex), self)[0][0])
+
+    def text_of(self, operands: Sequence[Written], latex: bool) -> Written:
+        """Write this node, given how its operands are written."""
+        rule, texts = self.operation, []
+        for i, ((text, binds), parent) in enumerate(zip(operands, self.parents)):
+            if latex and rule.name == "mul" and parent.operation is not None and parent.operation.name == "div":
+                binds = ATOM  # the bar of a fraction holds it together
+            brackets = _needs_brackets(rule, i, text, binds, latex)
+            texts.append((r"\left({0}\right)" if latex else "({0})").format(text) if brackets else text)
+        form = rule.latex if latex else rule.text
+        if rule.exponent is not None:
+            texts.append(_number(float(rule.exponent), latex)[0])
+            form = "{}^{{{}}}" if latex else "{} ** {}"
+        if latex and rule.name == "mul" and texts[1][0].isdigit():  # two numbers side by side would read as one
+            form = r"{} \cdot {}"
+        return form.format(*texts), rule.precedence
+
+    def _no_truth(self, other: object = None) -> NoReturn:
+        raise TypeError(
+            f"{self!r}, or a comparison with it, is neither true nor false while its symbols have no values: an "
+            "expression is written down once, for all values, and `if`, `while` and `max` choose anew for each. Write "
+            "it with maximum, minimum, abs, relu or step, or differentiate the program itself, with Scalar or Dual"
+        )
+
+    __bool__ = __lt__ = __le__ = __gt__ = __ge__ = __eq__ = __ne__ = _no_truth
+    __hash__ = object.__hash__
+
+    def __float__(self) -> float:
+        raise TypeError(
+            f"{self!r} has no value; give its symbols values, as in evaluate({{'x': 0.7}}), and in place of math's "
+            "functions use those of helpers.diff"
+        )
+
+
+class Symbol(Expression):
+    """A name, as Python has them, that stands for a number; two symbols of one name stand for the same number."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        super().__init__(None, ())
+        self.name = checked_name(name)
+
+    def value_at(self, values: Mapping[str, Any], operands: Sequence[Any]) -> Any:
+        if self.name not in values:
+            raise ValueError(f"values must have a number for {self.name!r}, got {', '.join(values) or 'nothing'}")
+        value = values[self.name]
+        if not (isinstance(value, Operand) or is_number(value)):
+            raise TypeError(f"{self.name} must be a number, got {value!r} of type {type(value).__name__}")
+        return floating(float(value) if isinstance(value, int) else value)
+
+    def text_of(self, operands: Sequence[Written], latex: bool) -> Written:
+        return latex_name(self.name) if latex else self.name, ATOM
+
+
+class Constant(Expression):
+    """A finite real number in an expression, kept as a float."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        if not is_number(value) or np.iscomplexobj(value) or np.ndim(value):
+            raise TypeError(f"an expression is made of symbols and real numbers, got {value!r}")
+        super().__init__(None, ())
+        self.value = float(value)
+        if not math.isfinite(self.value):
+            raise ValueError(f"a constant of an expression must be finite, got {value!r}")
+
+    def value_at(self, values: Mapping[str, Any], operands: Sequence[Any]) -> Any:
+        return self.value
+
+    def text_of(self, operands: Sequence[Written], latex: bool) -> Written:
+        return _number(self.value, latex)
+
+
+def narrowed(rule: Rule, *operands: Any) -> tuple[Rule, tuple[Any, ...]]:
+    """Return an operation, a power of a number by the rule for a constant exponent: that one takes negative bases."""
+    exponent = operands[-1].value if isinstance(operands[-1], Constant) else operands[-1]
+    if rule.name == "power" and isinstance(exponent, float) and math.isfinite(exponent):
+        return power_by(exponent), operands[:1]
+    return rule, operands
+
+
+def as_expression(value: Any) -> Expression:
+    """Return an expression as it is, and a real number as a `Constant`."""
+    return value if isinstance(value, Expression) else Constant(value)
+
+
+def topological_order(*nodes: Any) -> list[Any]:
+    """Return all nodes that the given ones need, each once, its ``parents`` before it."""
+    order: list[Any] = []
+    seen: set[int] = set()
+    todo = [(node, False) for node in reversed(nodes)]
+    while todo:
+        node, parents_are_done = todo.pop()
+        if parents_are_done:
+            order.append(node)
+        elif id(node) not in seen:
+            seen.add(id(node))
+            todo.append((node, True))
+            todo += [(parent, False) for parent in reversed(node.parents)]
+    return order
+
+
+def fold(f: Callable[[Any, list[T]], T], *nodes: Any) -> list[T]:
+    """Work out f(node, results of its parents) for all that the given nodes need; return the results of these."""
+    results: dict[int, T] = {}
+    for node in topological_order(*nodes):
+        results[id(node)] = f(node, [results[id(parent)] for parent in node.parents])
+    return [results[id(node)] for node in nodes]
+
+
+def _needs_brackets(rule: Rule, position: int, text: str, binds: int, latex: bool) -> bool:
+    if rule.precedence == ATOM or (latex and rule.name == "div"):
+        return False  # the brackets of a function, or the bar of a fraction, hold it together
+    if rule.precedence == POWER:
+        return binds <= POWER if position == 0 else binds < SIGN and not latex
+    if position == 0:
+        return binds < rule.precedence or binds == rule.precedence == SIGN
+    return binds <= rule.precedence or text.startswith("-")  # x * -y would read as a difference
+
+
+def _number(value: float, latex: bool) -> Written:
+    """Write a number; whole ones without a decimal point, except -0.0."""
+    text = repr(value)
+    if abs(value) < 1e15 and text != "-0.0":
+        text = text.removesuffix(".0")
+    binds = SIGN if text.startswith("-") else ATOM
+    if latex and "e" in text:
+        mantissa, exponent = text.split("e")
+        return rf"{mantissa} \cdot 10^{{{int(exponent)}}}", min(binds, PRODUCT)
+    return text, binds
+
+
+def latex_name(text: str) -> str:
+    r"""Write a name in LaTeX: x1 as x_{1} and theta as \theta."""
+    letters, digits = re.fullmatch(r"(.*?)_?(\d*)", text).groups()  # type: ignore[union-attr]
+    if letters in GREEK.split():
+        letters = rf"\{letters}"
+    elif len(letters) > 1:
+        letters = rf"\mathrm{{{letters}}}".replace("_", r"\_")
+    return f"{letters}_{{{digits}}}" if digits else letters
+
+
+def operations(*expressions: Expression, shared: bool = True) -> int:
+    """Count the operations of expressions together; symbols and constants are none.
+
+    ``shared``: as nodes of the graph, each counted once, whatever uses it. Otherwise as nodes of the tree, which
+    repeats a node each time it is used, as the written formula does.
+
+    >>> y = Symbol("x") + 1
+    >>> operations(y * y), operations(y * y, shared=False)
+    (2, 3)
+    """
+    if shared:
+        return sum(node.operation is not None for node in topological_order(*expressions))
+    return sum(fold(lambda node, sizes: sum(sizes, int(node.operation is not None)), *expressions))
 
 
 def differentiate(expression: Expression, symbol: Symbol) -> Expression:
-    """Return the derivative of an expression with respect to a symbol.
+    """Return the derivative of an expression with respect to a symbol, which is found by its name.
 
-    Parameters
-    ----------
-    expression : Expression
-    symbol : Symbol
-        Found in the expression by its name.
+    As the rules give it, nothing simplified: the chain rule, from the symbol upwards, ``v_dot = sum over parents p of
+    (dv/dp) * p_dot``. A parent that does not depend on the symbol gives no term. Where dv/dp is the number 1, as of
+    sums, p_dot stands alone. Run on numbers, the same loop is forward-mode automatic differentiation (Laue, 2019).
 
-    Returns
-    -------
-    Expression
-        As the rules give it, nothing simplified. It shares nodes with the expression, and an operation used twice is
-        differentiated once.
-
-    Raises
-    ------
-    TypeError
-        If an argument is no expression or no symbol.
-
-    Notes
-    -----
-    The chain rule, from the symbol upwards: ``v_dot = sum over parents p of (dv/dp) * p_dot``. Run on numbers, the same
-    loop is forward-mode automatic differentiation (`helpers.diff.forward`); that is Laue's equivalence. A parent that
-    does not depend on the symbol gives no term. Where the table says that dv/dp is the number 1, of sums and
-    differences, p_dot stands alone.
-
-    Time and the new nodes are linear in the nodes of the expression. Written out as a tree, the derivative can be
-    exponentially larger: expression swell.
-
-    References
-    ----------
-    Laue (2019), "On the equivalence of forward mode automatic differentiation and symbolic differentiation".
+    Time and the new nodes are linear in the nodes of the expression, with which it shares nodes. Written out as a tree,
+    the derivative can be exponentially larger: expression swell. What is no expression or no symbol is a TypeError.
     """
     if not isinstance(symbol, Symbol):
         raise TypeError(f"symbol must be a Symbol, such as Symbol('x'), got {symbol!r}")
-    expression = as_expression(expression)
-    dots: dict[int, Expression] = {}
-    for node in topological_order(expression):
+
+    def v_dot(node: Expression, dots: Sequence[Expression | None]) -> Expression | None:
         if isinstance(node, Symbol) and node.name == symbol.name:
-            dots[id(node)] = Constant(1)
-        elif node.operation:
-            terms = [_term(node, i, dots[id(p)]) for i, p in enumerate(node.parents) if id(p) in dots]
-            if terms:
-                dots[id(node)] = functools.reduce(operator.add, terms)
-    return dots.get(id(expression), Constant(0))
+            return Constant(1)
+        terms = []
+        for rule, p_dot in zip(node.operation.derivatives if dots else (), dots):
+            if p_dot is not None:
+                local = rule(node, *node.parents)
+                one = isinstance(local, (int, float)) and local == 1
+                terms.append(p_dot if one else Expression.apply(RULES["mul"], local, p_dot))
+        return functools.reduce(operator.add, terms) if terms else None
 
-
-def _term(node: Expression, index: int, parent_dot: Expression) -> Expression:
-    """Return the part of a node's derivative that comes through one parent."""
-    assert node.operation
-    local = node.operation.derivatives[index](node, *node.parents)
-    if isinstance(local, (int, float)) and local == 1:
-        return parent_dot
-    return Expression.apply(RULES["mul"], local, parent_dot)
+    (found,) = fold(v_dot, as_expression(expression))
+    return Constant(0) if found is None else found
 
 
 def simplify(expression: Expression) -> Expression:
     """Leave out additions of 0, multiplications by 0 or 1 and double signs, and work out operations on numbers.
 
-    Returns
-    -------
-    Expression
-        With at most as many operations, as a graph and as a tree. Simplifying it again changes nothing.
+    The result has at most as many operations, and where the expression has a value, the same one, to the last bit, as
+    nothing is reordered (0.0 and -0.0 count as one). It may have a value where the expression has none: 0 * log(x)
+    becomes 0. For earnest algebra there is SymPy. Time is linear.
 
-    Notes
-    -----
-    Where the expression has a value, the result has the same, to the last bit (0.0 and -0.0 count as one). It may have
-    a value where the expression has none: 0 * log(x) becomes 0. Sums and products are not reordered, for that would
-    round differently; terms are not collected. For earnest algebra there is SymPy. Time is linear in the graph.
-
-    Examples
-    --------
     >>> x = Symbol("x")
     >>> simplify(1 * x + 0 * x + 2 * 3 - (-x))
     x + 6 + x
     """
-    simple: dict[int, Expression] = {}
-    expression = as_expression(expression)
-    for node in topological_order(expression):
-        simple[id(node)] = node
-        if node.operation:
-            parents = tuple(simple[id(parent)] for parent in node.parents)
-            smaller = _smaller(node.operation, parents)
-            if smaller is not None:
-                simple[id(node)] = smaller
-            elif any(new is not old for new, old in zip(parents, node.parents)):
-                simple[id(node)] = Expression(node.operation, parents)
-    return simple[id(expression)]
+
+    def simple(node: Expression, parents: Sequence[Expression]) -> Expression:
+        new = _made(node.operation, *parents) if parents else node
+        same = new.operation is node.operation and all(a is b for a, b in zip(new.parents, node.parents))
+        return node if same else new
+
+    return fold(simple, as_expression(expression))[0]
 
 
-def _smaller(rule: Rule, parents: tuple[Expression, ...]) -> Expression | None:
-    """Return something smaller in place of an operation on simple operands, or None."""
-    numbers = [parent.value for parent in parents if isinstance(parent, Constant)]
-    if len(numbers) == len(parents):
-        try:
-            return Constant(apply(rule, *numbers))
-        except (ValueError, ArithmeticError):  # log(-1) and exp(1000) stay, to be found where they are evaluated
-            return None
-    if rule.name == "power" and isinstance(parents[1], Constant):
-        return _made(power_by(parents[1].value), parents[0])
-    if rule.exponent in (0, 1):
-        return parents[0] if rule.exponent else Constant(1)
+def _made(rule: Rule, *parents: Expression) -> Expression:
+    """Return an operation on simple operands, or something smaller in its place."""
+    rule, parents = narrowed(rule, *parents)
     a, b = parents[0], parents[-1]
+    if all(isinstance(parent, Constant) for parent in parents):
+        try:
+            return Constant(Expression(rule, parents).evaluate({}))
+        except (ValueError, ArithmeticError):  # log(-1) and exp(1000) stay, to be found where they are evaluated
+            return Expression(rule, parents)
     match rule.name:
-        case "neg":
-            return _opposite(a)
-        case "add":
-            if _is(a, 0) or _is(b, 0):
-                return b if _is(a, 0) else a
-            if (positive := _opposite(b)) is not None:
-                return _made(RULES["sub"], a, positive)
-            return None if (positive := _opposite(a)) is None else _made(RULES["sub"], b, positive)
-        case "sub":
-            if _is(a, 0) or _is(b, 0):
-                return _made(RULES["neg"], b) if _is(a, 0) else a
-            return None if (positive := _opposite(b)) is None else _made(RULES["add"], a, positive)
+        case "power_by" if rule.exponent in (0, 1):
+            return a if rule.exponent else Constant(1)
+        case "neg" if (positive := _opposite(a)) is not None:
+            return positive
+        case "add" | "sub" if _is(b, 0):
+            return a
+        case "add" | "sub" if _is(a, 0):
+            return b if rule.name == "add" else _made(RULES["neg"], b)
+        case "add" | "sub" if (positive := _opposite(b)) is not None:
+            return _made(RULES["sub" if rule.name == "add" else "add"], a, positive)
+        case "add" if (positive := _opposite(a)) is not None:
+            return _made(RULES["sub"], b, positive)
         case "mul":
             for factor, other in ((a, b), (b, a)):
                 if _is(factor, 0) or _is(factor, 1):
                     return other if _is(factor, 1) else Constant(0)
                 if _is(factor, -1):
                     return _made(RULES["neg"], other)
-        case "div":
-            if _is(a, 0) or _is(b, 1):
-                return a
-            return _made(RULES["neg"], a) if _is(b, -1) else None
-    return None
+        case "div" if _is(a, 0) or _is(b, 1):
+            return a
+        case "div" if _is(b, -1):
+            return _made(RULES["neg"], a)
+    return Expression(rule, parents)
 
 
 def _is(expression: Expression, value: float) -> bool:
@@ -177,43 +325,25 @@ def _opposite(expression: Expression) -> Expression | None:
     return expression.parents[0] if expression.operation is RULES["neg"] else None
 
 
-def _made(rule: Rule, *parents: Expression) -> Expression:
-    """Return an operation on simple operands, itself simple."""
-    smaller = _smaller(rule, parents)
-    return Expression(rule, parents) if smaller is None else smaller
-
-
 def share(*expressions: Expression) -> tuple[Expression, ...]:
-    """Return the expressions as one graph in which equal parts are one node.
+    """Return the expressions as one graph in which equal parts are one node, in linear time (hash-consing).
 
-    Notes
-    -----
-    Equal means: the same operation on equal operands, in the same order, down to the same symbols and numbers; a + b
-    and b + a differ. Each node is looked up once in a table (hash-consing), so time is linear in the graph.
+    Equal means: the same operation on equal operands, in the same order, down to the same symbols and numbers.
 
-    Examples
-    --------
     >>> x = Symbol("x")
     >>> y, z = share((x + 1) * (x + 1), x + 1)
     >>> y.parents[0] is y.parents[1] is z
     True
     """
     table: dict[tuple[Any, ...], Expression] = {}
-    merged: dict[int, Expression] = {}
-    given = [as_expression(expression) for expression in expressions]
-    for node in topological_order(*given):
-        parents = tuple(merged[id(parent)] for parent in node.parents)
-        if isinstance(node, Symbol):
-            key: tuple[Any, ...] = ("symbol", node.name)
-        elif isinstance(node, Constant):
-            key = ("constant", repr(node.value))  # 0.0 and -0.0 are two
-        else:
-            key = (node.operation.name, node.operation.exponent, *map(id, parents))
-        if key not in table:
-            same = all(new is old for new, old in zip(parents, node.parents))
-            table[key] = node if same else Expression(node.operation, parents)
-        merged[id(node)] = table[key]
-    return tuple(merged[id(expression)] for expression in given)
+
+    def merged(node: Expression, parents: Sequence[Expression]) -> Expression:
+        if not parents:
+            return table.setdefault((type(node), node.text_of([], False)), node)  # 0.0 and -0.0 are two
+        key = (node.operation.name, node.operation.exponent, *map(id, parents))
+        return table.setdefault(key, Expression(node.operation, tuple(parents)))
+
+    return tuple(fold(merged, *map(as_expression, expressions)))
 
 
 class StraightLine(NamedTuple):
@@ -228,16 +358,10 @@ class StraightLine(NamedTuple):
 
 
 def eliminate_common_subexpressions(*expressions: Expression) -> StraightLine:
-    """Give a name to each operation that is used more than once, and use the name.
+    """Give a name to each operation that is used more than once, and use the name, as ``sympy.cse`` does.
 
-    Returns
-    -------
-    StraightLine
-        A named tuple (replacements, expressions), as of ``sympy.cse``. The names are t0, t1, ..., but none that is
-        taken. As trees, all right-hand sides together have as many operations as the graph of `share`.
+    The names are t0, t1, ..., but none that is taken. All right-hand sides together have the operations of `share`.
 
-    Examples
-    --------
     >>> from helpers.diff.rules import sin
     >>> x = Symbol("x")
     >>> y = x * sin(x)
@@ -249,15 +373,17 @@ def eliminate_common_subexpressions(*expressions: Expression) -> StraightLine:
     """
     merged = share(*expressions)
     order = topological_order(*merged)
-    uses = Counter([id(parent) for node in order for parent in node.parents] + [id(output) for output in merged])
+    uses = Counter(map(id, [*merged, *(parent for node in order for parent in node.parents)]))
     names = unused("t", {node.name for node in order if isinstance(node, Symbol)}, first=0)
     replacements: list[tuple[Symbol, Expression]] = []
-    short: dict[int, Expression] = {}
-    for node in order:
-        short[id(node)] = node
-        if node.operation:
-            short[id(node)] = Expression(node.operation, tuple(short[id(parent)] for parent in node.parents))
-            if uses[id(node)] > 1:
-                replacements.append((Symbol(next(names)), short[id(node)]))
-                short[id(node)] = replacements[-1][0]
-    return StraightLine(replacements, [short[id(output)] for output in merged])
+
+    def short(node: Expression, parents: Sequence[Expression]) -> Expression:
+        if not parents:
+            return node
+        new = Expression(node.operation, tuple(parents))
+        if uses[id(node)] == 1:
+            return new
+        replacements.append((Symbol(next(names)), new))
+        return replacements[-1][0]
+
+    return StraightLine(replacements, fold(short, *merged))

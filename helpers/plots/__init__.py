@@ -1,14 +1,14 @@
 """Pictures: they take arrays, steps and ``predict(points) -> scores``, and know no optimiser.
 
-Each function returns a `Picture` that shows itself in a notebook and can be updated in place.
+Each function returns a `Picture` that shows itself in a notebook; some can be updated in place.
 """
 
 from helpers.plots.boundaries import DecisionField, decision_boundary, plot_dataset
-from helpers.plots.curves import Curves, plot_curves, plot_spread
+from helpers.plots.curves import Curves, Recording, plot_curves, plot_spread
+from helpers.plots.errors import StepSizes
 from helpers.plots.jacobians import plot_jacobian
-from helpers.plots.pictures import Picture, Recording
+from helpers.plots.pictures import Picture
 from helpers.plots.progress import LayerProgress, plot_backprop_progress, plot_local_progress
-from helpers.plots.step_sizes import plot_step_sizes
 from helpers.plots.traces import plot_trace
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "LayerProgress",
     "Picture",
     "Recording",
+    "StepSizes",
     "decision_boundary",
     "plot_backprop_progress",
     "plot_curves",
@@ -24,6 +25,5 @@ __all__ = [
     "plot_jacobian",
     "plot_local_progress",
     "plot_spread",
-    "plot_step_sizes",
     "plot_trace",
 ]

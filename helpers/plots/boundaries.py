@@ -7,10 +7,9 @@ Scores are in [0, 1] for one column (class 1 from 0.5 on); of several columns th
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
 
 import numpy as np
-from contourpy import FillType, LineType, SerialContourGenerator, ZInterp
+from contourpy import contour_generator
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.font_manager import FontProperties
@@ -18,85 +17,59 @@ from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike, NDArray
 
 from helpers.options import Whole
-from helpers.plots.fields import FieldImage
-from helpers.plots.pictures import COLOURS, MARKERS, PIECES, TEXT, Picture, label, new_axes, percent
+from helpers.plots.pictures import ASIDE, COLOURS, PIECES, TEXT, Picture, finite, label, look, new_axes, percent, shades
 
 Array = NDArray[np.floating]
 Predict = Callable[[Array], ArrayLike]
 
 
 class Grid:
-    """A square grid of ``size`` by ``size`` points over a part of the plane.
+    """A grid of ``size`` by ``size`` points over the square around the points X.
 
-    Attributes
-    ----------
-    points : ndarray, shape (size * size, 2), float32
-        The grid points, the first coordinate running fastest.
-    extent : tuple of float
-        Left, right, bottom, top.
+    ``points`` (size * size, 2) are float32, the first coordinate running fastest; ``extent`` is left, right, bottom,
+    top.
     """
 
     def __init__(self, X: ArrayLike, size: int = 64) -> None:
-        corners = np.asarray(X, dtype=np.float32)
-        if corners.ndim != 2 or corners.shape[1] != 2 or not len(corners):
-            raise ValueError(f"X must have shape (n, 2): only the plane can be drawn, got {corners.shape}")
-        if not np.isfinite(corners).all():
-            raise ValueError("X must be finite: a point with NaN or infinity has no place in the plane")
-        if size < 2:
-            raise ValueError(f"size must be 2 or more, got {size}")
-        reach = 1.1 * float(np.abs(corners).max())
-        self.size, self.extent = size, (-reach, reach, -reach, reach)
-        self.ticks = np.linspace(-reach, reach, size, dtype=np.float32)
-        self.mesh = np.meshgrid(self.ticks.astype(float), self.ticks.astype(float))
+        if np.ndim(X) == 2 and np.shape(X)[1] != 2:
+            raise ValueError(f"X must have shape (n, 2): only the plane can be drawn, got {np.shape(X)}")
+        reach = 1.1 * float(np.abs(finite("X", X, "(n, 2)", 2).astype(np.float32)).max())
+        self.size, self.extent = Whole(2).check("size", size), (-reach, reach, -reach, reach)
+        ticks = np.linspace(-reach, reach, size, dtype=np.float32).astype(float)
+        self.mesh = np.meshgrid(ticks, ticks)
         self.points = np.stack(self.mesh, axis=-1, dtype=np.float32).reshape(-1, 2)
 
     def boundaries(self, margin: Array) -> list[Array]:
         """Return the lines, each (m, 2), along which ``margin`` (size, size) is zero."""
-        # what `contour_generator` makes too, without its search for NaN, which takes as long as the lines themselves
-        (x, y), z, everywhere = self.mesh, margin.astype(float), cast(Any, None)
-        generator = SerialContourGenerator(
-            x, y, z, everywhere, corner_mask=True, line_type=LineType.Separate, fill_type=FillType.OuterCode,
-            quad_as_tri=False, z_interp=ZInterp.Linear,
-        )  # fmt: skip
-        return [np.asarray(line) for line in generator.lines(0.0)]
+        x, y = self.mesh
+        return [np.asarray(line) for line in contour_generator(x, y, margin).lines(0.0)]
 
 
 class DecisionField(Picture):
     """The decision of one layer over the plane: colour for the score, a black line where the decision turns."""
 
     def __init__(self, grid: Grid, ax: Axes, title: str = "") -> None:
-        super().__init__(
-            ax.figure,  # type: ignore[arg-type]
-            "the black line, where the decision turns; the paler the colour, the closer the call.",
-        )
-        self.grid, self.ax, self.share = grid, ax, float("nan")
-        self.shares: list[float] = []
+        look_for = "the black line, where the decision turns; the paler the colour, the closer the call."
+        super().__init__(ax.figure, look_for)
+        self.grid, self.ax = grid, ax
+        self.shares: list[float] = []  # of the square, a class each
         self.span, self.drawn = (0.0, 1.0), (0, 0)  # of the scores; points drawn, and points given
-        reach = grid.extent[1] * grid.size / (grid.size - 1)  # half a cell more: the outermost points lie on the edge
-        self.image = FieldImage(
-            ax, extent=(-reach, reach, -reach, reach), origin="lower", interpolation="bilinear", zorder=0
-        )
-        self.image.show(np.full((grid.size, grid.size), 128, dtype=np.uint8))
-        ax.add_image(self.image)
         left, right, bottom, top = grid.extent
-        ax.set(xlim=(left, right), ylim=(bottom, top), aspect="equal")
+        reach = right * grid.size / (grid.size - 1)  # half a cell more: the outermost points lie on the edge
+        self.image = ax.imshow(
+            shades(np.zeros((grid.size, grid.size))),
+            extent=(-reach, reach, -reach, reach), origin="lower", interpolation="bilinear", zorder=0,
+        )  # fmt: skip
+        ax.set(xlim=(left, right), ylim=(bottom, top))
         (self.line,) = ax.plot([], [], gid=PIECES, color="black", linewidth=1.5, zorder=2, scalex=False, scaley=False)
         label(ax, title, "$x_0$", "$x_1$")
         ax.locator_params(nbins=4)
         self.changing = [self.image, self.line]
 
     def update(self, scores: ArrayLike) -> None:
-        """Show new scores.
+        """Show new scores at the grid's points, (size * size, k): in [0, 1] for one column, any numbers for several.
 
-        Parameters
-        ----------
-        scores : array_like, shape (size * size, k) or (size * size,)
-            At the grid's points: in [0, 1] for one column, any numbers for several.
-
-        Raises
-        ------
-        ValueError
-            If the shape does not fit the grid, or a score is NaN or infinite. The picture then stays as it was.
+        A shape that does not fit, a NaN or an infinity is refused, and the picture stays as it was.
         """
         s = np.asarray(scores, dtype=float)
         s = s[:, None] if s.ndim == 1 else s
@@ -108,15 +81,14 @@ class DecisionField(Picture):
         square = s.reshape(self.grid.size, self.grid.size, -1)
         if s.shape[1] == 1:
             signed = 2 * square[..., 0] - 1
-            self.image.show(np.rint(127.5 * (signed.clip(-1, 1) + 1)).astype(np.uint8))
+            self.image.set_data(shades(signed))
             segments = self.grid.boundaries(signed)
-            self.share = float((s >= 0.5).mean())
-            self.shares = [1 - self.share, self.share]
+            share = float((s >= 0.5).mean())
+            self.shares = [1 - share, share]
         else:
-            self.image.show(_class_colours(square))
+            self.image.set_data(_class_colours(square))
             segments = [line for c in range(s.shape[1]) for line in self.grid.boundaries(_lead(square, c))]
             self.shares = [float((s.argmax(1) == c).mean()) for c in range(s.shape[1])]
-            self.share = self.shares[1]
         gap = np.full((1, 2), np.nan)  # lifts the pen between two pieces of the boundary
         points = np.concatenate([part for segment in segments for part in (segment, gap)] or [gap])
         self.line.set_data(*points.T)
@@ -127,15 +99,14 @@ class DecisionField(Picture):
         title = self.ax.get_title() or "Decision field"
         if not self.shares:
             return f"{title}: nothing has been drawn yet."
-        if len(self.shares) == 2:
-            text = f"{title}: {percent(self.share)} of the square is given to class 1."
-        else:
-            given = ", ".join(f"{percent(share)} to class {c}" for c, share in enumerate(self.shares))
-            text = f"{title}: of the square is given {given}."
+        given = ", ".join(f"{percent(share)} to class {c}" for c, share in enumerate(self.shares))
+        text = f"{title}: of the square is given {given}."
         low, high = self.span
-        if len(self.shares) == 2 and (low < 0 or high > 1):
-            text += f" Scores go from {low:.3g} to {high:.3g} and are cut at 0.5;"
-            text += " below 0 and above 1 the colours do not change."
+        if len(self.shares) == 2:
+            text = f"{title}: {percent(self.shares[1])} of the square is given to class 1."
+            if low < 0 or high > 1:
+                text += f" Scores go from {low:.3g} to {high:.3g} and are cut at 0.5 (logits want a sigmoid first);"
+                text += " below 0 and above 1 the colours do not change."
         return f"{text} {drawn_of(*self.drawn)}".strip()
 
 
@@ -153,7 +124,8 @@ def decision_boundary(
     Parameters
     ----------
     predict : callable
-        ``points (m, 2) float32 -> scores (m, k)``; of a torch net, ``helpers.training.predictor(net)``.
+        ``points (m, 2) float32 -> scores (m, k)``; of a torch net, ``helpers.training.predictor(net)``. One column is
+        cut at 0.5, so logits want a sigmoid first; of several the largest wins.
     X : array_like, shape (n, 2)
         Points that the square is to hold.
     Y : array_like, shape (n, k), optional
@@ -163,40 +135,17 @@ def decision_boundary(
     title : str
         Title of the axes.
     size : int
-        Grid points a side.
-
-    Returns
-    -------
-    DecisionField
-        Shows itself in a notebook; ``.update(scores)`` draws new scores in place.
+        Grid points a side; ``.update(scores)`` at these draws new scores in place.
     """
-    ax = new_axes() if ax is None else ax
-    field = DecisionField(Grid(X, size), ax, title)
+    field = DecisionField(Grid(X, size), new_axes() if ax is None else ax, title)
     field.update(predict(field.grid.points))
     if Y is not None:
-        marks = draw_points(X, Y, ax)
-        field.drawn = sum(counts(marks)), len(np.asarray(X))
+        field.drawn = sum(counts(draw_points(X, Y, field.ax))), len(np.asarray(X))
     return field
 
 
-class Scatter(Picture):
-    """The points of a data set, a colour and a marker a class."""
-
-    def __init__(self, ax: Axes, marks: list[Line2D], total: int) -> None:
-        super().__init__(ax.figure, "which classes a straight line could separate, and which it could not.")  # type: ignore[arg-type]
-        self.ax, self.marks, self.total = ax, marks, total
-
-    @property
-    def words(self) -> str:
-        """How many points of each class are drawn, and of how many."""
-        drawn = counts(self.marks)
-        pairs = zip(drawn, self.marks)
-        classes = ", ".join(f"{n:,} of {mark.get_label()} ({mark.get_marker()})" for n, mark in pairs)
-        return f"{self.ax.get_title() or 'Points'} in the plane: {classes}. {drawn_of(sum(drawn), self.total)}".strip()
-
-
-def plot_dataset(X: ArrayLike, Y: ArrayLike, *, ax: Axes | None = None, title: str = "", limit: int = 400) -> Scatter:
-    """Draw the points of a data set in the plane.
+def plot_dataset(X: ArrayLike, Y: ArrayLike, *, ax: Axes | None = None, title: str = "", limit: int = 400) -> Picture:
+    """Draw the points of a data set in the plane, a colour and a marker for each class.
 
     Parameters
     ----------
@@ -204,51 +153,39 @@ def plot_dataset(X: ArrayLike, Y: ArrayLike, *, ax: Axes | None = None, title: s
         The points.
     Y : array_like, shape (n, k)
         Targets: one column in {0, 1}, or one-hot.
-    ax : Axes, optional
-        Where to draw; a new figure unless told.
-    title : str
-        Title of the axes.
+    ax, title
+        As in `decision_boundary`.
     limit : int
         At most this many points are drawn, the first ones.
-
-    Returns
-    -------
-    Scatter
-        Shows itself in a notebook.
     """
     ax = new_axes(5.6, 4.5) if ax is None else ax
     left, right, bottom, top = Grid(X).extent
-    marks = draw_points(X, Y, ax, limit)
-    label(ax, title, "$x_0$", "$x_1$")
+    marks, total = draw_points(X, Y, ax, limit), len(np.asarray(X))
+    label(ax, title, "$x_0$", "$x_1$", legend={"fontsize": TEXT, **ASIDE})
     ax.set(xlim=(left, right), ylim=(bottom, top), aspect="equal")
     ax.locator_params(nbins=5)
-    total = len(np.asarray(X))
-    legend = ax.legend(fontsize=TEXT, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
-    if limit < total:
+    if (legend := ax.get_legend()) and limit < total:
         legend.set_title(f"{limit:,} of {total:,}\npoints", FontProperties(size=TEXT))
-    return Scatter(ax, marks, total)
+    drawn = counts(marks)
+    classes = ", ".join(f"{n:,} of {mark.get_label()} ({mark.get_marker()})" for n, mark in zip(drawn, marks))
+    words = f"{title or 'Points'} in the plane: {classes}. {drawn_of(sum(drawn), total)}".strip()
+    return Picture(ax.figure, "which classes a straight line could separate, and which it could not.", words)
 
 
 def draw_points(X: ArrayLike, Y: ArrayLike, ax: Axes, limit: int = 150) -> list[Line2D]:
-    """Put the first ``limit`` points on the axes and return the artists, one a class."""
+    """Put the first ``limit`` points on the axes and return the artists, one per class."""
     Whole(1).check("limit", limit)
-    if len(np.asarray(X)) != len(np.asarray(Y)):
-        raise ValueError(
-            f"X and Y must have one row a point each, got {len(np.asarray(X))} and {len(np.asarray(Y))} rows"
-        )
-    targets = np.asarray(Y, dtype=float)
+    x, targets = np.asarray(X, dtype=float), np.asarray(Y, dtype=float)
+    if len(x) != len(targets):
+        raise ValueError(f"X and Y must have one row per point each, got {len(x)} and {len(targets)} rows")
     many = targets.ndim == 2 and targets.shape[1] > 1
     if not (np.isin(targets, (0, 1)) | np.isnan(targets)).all() or (many and (targets.sum(axis=1) != 1).any()):
         raise ValueError("Y must be one column of 0 and 1, or one-hot; of scores take Y >= 0.5, of -1 and 1 take Y > 0")
-    x, classes = np.asarray(X, dtype=float)[:limit], class_of(Y)[:limit]
+    x, classes = x[:limit], class_of(Y)[:limit]
     marks = []
     for c in np.unique(classes):
-        at = x[classes == c]
-        (mark,) = ax.plot(
-            at[:, 0], at[:, 1], linestyle="", marker=MARKERS[c % 10], color=COLOURS[c % 7], markersize=5.5,
-            markeredgecolor="white", markeredgewidth=0.7, label=f"class {c}", zorder=3,
-        )  # fmt: skip
-        marks.append(mark)
+        style = {"label": f"class {c}", "linestyle": "", "markersize": 5.5, **look(int(c), "marker")}
+        marks += ax.plot(*x[classes == c].T, markeredgecolor="white", markeredgewidth=0.7, zorder=3, **style)
     return marks
 
 
@@ -274,8 +211,7 @@ def class_of(Y: ArrayLike) -> NDArray[np.intp]:
 
 def _lead(square: Array, c: int) -> Array:
     """Return by how much class c beats the best of the others: zero on its boundary."""
-    others: Array = np.delete(square, c, axis=-1).max(axis=-1)
-    lead: Array = square[..., c] - others
+    lead: Array = square[..., c] - np.delete(square, c, axis=-1).max(axis=-1)
     return lead
 
 
@@ -285,6 +221,5 @@ def _class_colours(square: Array) -> NDArray[np.uint8]:
     ranked = np.sort(square, axis=-1)
     lead = np.clip(ranked[..., -1:] - ranked[..., -2:-1], 0, 1)
     mixed = 1 - (0.15 + 0.7 * lead) * (1 - palette[square.argmax(axis=-1)])
-    opaque = np.ones((*square.shape[:2], 1))
-    colours: NDArray[np.uint8] = np.rint(255 * np.concatenate([mixed, opaque], axis=-1)).astype(np.uint8)
+    colours: NDArray[np.uint8] = np.rint(255 * np.dstack([mixed, np.ones(square.shape[:2])])).astype(np.uint8)
     return colours

@@ -3,72 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from helpers.plots.pictures import COLOURS, DASHES, MARKERS, TEXT, Picture, label, new_axes
+from helpers.plots.pictures import MARKERS, TEXT, Floats, Picture, label, look, new_axes, to_edge
+
+Values = Mapping[str, ArrayLike]
 
 
 class Curves(Picture):
     """Lines over a common axis, built once and updated in place; the limits only stretch.
 
-    Parameters
-    ----------
-    ax : Axes
-        Where to draw.
-    names : sequence of str
-        A line each, told apart by colour and dash.
-    faint : sequence of str
-        Further lines, thin and pale in the colours of the first ones (train beside test, say).
-    log : bool
-        Whether the values are on a logarithmic axis; values of 0 or less are then left out.
-    floor : float
-        A logarithmic axis never stretches below this; lines that go deeper leave it at the bottom.
+    Each of the ``names`` has a line, each of the ``faint`` ones a thin line in the look of the first ones. ``log``: the
+    values are on a logarithmic axis, which leaves out 0 and less, or draws what is below a ``floor`` at the floor.
     """
 
     def __init__(
         self, ax: Axes, names: Sequence[str], faint: Sequence[str] = (), *, log: bool = False, floor: float = 0.0
     ) -> None:
-        super().__init__(ax.figure)  # type: ignore[arg-type]
+        super().__init__(ax.figure)
         self.ax, self.log, self.floor = ax, log, floor
         self.lines: dict[str, Line2D] = {}
         for group, width, alpha in ((names, 2.2, 1.0), (faint, 1.0, 0.55)):
             for i, name in enumerate(group):
-                style = {"color": COLOURS[i % 7], "linestyle": DASHES[i % 4], "linewidth": width, "alpha": alpha}
-                (self.lines[name],) = ax.plot([], [], label=name, **style)  # type: ignore[arg-type]
+                style = look(i, "linestyle")
+                (self.lines[name],) = ax.plot([], [], label=name, linewidth=width, alpha=alpha, **style)
         if log:
             ax.set_yscale("log")
         self.low, self.high = np.full(2, np.inf), np.full(2, -np.inf)
         self.changing = list(self.lines.values())
 
-    def update(self, x: ArrayLike, values: Mapping[str, ArrayLike]) -> bool:
-        """Show new values.
+    def update(self, x: ArrayLike, values: Values) -> bool:
+        """Show new values, one for each x, by name of the line; lines that are not named stay.
 
-        Parameters
-        ----------
-        x : array_like, shape (n,)
-            Common to all lines.
-        values : mapping of str to array_like, shape (n,)
-            By name of the line; lines that are not named stay.
-
-        Returns
-        -------
-        bool
-            Whether the limits had to stretch, so that a kept background is out of date.
+        Returns whether the limits had to stretch, so that a kept background is out of date.
         """
         xs = np.asarray(x, dtype=float)
         seen = [np.empty(0)]
         for name, y in values.items():
             ys = np.asarray(y, dtype=float)
             if ys.shape != xs.shape or xs.ndim != 1:
-                raise ValueError(
-                    f"values of {name!r} must have one number for each x, got the shapes {ys.shape}, {xs.shape}"
-                )
+                raise ValueError(f"values of {name!r} must have one number for each x, got {ys.shape} for {xs.shape}")
+            ys = to_edge(self.lines[name], ys, self.floor, np.inf) if self.log and self.floor else ys
             self.lines[name].set_data(xs, ys)
-            seen.append(ys[(ys > 0) & (ys >= self.floor)] if self.log else ys)
+            seen.append(ys[ys > 0] if self.log else ys)
         return self.stretch(xs, np.concatenate(seen))
 
     def clear(self, x: ArrayLike, y: ArrayLike) -> None:
@@ -80,18 +63,16 @@ class Curves(Picture):
 
     def stretch(self, x: ArrayLike, y: ArrayLike) -> bool:
         """Widen the limits until they hold all the finite values, in steps; return whether that changed them."""
-        before, wider = (self.ax.get_xlim(), self.ax.get_ylim()), False
+        before, known = (self.ax.get_xlim(), self.ax.get_ylim()), (self.low.tolist(), self.high.tolist())
         for k, values in enumerate((np.asarray(x, dtype=float), np.asarray(y, dtype=float))):
             values = values[np.isfinite(values)]
-            if len(values) and (values.min() < self.low[k] or values.max() > self.high[k]):
-                self.low[k], self.high[k] = min(self.low[k], values.min()), max(self.high[k], values.max())
-                wider = True
-        if not wider:
+            self.low[k], self.high[k] = values.min(initial=self.low[k]), values.max(initial=self.high[k])
+        if known == (self.low.tolist(), self.high.tolist()):
             return False
         (left, bottom), (right, top) = self.low, self.high
-        if np.isfinite([left, right]).all():
+        if left <= right:
             self.ax.set_xlim(left, right if right > left else left + 1)
-        if np.isfinite([bottom, top]).all():
+        if bottom <= top:
             self.ax.set_ylim(*_round_out(bottom, top, self.log))
         return before != (self.ax.get_xlim(), self.ax.get_ylim())
 
@@ -117,9 +98,44 @@ def _round_out(low: float, high: float, log: bool) -> tuple[float, float]:
     return unit * np.floor(low / unit) - 0.1 * unit, unit * np.ceil(high / unit) + 0.1 * unit
 
 
+class Recording(Picture):
+    """A picture of a run that goes on: it records a state from time to time, and draws its curves from what it has.
+
+    ``x`` and ``history`` are the steps that were recorded and the state at each. A picture of its own fills ``curves``,
+    the ``limits`` that each begins with, and ``steps``, and says in ``columns`` what the curves show.
+    """
+
+    def __init__(self, figure: Figure, look_for: str) -> None:
+        super().__init__(figure, look_for)
+        self.curves: dict[str, Curves] = {}
+        self.limits: dict[str, tuple[float, float]] = {}
+        self.steps: list[int] = []  # the first and the last, where the last is known: the axis then never stretches
+        self.x: list[int] = []
+        self.history: list[Any] = []
+
+    def clear(self) -> None:
+        """Forget what has been recorded; the axes get back the limits that they began with."""
+        self.x, self.history = [], []
+        for key, curves in self.curves.items():
+            curves.clear(self.steps, self.limits[key])
+
+    def record(self, x: int, state: Any) -> None:
+        """Keep the state at step ``x``; nothing is drawn."""
+        self.x.append(x)
+        self.history.append(state)
+
+    def columns(self, key: str) -> Values:
+        """Return what the lines of some curves show, one number for each recorded state."""
+        raise NotImplementedError
+
+    def trace(self) -> bool:
+        """Bring the curves up to date; return whether limits stretched, so that a kept background is stale."""
+        return max([curves.update(self.x, self.columns(key)) for key, curves in self.curves.items()])
+
+
 def plot_curves(
     x: ArrayLike,
-    values: Mapping[str, ArrayLike],
+    values: Values,
     *,
     x_label: str,
     y_label: str,
@@ -142,85 +158,69 @@ def plot_curves(
     log_x, log_y : bool
         Logarithmic axes.
     ax : Axes, optional
-        Where to draw; a new figure unless told.
-
-    Returns
-    -------
-    Curves
-        Shows itself in a notebook; ``.update(x, values)`` draws new values in place.
+        Where to draw; a new figure unless told. ``.update(x, values)`` then draws new values in place.
     """
     ax = new_axes(9, 4) if ax is None else ax
     curves = Curves(ax, list(values), log=log_y)
+    xs = np.asarray(x)
     if log_x:
         ax.set_xscale("log", base=2)
-        ax.set_xticks(np.asarray(x), [f"{value:g}" for value in np.asarray(x)])
-    curves.update(x, values)
-    if len(np.asarray(x)) < 12:
+        ax.set_xticks(xs, [f"{value:g}" for value in xs])
+    curves.update(xs, values)
+    if len(xs) < 12:
         for i, line in enumerate(curves.lines.values()):
             line.set_marker(MARKERS[i % 10])
-    label(ax, title, x_label, y_label)
-    ax.legend(fontsize=TEXT - 1)
-    ax.grid(alpha=0.3)
+    label(ax, title, x_label, y_label, grid="both", legend={})
     curves.look_for = look_for
     return curves
 
 
-class Spread(Picture):
-    """One dot a run, grouped by condition, with a bar at each median."""
-
-    def __init__(self, ax: Axes, groups: Mapping[str, NDArray[np.float64]], look_for: str) -> None:
-        super().__init__(ax.figure, look_for)  # type: ignore[arg-type]
-        self.ax, self.groups = ax, groups
-
-    @property
-    def words(self) -> str:
-        """Median, smallest and largest value of each group, and how many runs failed."""
-        return f"{self.ax.get_xlabel()}. " + " ".join(f"{name}: {_summary(v)}." for name, v in self.groups.items())
-
-
-def _summary(values: NDArray[np.float64]) -> str:
+def summary(values: Floats) -> tuple[Floats, float, int]:
+    """Return of some runs the good ones, their median (NaN if there is none), and how many failed."""
     good = values[np.isfinite(values)]
-    if not len(good):
-        return f"all {len(values)} runs failed"
-    failed = f", {len(values) - len(good)} failed" if len(good) < len(values) else ""
-    return f"median {np.median(good):.3f} ({good.min():.3f} to {good.max():.3f}, {len(good)} runs{failed})"
+    return good, float(np.median(good)) if len(good) else np.nan, len(values) - len(good)
 
 
 def plot_spread(
-    groups: Mapping[str, ArrayLike], *, x_label: str, title: str = "", look_for: str = "", ax: Axes | None = None
-) -> Spread:
-    """Draw every run as a dot, a row a group, with the median as a bar and its value beside it.
+    groups: Values, *, x_label: str, title: str = "", look_for: str = "", ax: Axes | None = None
+) -> Picture:
+    """Draw every run as a dot, a row for each group, with the median as a bar and its value beside it.
 
     Parameters
     ----------
     groups : mapping of str to array_like, shape (runs,)
         The values of each group; a NaN is a run that failed, and is counted in the row's label.
-    x_label, title, look_for : str
-        The words.
-    ax : Axes, optional
-        Where to draw; a new figure unless told.
-
-    Returns
-    -------
-    Spread
-        Shows itself in a notebook.
+    x_label, title, look_for, ax
+        As in `plot_curves`.
     """
     values = {name: np.asarray(v, dtype=float) for name, v in groups.items()}
     if not values or any(v.ndim != 1 or not len(v) for v in values.values()):
         raise ValueError("groups must map names to one-dimensional, non-empty values")
     ax = new_axes(9, 0.9 + 0.42 * len(values)) if ax is None else ax
-    names = []
+    names, words = [], []
     for row, (name, v) in enumerate(values.items()):
-        good, failed = v[np.isfinite(v)], int((~np.isfinite(v)).sum())
+        good, median, failed = summary(v)
         names.append(f"{name} ({failed} failed)" if failed else name)
         jitter = row + 0.18 * np.cos(2.4 * np.arange(len(good)))  # a fixed scatter: equal numbers, equal pictures
-        ax.scatter(good, jitter, s=30, color=COLOURS[row % 7], marker=MARKERS[row % 10], alpha=0.75)
-        if len(good):
-            median = float(np.median(good))
-            ax.plot([median, median], [row - 0.35, row + 0.35], color="black", linewidth=2.5)
-            ax.annotate(f"{median:.3f}", (1.01, row), xycoords=("axes fraction", "data"), va="center", fontsize=TEXT)
+        ax.scatter(good, jitter, s=30, alpha=0.75, **look(row, "marker"))
+        if not len(good):
+            words.append(f"{name}: all {len(v)} runs failed.")
+            continue
+        ax.plot([median, median], [row - 0.35, row + 0.35], color="black", linewidth=2.5)
+        beside(ax, row, f"{median:.3f}")
+        runs = f"{len(good)} runs" + (f", {failed} failed" if failed else "")
+        words.append(f"{name}: median {median:.3f} ({good.min():.3f} to {good.max():.3f}, {runs}).")
+    rows(ax, names)
+    label(ax, title, x_label, grid="x")
+    return Picture(ax.figure, look_for, f"{x_label}. {' '.join(words)}")
+
+
+def rows(ax: Axes, names: Sequence[str]) -> None:
+    """Name the rows of a picture, the first on top."""
     ax.set_yticks(range(len(names)), names)
     ax.set_ylim(len(names) - 0.5, -0.5)
-    label(ax, title, x_label)
-    ax.grid(axis="x", alpha=0.3)
-    return Spread(ax, values, look_for)
+
+
+def beside(ax: Axes, row: int, text: str) -> None:
+    """Write at the right of a row."""
+    ax.annotate(text, (1.01, row), xycoords=("axes fraction", "data"), va="center", fontsize=TEXT)

@@ -1,7 +1,6 @@
-"""Graphs as pictures, with or without Graphviz's ``dot`` on the machine.
+"""Graphs as pictures: by Graphviz's ``dot`` on PATH, by the Graphviz that the pygraphviz package carries, or as text.
 
-``draw(source)`` tries ``dot`` on PATH, then the Graphviz that the pygraphviz package carries (in a child process,
-because a faulty label can crash it), then falls back to the graph as text. ``lay_out`` asks the same for places only.
+pygraphviz draws in a child process, because a faulty label can crash it.
 """
 
 from __future__ import annotations
@@ -14,7 +13,9 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
+
+from helpers.plots.pictures import figure_html
 
 SECONDS = 30  # a graph that takes longer is too large to read
 _CHILD = (
@@ -33,12 +34,8 @@ class Drawing(NamedTuple):
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         text = f"{self.source}\n({self.drawn})"
-        if self.svg is None:
-            return {"text/html": f"<pre>{html.escape(text)}</pre>", "text/plain": text}
-        return {
-            "text/html": f'<div role="img" aria-label="graph, {html.escape(self.drawn)}">{self.svg}</div>',
-            "text/plain": text,
-        }
+        picture = f'<div role="img" aria-label="graph, {html.escape(self.drawn)}">{self.svg}</div>'
+        return {"text/html": picture if self.svg else f"<pre>{html.escape(text)}</pre>", "text/plain": text}
 
 
 @dataclass(frozen=True, repr=False)
@@ -58,7 +55,7 @@ class TraceGraph:
             width = svg.partition('width="')[2].partition("pt")[0]
             svg = svg.replace("<svg ", f'<svg style="{fitting(float(width), "pt", 5 / 6, 1.0)}" ', 1) if width else svg
             graph = scrolled(f'role="img" aria-label="{html.escape(self.description)}"', svg)
-        return {"text/html": figure(graph, self.look_for, self.description), "text/plain": repr(self)}
+        return {"text/html": figure_html(graph, self.look_for, self.description), "text/plain": repr(self)}
 
 
 def fitting(width: float, unit: str, least: float, most: float) -> str:
@@ -71,45 +68,12 @@ def scrolled(attributes: str, drawing: str) -> str:
     return f'<div {attributes} tabindex="0" style="overflow-x:auto;contain:inline-size">{drawing}</div>'
 
 
-def figure(drawing: str, look_for: str, description: str, more: str = "") -> str:
-    """Return the HTML form of a figure: the drawing, what to look for, and what is to be seen in words."""
-    return (
-        f'<figure style="margin:0">{drawing}<figcaption><p><b>What to look for:</b> {html.escape(look_for)}{more}</p>'
-        f"<details><summary>Description of the figure</summary>{html.escape(description)}</details></figcaption>"
-        "</figure>"
-    )
+def draw(source: Any) -> Drawing:
+    """Draw a graph: a text in the DOT language, or what holds one, such as the ``graphviz.Digraph`` of ``make_dot``.
 
-
-class Dot(Protocol):
-    """What holds its text in the DOT language: ``graphviz.Digraph``, ``Graph`` and ``Source``."""
-
-    @property
-    def source(self) -> str:
-        """The text."""
-
-
-def draw(source: str | Dot) -> Drawing:
-    """Draw a graph.
-
-    Parameters
-    ----------
-    source : str, or ``graphviz.Digraph``, ``Graph`` or ``Source``
-        The graph in the DOT language, or what torchviz's ``make_dot`` returns.
-
-    Returns
-    -------
-    Drawing
-        Shows itself in a notebook, as a picture where the machine can draw, as text with a hint where it cannot.
-
-    Raises
-    ------
-    TypeError
-        If ``source`` is neither.
-
-    Notes
-    -----
-    About 20 ms with ``dot``, 50 ms without. A label that begins with an empty line, as torchviz writes for unnamed
-    outputs, corrupts memory in Graphviz 12 to 16; that line is removed first.
+    The drawing shows itself in a notebook, as a picture where the machine can draw, as text with a hint elsewhere. It
+    takes about 20 ms with ``dot``, 50 ms without. A label that begins with an empty line, as torchviz writes for
+    unnamed outputs, corrupts memory in Graphviz 12 to 16; that line is removed first.
     """
     text = source if isinstance(source, str) else getattr(source, "source", None)
     if not isinstance(text, str):
@@ -119,7 +83,7 @@ def draw(source: str | Dot) -> Drawing:
     return Drawing(svg, clean, words)
 
 
-def lay_out(source: str) -> tuple[dict[str, Any] | None, str]:
+def lay_out(source: str) -> tuple[Any, str]:
     """Return where Graphviz puts nodes and edges, as its JSON form says it, or None; and in words how that was done."""
     places, words = _asked(source, "json0", "{")
     return (json.loads(places) if places else None), words
@@ -134,11 +98,10 @@ def _asked(source: str, form: str, begin: str) -> tuple[str | None, str]:
         except (OSError, subprocess.TimeoutExpired) as error:
             problem = f"{name} did not draw it: {error}"
             continue
-        made = done.stdout.decode(errors="replace")
+        made, words = (output.decode(errors="replace") for output in (done.stdout, done.stderr))
         if done.returncode == 0 and begin in made:
             return made[made.index(begin) :], f"drawn by {name}"
-        words = done.stderr.decode(errors="replace").strip().splitlines()
-        problem = f"{name} did not draw it: {words[-1] if words else f'exit status {done.returncode}'}"
+        problem = f"{name} did not draw it: {(words.splitlines() or [f'exit status {done.returncode}'])[-1]}"
     return None, problem
 
 
@@ -148,9 +111,6 @@ def _run(command: tuple[str, ...], source: str) -> subprocess.CompletedProcess[b
 
 
 def _ways() -> list[tuple[list[str], str]]:
-    ways = []
-    if dot := shutil.which("dot"):
-        ways.append(([dot, "-TFORM"], "dot"))
-    if importlib.util.find_spec("pygraphviz"):
-        ways.append(([sys.executable, "-c", _CHILD], "pygraphviz"))
-    return ways
+    dot, package = shutil.which("dot"), importlib.util.find_spec("pygraphviz")
+    ways = [([dot, "-TFORM"], "dot")] if dot else []
+    return [*ways, ([sys.executable, "-c", _CHILD], "pygraphviz")] if package else ways

@@ -1,6 +1,7 @@
 """What torch recorded of a gradient: facts of its graph that can be asserted, and a picture in two parts.
 
-A gradient that was computed with ``create_graph=True`` knows the operations it came from.
+A gradient that was computed with ``create_graph=True`` knows the operations it came from. A ``grad_fn`` of torch says
+its name, its operands (``next_functions``) and what it saved.
 
 >>> import torch
 >>> W, x = torch.eye(2, requires_grad=True), torch.ones(3, 2)
@@ -13,25 +14,15 @@ A gradient that was computed with ``create_graph=True`` knows the operations it 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from helpers.plots.drawing import Drawing, TraceGraph, draw
-from helpers.plots.recorded import (
-    ABOVE,
-    BELOW,
-    PAST,
-    Operation,
-    behind_data,
-    by_address,
-    function_behind,
-    operands_of,
-    operation,
-    parts,
-    reached_from,
-)
 
+ABOVE, BELOW, PAST = "dE/dy", "dn/dW", "past y"
+LEAF = "AccumulateGrad"
+TRANSPOSES = ("TBackward0", "TransposeBackward0", "PermuteBackward0")  # they still belong to the product before them
 LIMIT = 120  # operations: a larger graph takes seconds to lay out, and nobody can read it
 # Fill, border and words of each part: pale and strong blue, vermilion and green of the course's colours.
 PARTS = {
@@ -40,24 +31,43 @@ PARTS = {
     PAST: ("#d3efe5", "#009E73", ""),
     "": ("#f4f4f2", "#555555", ""),
 }
+FONT = 'fontname="Helvetica,Arial,sans-serif"'
 LOOK_FOR = (
     "the line between the clusters. Blue ends in dE/dy, orange takes it to the weights; green, outside both, is what "
     "reaches them past y."
 )
+
+Address = tuple[int, tuple[int, ...], tuple[int, ...]]  # of the memory, then shape and strides
+
+
+class Saved(NamedTuple):
+    """A tensor that an operation keeps for its own derivative: its name, its shape, whether it depends on a leaf."""
+
+    name: str
+    shape: tuple[int, ...]
+    recorded: bool
+
+
+class Operation(NamedTuple):
+    """A node: torch's ``kind`` such as "MmBackward0", the ``shape`` of its result, its ``part``, what it ``saved``.
+
+    ``leaf`` is the name of the leaf that an "AccumulateGrad" stands for, else "". ``part`` is "dE/dy", "dn/dW",
+    "past y", or "" where no line was found.
+    """
+
+    kind: str
+    shape: tuple[int, ...]
+    part: str
+    saved: tuple[Saved, ...]
+    leaf: str
 
 
 @dataclass(frozen=True, repr=False)
 class GradientGraph:
     """The graph behind a gradient; shows itself in a notebook, as text where nothing can draw.
 
-    Attributes
-    ----------
-    nodes : tuple of Operation
-        Node 0 computes the gradient.
-    edges : tuple of (int, int)
-        From an operand to the operation that uses it, by number of the node.
-    y_bar : int or None
-        The node that computes dE/dy; None where no line was found.
+    Node 0 of ``nodes`` computes the gradient. ``edges`` lead from an operand to the operation that uses it, by number;
+    ``y_bar`` is the node that computes dE/dy, None where no line was found.
     """
 
     nodes: tuple[Operation, ...]
@@ -105,29 +115,33 @@ class GradientGraph:
     def source(self, saved: bool = False) -> str:
         """Write the graph in the DOT language, each of dE/dy and dn/dW a cluster; ``saved``: with saved tensors."""
         lines = [
-            'digraph gradient { bgcolor="white"; nodesep=0.2; ranksep=0.22; fontname="Helvetica,Arial,sans-serif";',
-            'node [fontname="Helvetica,Arial,sans-serif", fontsize=12.5, style=filled, margin="0.08,0.04"];',
-            'node [height=0.3]; edge [color="#333333"];',
+            f'digraph gradient {{ bgcolor="white"; nodesep=0.2; ranksep=0.22; {FONT};',
+            f'node [{FONT}, fontsize=12.5, style=filled, margin="0.08,0.04", height=0.3]; edge [color="#333333"];',
         ]
         for part, (fill, border, title) in PARTS.items():
             inside = [_node(i, node, fill, border) for i, node in enumerate(self.nodes) if node.part == part]
-            lines += _cluster(inside, title, border, dashed=part == BELOW) if inside and title else inside
+            if inside and title:
+                style = "dashed" if part == BELOW else "solid"
+                look = f'style={style}; penwidth=2; labeljust=l; fontsize=14; color="{border}"; fontcolor="{border}"'
+                inside = [f'subgraph cluster_{style} {{ label="{title}"; {look};', *inside, "}"]
+            lines += inside
         shape = _by(self.nodes[0].shape)
         lines.append(f'gradient [shape=box, peripheries=2, fillcolor="white", label="gradient  {shape}"];')
         lines += [f"n{a} -> n{b};" for a, b in self.edges] + ["n0 -> gradient;"]
         for i, node in enumerate(self.nodes if saved else ()):
             for j, kept in enumerate(node.saved):
-                words = f"{kept.name}  {_by(kept.shape)}" + ("" if kept.recorded else "\ndata")
-                lines.append(f's{i}_{j} [shape=note, fillcolor="#fff3cf", color="#E69F00", label={_quoted(words)}];')
+                label = _quoted(f"{kept.name}  {_by(kept.shape)}" + ("" if kept.recorded else "\ndata"))
+                lines.append(f's{i}_{j} [shape=note, fillcolor="#fff3cf", color="#E69F00", label={label}];')
                 lines.append(f's{i}_{j} -> n{i} [style=dotted, color="#8f6200", arrowhead=none];')
         return "\n".join([*lines, "}"])
 
     def draw(self, saved: bool = False) -> TraceGraph:
         """Draw the graph, with caption and description; ``saved``: with the tensors that each operation keeps."""
+        drawing = None
         if len(self.nodes) > LIMIT:
             words = f"{len(self.nodes)} nodes are too many to read, {LIMIT} are drawn at most; assert on the facts"
-            return TraceGraph(Drawing(None, self.description, words), LOOK_FOR, self.description)
-        return TraceGraph(draw(self.source(saved)), LOOK_FOR, self.description)
+            drawing = Drawing(None, self.description, words)
+        return TraceGraph(drawing or draw(self.source(saved)), LOOK_FOR, self.description)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         return self.draw()._repr_mimebundle_()
@@ -146,50 +160,134 @@ def gradient_graph(gradient: Any, *, y_bar: Any | None = None, names: Mapping[st
     names : mapping of str to Tensor, optional
         Names for leaves and saved tensors: ``dict(net.named_parameters())``, "x", "y".
 
-    Returns
-    -------
-    GradientGraph
-        Numbers and words alone: it holds no tensor, and keeps no graph alive.
-
     Raises
     ------
-    TypeError
-        If ``gradient`` is no tensor, such as the None of a leaf that the loss did not reach.
-    ValueError
-        If there is no graph, or ``y_bar`` is not part of it.
+    TypeError, ValueError
+        If ``gradient`` is no tensor, such as the None of a leaf that the loss did not reach, if there is no graph, or
+        if ``y_bar`` is not part of it.
 
     Notes
     -----
     dE/dy is all that ``y_bar`` is computed from, the forward pass too; dn/dW takes it from there to the weights. Counts
-    and names are those of the installed torch. Linear in the operations.
+    and names are those of the installed torch. The result holds numbers and words alone, and keeps no graph alive.
     """
-    root = function_behind("gradient", gradient)
-    order = reached_from(root)
+    root = _function_behind("gradient", gradient)
+    order = _reached_from(root)
     if y_bar is None:
-        start = behind_data(root)
-    elif (start := function_behind("y_bar", y_bar)) not in order:
+        start = _behind_data(root)
+    elif (start := _function_behind("y_bar", y_bar)) not in order:
         raise ValueError(
             "y_bar is not part of this gradient's graph; take it in the same backward pass, with y.register_hook(...)"
         )
-    tensors = by_address(names or {})
-    part_of = parts(order, start) if start is not None else dict.fromkeys(order, "")
-    nodes = tuple(operation(function, part_of[function], tensors) for function in order)
-    edges = ((order[operand], order[function]) for function in order for operand in operands_of(function))
-    return GradientGraph(nodes, tuple(edges), None if start is None else order[start])
+    tensors = dict(names or {})
+    primed = {f"{name}'": t.T for name, t in tensors.items() if t.dim() == 2}  # the transpose of a matrix gets a prime
+    known = {_address(tensor): name for name, tensor in (primed | tensors).items()}
+    part_of = _parts(order, start) if start is not None else dict.fromkeys(order, "")
+    nodes = []
+    for function in order:
+        kind = function.name().rsplit("::", 1)[-1]
+        shapes = [tuple(result.shape) for result in getattr(function, "_input_metadata", ())]
+        leaf = known.get(_address(function.variable), "a leaf") if kind == LEAF else ""
+        nodes.append(Operation(kind, shapes[0] if shapes else (), part_of[function], _saved_by(function, known), leaf))
+    edges = ((order[operand], order[function]) for function in order for operand in _operands_of(function))
+    return GradientGraph(tuple(nodes), tuple(edges), None if start is None else order[start])
 
 
-def _cluster(inside: list[str], title: str, colour: str, dashed: bool) -> list[str]:
-    style = f"style={'dashed' if dashed else 'solid'}; penwidth=2; labeljust=l; fontsize=14"
-    name = "cluster_below" if dashed else "cluster_above"
-    return [f'subgraph {name} {{ label="{title}"; {style}; color="{colour}"; fontcolor="{colour}";', *inside, "}"]
+def _function_behind(name: str, tensor: Any) -> Any:
+    """Return ``tensor.grad_fn``, or say why there is none."""
+    if not hasattr(tensor, "grad_fn"):
+        hint = ": a leaf that the loss did not reach has .grad None" if tensor is None else ""
+        raise TypeError(f"{name} must be a tensor, got {type(tensor).__name__}{hint}")
+    if tensor.grad_fn is None:
+        what = "is a leaf: nothing was computed" if tensor.requires_grad else "has no graph"
+        raise ValueError(
+            f"nothing here requires grad: {name}, of shape {tuple(tensor.shape)}, {what}. Compute a gradient with "
+            "torch.autograd.grad(loss, W, create_graph=True). A constant has no graph even then, nor has what a rule "
+            "computes under no_grad or behind .detach()"
+        )
+    return tensor.grad_fn
+
+
+def _operands_of(function: Any) -> list[Any]:
+    """Return the functions whose results this one uses; constants have none."""
+    return [operand for operand, _ in function.next_functions if operand is not None]
+
+
+def _reached_from(root: Any, steps: Callable[[Any], list[Any]] = _operands_of) -> dict[Any, int]:
+    """Number the root and all that it is computed from, depth first, without recursion; ``steps``: follow others."""
+    numbers: dict[Any, int] = {}
+    waiting = [root]
+    while waiting:
+        function = waiting.pop()
+        if function not in numbers:
+            numbers[function] = len(numbers)
+            waiting += reversed(steps(function))
+    return numbers
+
+
+def _behind_data(root: Any) -> Any | None:
+    """Return the function of dE/dy for one layer y = xW': dL/dW = (dE/dy)'x is a product with data, x has no graph.
+
+    From the gradient we go through sums, then along operations of one operand each, to the first that keeps data.
+    """
+    waiting = [root]
+    while waiting:
+        function = waiting.pop()
+        if function.name().startswith("Add"):
+            waiting += _operands_of(function)
+            continue
+        found = False
+        while len(operands := _operands_of(function)) == 1:
+            found = found or any(kept.shape and not kept.recorded for kept in _saved_by(function, {}))
+            function = operands[0]
+            if found and function.name() not in TRANSPOSES:
+                return function
+    return None
+
+
+def _parts(order: Mapping[Any, int], y_bar: Any) -> dict[Any, str]:
+    """Say of each function which part it belongs to.
+
+    dE/dy is all that y_bar is computed from. The product (dE/dy) · dn/dW is linear in y_bar, so what is *added* to it
+    without depending on y_bar is no part of it: that came past y. All else is a factor of dn/dW.
+    """
+    users: dict[Any, list[Any]] = {f: [] for f in order}
+    for f in order:
+        for operand in _operands_of(f):
+            users[operand].append(f)
+    above = _reached_from(y_bar)
+    below = _reached_from(y_bar, users.__getitem__).keys() - {y_bar}
+    added = [f for total in below if total.name().startswith("Add") for f in _operands_of(total) if f not in below]
+    past = {f for term in added for f in _reached_from(term)}
+    return {f: ABOVE if f in above else PAST if f in past else BELOW for f in order}
+
+
+def _saved_by(function: Any, names: Mapping[Address, str]) -> tuple[Saved, ...]:
+    """Return the tensors that an operation keeps; a custom Function has ``saved_tensors``, others ``_saved_...``."""
+    saved = []
+    for attribute in dir(function):
+        if attribute.startswith("_saved_") or attribute == "saved_tensors":
+            try:
+                value = getattr(function, attribute)
+            except RuntimeError:  # freed by a backward pass, or changed in place since: nothing is kept
+                continue
+            for tensor in value if isinstance(value, tuple) else (value,):
+                if hasattr(tensor, "data_ptr"):
+                    name = names.get(_address(tensor), attribute.removeprefix("_saved_"))
+                    saved.append(Saved(name, tuple(tensor.shape), tensor.requires_grad))
+    return tuple(saved)
+
+
+def _address(tensor: Any) -> Address:
+    """Return what two tensors have in common if they are the same view of the same memory."""
+    return tensor.data_ptr(), tuple(tensor.shape), tuple(tensor.stride())
 
 
 def _node(i: int, node: Operation, fill: str, border: str) -> str:
+    words, look = node.kind, f'shape=ellipse, fillcolor="{fill}"'
     if node.leaf:
-        label = _quoted(f"{node.leaf}  {_by(node.shape)}")
-        return f'n{i} [shape=box, penwidth=2, fillcolor="white", color="{border}", label={label}];'
-    label = _quoted(f"{node.kind}  {_by(node.shape)}")
-    return f'n{i} [shape=ellipse, fillcolor="{fill}", color="{border}", label={label}];'
+        words, look = node.leaf, 'shape=box, penwidth=2, fillcolor="white"'
+    return f'n{i} [{look}, color="{border}", label={_quoted(f"{words}  {_by(node.shape)}")}];'
 
 
 def _by(shape: tuple[int, ...]) -> str:

@@ -19,8 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from helpers.plots.drawing import Drawing, draw
-from helpers.plots.gradient_graphs import GradientGraph, gradient_graph
-from helpers.plots.recorded import BELOW, PAST
+from helpers.plots.gradient_graphs import BELOW, PAST, GradientGraph, gradient_graph
 
 __all__ = ["Drawing", "Facts", "GradientGraph", "SanityCheck", "draw", "gradient_graph", "sanity_check"]
 
@@ -42,21 +41,11 @@ class Facts(NamedTuple):
 class SanityCheck:
     """What `sanity_check` found; in a notebook it shows its facts and the picture of the graph.
 
-    Attributes
-    ----------
-    loss : float
-        criterion(net(x)).
-    largest : dict of str to float
-        For each parameter with a gradient, the entry that is largest in absolute value.
-    without_gradient : tuple of str
-        The parameters that the loss does not reach: they would never learn.
-    past_y : float
-        The share of the gradient that reaches the parameters past y = net(x), because ``criterion`` itself uses the
-        net: the largest entry of dL/dW - dE/dy · dn/dW over the largest of dL/dW. Rounding leaves about 1e-7.
-    parameter : str
-        Whose gradient is drawn.
-    graph : GradientGraph
-        The graph of that gradient.
+    ``loss`` is criterion(net(x)), ``largest`` for each parameter with a gradient the largest absolute entry,
+    ``without_gradient`` the parameters that the loss does not reach: they would never learn. ``past_y`` is the share of
+    the gradient that reaches the parameters past y = net(x), because ``criterion`` itself uses the net: the largest
+    entry of dL/dW - dE/dy · dn/dW over the largest of dL/dW; rounding leaves about 1e-7. ``graph`` is that of the
+    gradient of ``parameter``.
     """
 
     loss: float
@@ -107,34 +96,27 @@ def sanity_check(
     parameter : str, optional
         Whose gradient is drawn, a name of ``net.named_parameters()``; by default the first that has one.
 
-    Returns
-    -------
-    SanityCheck
-        Facts to assert, and the graph with dE/dy and dn/dW in two clusters; the line between them runs at y.
-
     Raises
     ------
-    TypeError
-        If ``net`` is no module, ``x`` holds whole numbers, or y or the loss is no tensor.
-    ValueError
-        If nothing requires grad, the loss is not one finite number, or a gradient is not finite.
+    TypeError, ValueError
+        If nothing requires grad, the loss is not one finite number, a gradient is not finite, or an argument is of
+        another kind.
 
     Notes
     -----
     One forward and two backward passes with ``torch.autograd.grad``, which touches no ``.grad``; then the drawing.
     """
-    _check_arguments(net, x)
-    with _left_as_it_was(net, criterion), torch.enable_grad():
-        y = _output(net, x)
-        _check_graph("y = net(x)", y, "no parameter of net takes part in it")
-        caught: list[Tensor] = []
-        handle = y.register_hook(lambda y_bar: caught.append(y_bar))  # the very dE/dy that goes on to the net
+    if not isinstance(net, nn.Module):
+        raise TypeError(f"net must be an nn.Module, got {type(net).__name__}")
+    if not isinstance(x, Tensor) or not x.is_floating_point():
+        kind = x.dtype if isinstance(x, Tensor) else type(x).__name__
+        raise TypeError(f"x must be a floating-point tensor, got {kind}; of a tensor of whole numbers say x.float()")
+    with _left_as_it_was(x, net, criterion), torch.enable_grad():
+        y, caught = _output(net, x)
         version, before = y._version, y.detach().clone()
         loss = criterion(y)
         if y._version != version or not torch.equal(y, before):  # it works in place: let it work on a copy
-            handle.remove()
-            y = _output(net, x)
-            handle = y.register_hook(lambda y_bar: caught.append(y_bar))
+            y, caught = _output(net, x)
             loss = criterion(y.clone())
         _check_graph("the loss", loss, "criterion cuts it off, by .detach(), .item(), no_grad or NumPy")
         if loss.numel() != 1 or not loss.isfinite().all():
@@ -143,38 +125,36 @@ def sanity_check(
         if not learning:
             raise ValueError("nothing here requires grad: net has no parameter that does; its output depends on others")
         every = torch.autograd.grad(loss, list(learning.values()), create_graph=True, allow_unused=True)
-        handle.remove()
         gradients = {name: g for name, g in zip(learning, every) if g is not None}
-        parameter = _choose(parameter, learning, gradients)
+        if not gradients:
+            raise ValueError(f"nothing here requires grad: the loss reaches none of {', '.join(learning)}")
+        for name, gradient in gradients.items():
+            if not gradient.isfinite().all():
+                raise ValueError(f"the gradient of {name} is not finite, though the loss is: {gradient.detach()}")
+        parameter = next(iter(gradients)) if parameter is None else parameter
+        if parameter not in gradients:
+            raise ValueError(f"parameter must be one that has a gradient, {', '.join(gradients)}; got {parameter!r}")
         y_bar = caught[0] if caught else None
-        past_y = _share_past_y({n: learning[n] for n in gradients}, gradients, y, y_bar)
+        past_y = _share_past_y([learning[name] for name in gradients], list(gradients.values()), y, y_bar)
         recorded = y_bar if y_bar is not None and y_bar.requires_grad else None
         graph = gradient_graph(gradients[parameter], y_bar=recorded, names={**learning, "x": x, "y": y})
         if recorded is None:  # no line: the rule does not use y, or dE/dy is a constant
             graph = graph.all_in(PAST if y_bar is None else BELOW)
-    return SanityCheck(
-        loss.item(),
-        {name: g.detach().abs().max().item() for name, g in gradients.items()},
-        tuple(name for name, _ in net.named_parameters() if name not in gradients),
-        past_y,
-        parameter,
-        graph,
-    )
+    largest = {name: g.detach().abs().max().item() for name, g in gradients.items()}
+    without = tuple(name for name, _ in net.named_parameters() if name not in gradients)
+    return SanityCheck(loss.item(), largest, without, past_y, parameter, graph)
 
 
-def _check_arguments(net: nn.Module, x: Tensor) -> None:
-    if not isinstance(net, nn.Module):
-        raise TypeError(f"net must be an nn.Module, got {type(net).__name__}")
-    if not isinstance(x, Tensor) or not x.is_floating_point():
-        kind = x.dtype if isinstance(x, Tensor) else type(x).__name__
-        raise TypeError(f"x must be a floating-point tensor, got {kind}; of a tensor of whole numbers say x.float()")
-
-
-def _output(net: nn.Module, x: Tensor) -> Any:
+def _output(net: nn.Module, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+    """Return y = net(x), and a list that will hold the very dE/dy that goes on to the net."""
+    caught: list[Tensor] = []
     try:
-        return net(x.detach().clone())  # a net may change its input in place
+        y = net(x.detach().clone())  # a net may change its input in place
     except RuntimeError as error:
         raise ValueError(f"net cannot take x of shape {tuple(x.shape)}, {x.dtype}: {error}") from error
+    _check_graph("y = net(x)", y, "no parameter of net takes part in it")
+    y.register_hook(lambda y_bar: caught.append(y_bar))
+    return y, caught
 
 
 def _check_graph(name: str, value: Any, reason: str) -> None:
@@ -184,28 +164,13 @@ def _check_graph(name: str, value: Any, reason: str) -> None:
         raise ValueError(f"nothing here requires grad: {name} has no graph; {reason}")
 
 
-def _choose(parameter: str | None, learning: dict[str, Tensor], gradients: dict[str, Tensor]) -> str:
-    """Return the name of the parameter whose gradient is drawn; refuse a gradient that is not finite."""
-    if not gradients:
-        raise ValueError(f"nothing here requires grad: the loss reaches none of {', '.join(learning)}")
-    for name, gradient in gradients.items():
-        if not gradient.isfinite().all():
-            raise ValueError(f"the gradient of {name} is not finite, though the loss is: {gradient.detach()}")
-    parameter = next(iter(gradients)) if parameter is None else parameter
-    if parameter not in gradients:
-        raise ValueError(f"parameter must be one that has a gradient, {', '.join(gradients)}; got {parameter!r}")
-    return parameter
-
-
-def _share_past_y(
-    parameters: dict[str, Tensor], gradients: dict[str, Tensor], y: Tensor, y_bar: Tensor | None
-) -> float:
+def _share_past_y(parameters: list[Tensor], gradients: list[Tensor], y: Tensor, y_bar: Tensor | None) -> float:
     """Return the largest entry of gradient - y_bar · dn/dW, over the largest of the gradient; 1 without a y_bar."""
-    size = max(g.abs().max().item() for g in gradients.values())
+    size = max(g.abs().max().item() for g in gradients)
     if y_bar is None or size == 0:
         return float(size > 0)
-    by_chain = torch.autograd.grad(y, list(parameters.values()), y_bar.detach(), retain_graph=True, allow_unused=True)
-    rest = (g if c is None else g - c for g, c in zip(gradients.values(), by_chain))
+    by_chain = torch.autograd.grad(y, parameters, y_bar.detach(), retain_graph=True, allow_unused=True)
+    rest = (g if c is None else g - c for g, c in zip(gradients, by_chain))
     return max(r.abs().max().item() for r in rest) / size
 
 
@@ -214,11 +179,12 @@ def _listed(pairs: Any, form: str) -> str:
 
 
 @contextlib.contextmanager
-def _left_as_it_was(*parts: object) -> Iterator[None]:
-    """Put gradients, buffers and modes of the modules among ``parts`` back afterwards, and torch's random state."""
+def _left_as_it_was(x: Tensor, *parts: object) -> Iterator[None]:
+    """Put x, and gradients, buffers and modes of the modules among ``parts`` back afterwards; torch's random state."""
     modules = list(dict.fromkeys(m for part in parts if isinstance(part, nn.Module) for m in part.modules()))
     modes = [(m, m.training) for m in modules]
-    buffers = [(m, name, b, b.clone()) for m in modules for name, b in m.named_buffers(recurse=False)]
+    buffers = [(m, name, b) for m in modules for name, b in m.named_buffers(recurse=False)]
+    values = [(tensor, tensor.detach().clone()) for tensor in (x, *(b for *_, b in buffers))]
     gradients = [(p, p.grad) for m in modules for p in m.parameters(recurse=False)]
     for p, _ in gradients:
         p.grad = None  # so that a rule that calls backward() itself adds nothing to them
@@ -230,8 +196,8 @@ def _left_as_it_was(*parts: object) -> Iterator[None]:
             p.grad = gradient
         for m, training in modes:
             m.training = training
-        for m, name, b, value in buffers:
+        for m, name, b in buffers:
             m._buffers[name] = b  # a module may have put another tensor there
-            if not torch.equal(b, value):
-                with torch.no_grad():
-                    b.copy_(value)
+        for tensor, value in values:
+            if not torch.equal(tensor, value):
+                tensor.detach().copy_(value)

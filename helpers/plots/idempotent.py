@@ -1,124 +1,128 @@
-"""The scalar map behind idempotent nets: its graph, a cobweb of its iterates, and where every start ends.
+"""Pictures of lecture 05: the scalar map behind idempotent nets, eigenvalues that flow, a sweep of rates, images.
 
 >>> import numpy as np
 >>> a = np.linspace(0, 1, 7)
->>> picture = plot_cobweb(a, 3 * a**2 - 2 * a**3, [0.75, 0.84375], name="3a² - 2a³")
+>>> picture = Cobweb(a, 3 * a**2 - 2 * a**3, [0.75, 0.84375], name="3a² - 2a³")
 >>> picture.description
 '3a² - 2a³ from 0 to 1, and its iterates: from 0.75 to 0.8438 in 1 step.'
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.colors import to_rgb
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike, NDArray
 
-from helpers.plots.pictures import COLOURS, DASHES, MARKERS, PIECES, TEXT, Picture, label, new_figure, percent
+from helpers.plots.curves import Values, rows, summary
+from helpers.plots.pictures import (
+    ASIDE,
+    DASHES,
+    GREY,
+    PIECES,
+    TEXT,
+    Floats,
+    Picture,
+    along,
+    count,
+    finite,
+    growing,
+    label,
+    look,
+    new_figure,
+    percent,
+    to_edge,
+)
 
-Floats = NDArray[np.float64]
+Ends = NDArray[np.int64]
 
-ENDS = ("goes to 0", "goes to 1", "neither so far", "diverges")  # where a start can end; a row of a picture each
+ENDS = ("goes to 0", "goes to 1", "neither so far", "diverges")  # where a start can end
+PALE = ("#cfe3f1", "#f6cd9c", "#f7f7f5", "#9a9a9a")  # the same as a background
 FAR = 1e6  # an iterate beyond this is drawn as diverged
+SMALLEST = 1e-17  # an error below this, a zero too, is drawn here
+LARGEST = 1e3  # an eigenvalue farther from 0 and 1 is left out of the curves
 
 
 class ScalarMaps(Picture):
-    """Curves over one range, an axes each, with a marked place."""
+    """Two or more maps of a scalar side by side, at growing arguments ``a`` (k,), with a marked place.
 
-    def __init__(self, figure: Figure, a: Floats, maps: Mapping[str, Floats], mark: float) -> None:
-        super().__init__(figure, "where a curve meets the dashed diagonal (its fixed points), or the dashed zero line.")
-        self.a, self.maps = a, maps
+    A map has its diagonal drawn; a name that begins with Δ is a change, whose zeros count: it has a zero line.
+    """
+
+    def __init__(self, a: ArrayLike, maps: Values, *, mark: float = 0.6) -> None:
+        self.a = a = growing("a", a)
+        self.maps = {name: along(name, values, a) for name, values in maps.items()}
+        if len(maps) < 2:
+            raise ValueError(f"maps must hold two curves or more, got {len(maps)}")
+        look_for = "where a curve meets the dashed diagonal (its fixed points), or the dashed zero line."
+        super().__init__(new_figure(11.5, 3.2, layout=None), look_for)
         self.dots: dict[str, Line2D] = {}
-        grid = figure.add_gridspec(1, len(maps), left=0.045, right=0.985, bottom=0.17, top=0.9, wspace=0.22)
-        for i, (name, values) in enumerate(maps.items()):
-            ax = figure.add_subplot(grid[i])
-            ax.plot(a, values, color=COLOURS[i], linewidth=2.2)
-            change = name.startswith("Δ")
-            ax.plot(a[[0, -1]], 0 * a[[0, -1]] if change else a[[0, -1]], color="#555555", linestyle="--")
-            (self.dots[name],) = ax.plot([], [], MARKERS[0], color="black", markersize=9)
+        grid = self.figure.add_gridspec(1, len(maps), left=0.045, right=0.985, bottom=0.17, top=0.9, wspace=0.22)
+        for i, (name, values) in enumerate(self.maps.items()):
+            ax = self.figure.add_subplot(grid[i])
+            ax.plot(a, values, linewidth=2.2, **look(i))
+            ax.plot(a[[0, -1]], (0 if name.startswith("Δ") else 1) * a[[0, -1]], color=GREY, linestyle="--")
+            (self.dots[name],) = ax.plot([], [], "o", color="black", markersize=9)
             ax.set_xlim(a[0], a[-1])
-            ax.grid(alpha=0.3)
-            label(ax, name, "a" if i < 2 else "w")
+            label(ax, name, "a" if i < 2 else "w", grid="both")
         self.changing = list(self.dots.values())
         self.choose(mark)
 
     def choose(self, mark: float) -> None:
-        """Mark a place on each curve."""
+        """Mark a place on each curve; no curve is marked where it is not drawn."""
         self.mark = mark
         for name, dot in self.dots.items():
-            dot.set_data([mark], [self.at(name, mark)])
-
-    def at(self, name: str, mark: float) -> float:
-        """Return the value of a curve at a place; NaN where it is not drawn."""
-        return float(np.interp(mark, self.a, self.maps[name], left=np.nan, right=np.nan))
+            dot.set_data([mark], [np.interp(mark, self.a, self.maps[name], left=np.nan, right=np.nan)])
 
     @property
     def words(self) -> str:
         """What each curve is at both ends and at the mark."""
         parts = []
-        for name, values in self.maps.items():
-            here = self.at(name, self.mark)
+        for (name, values), dot in zip(self.maps.items(), self.dots.values()):
+            here = float(np.asarray(dot.get_ydata())[0])
             middle = "" if np.isnan(here) else f"{here:.3g} at {self.mark:.3g} and "
             parts.append(f"{name} is {values[0]:.3g} at {self.a[0]:.3g}, {middle}{values[-1]:.3g} at {self.a[-1]:.3g}")
         return f"{len(parts)} curves. {'; '.join(parts)}.{outside(self.mark, self.a)}"
 
 
-def plot_scalar_maps(a: ArrayLike, maps: Mapping[str, ArrayLike], *, mark: float = 0.6) -> ScalarMaps:
-    """Draw several maps of a scalar side by side.
-
-    Parameters
-    ----------
-    a : array_like, shape (k,)
-        Where they are evaluated, in growing order.
-    maps : mapping of str to array_like, shape (k,)
-        Two or more, by their names. A map has its diagonal drawn; a name that begins with Δ is a change, whose zeros
-        count: it has a zero line.
-    mark : float
-        The place to mark on each curve.
-
-    Returns
-    -------
-    ScalarMaps
-        Shows itself in a notebook; ``.choose(mark)`` marks another place.
-    """
-    x = _growing(a)
-    curves = {name: np.asarray(values, dtype=float) for name, values in maps.items()}
-    if len(curves) < 2 or any(values.shape != x.shape for values in curves.values()):
-        raise ValueError(f"maps must hold two curves or more of shape {x.shape}, one value for each of a")
-    return ScalarMaps(new_figure(11.5, 3.2, layout=None), x, curves, mark)
-
-
 class Cobweb(Picture):
-    """Left: a map, its diagonal, and the stairs that an iteration climbs. Right: the iterates, step by step."""
+    """Left: a map, its diagonal, and the stairs that an iteration climbs. Right: the iterates, step by step.
 
-    def __init__(self, figure: Figure, a: Floats, values: Floats, name: str) -> None:
-        look = "stairs between curve and diagonal: do they end where both meet, turn around it, or run away?"
-        super().__init__(figure, look)
-        self.a, self.name, self.path = a, name, np.zeros(1)
-        grid = figure.add_gridspec(1, 2, width_ratios=(1, 1.25), left=0.07, right=0.98, bottom=0.125, top=0.92)
-        left, right = (figure.add_subplot(grid[i]) for i in (0, 1))
-        left.plot(a, values, color=COLOURS[0], linewidth=2.2, label=name)
-        left.plot(a[[0, -1]], a[[0, -1]], color="#555555", linestyle=DASHES[1], label="diagonal")
-        (self.stairs,) = left.plot([], [], color=COLOURS[1], linewidth=1.5, label="stairs")
-        (self.start,) = left.plot([], [], MARKERS[0], color="black", markersize=8, label="start")
+    ``values`` (k,) at growing arguments ``a`` are the map; ``path`` is as in `update`; ``steps`` ends the axis.
+    """
+
+    def __init__(
+        self, a: ArrayLike, values: ArrayLike, path: ArrayLike, *, name: str, steps: int | None = None
+    ) -> None:
+        self.a, self.name = (a := growing("a", a)), name
+        values = along("values", values, a)
+        look_for = "stairs between curve and diagonal: do they end where both meet, turn around it, or run away?"
+        super().__init__(new_figure(10.5, 4.4, layout=None), look_for)
+        grid = self.figure.add_gridspec(1, 2, width_ratios=(1, 1.25), left=0.07, right=0.98, bottom=0.125, top=0.92)
+        left, right = (self.figure.add_subplot(grid[i]) for i in (0, 1))
+        left.plot(a, values, linewidth=2.2, label=name, **look(0))
+        left.plot(a[[0, -1]], a[[0, -1]], color=GREY, linestyle="--", label="diagonal")
+        (self.stairs,) = left.plot([], [], linewidth=1.5, label="stairs", **look(1))
+        (self.start,) = left.plot([], [], "o", color="black", markersize=8, label="start")
         left.set(xlim=(a[0], a[-1]), ylim=(a[0], a[-1]))
-        left.legend(fontsize=TEXT - 1, loc="upper left")
-        self.steps = right
-        (self.iterates,) = right.plot([], [], marker=MARKERS[0], color=COLOURS[1], linewidth=1.2)
+        (self.iterates,) = right.plot([], [], marker="o", linewidth=1.2, **look(1))
         for level in (0.0, 0.5, 1.0):
-            right.axhline(level, color="#555555", linestyle=DASHES[3], linewidth=1.2)
-        right.set_ylim(a[0], a[-1])
-        label(left, "cobweb", "a", "the next a")
+            right.axhline(level, color=GREY, linestyle=":", linewidth=1.2)
+        label(left, "cobweb", "a", "the next a", legend={"loc": "upper left"})
         label(right, "iterates", "step", "a")
         self.changing = [self.stairs, self.start, self.iterates]
+        self.update(path)
+        right.set(xlim=(-0.5, (len(self.path) - 1 if steps is None else steps) + 0.5), ylim=(a[0], a[-1]))
 
     def update(self, path: ArrayLike) -> None:
         """Show other iterates, shape (steps + 1,), the start first, up to the first that is not finite or is huge."""
         self.path = np.asarray(path, dtype=float)
+        if self.path.ndim != 1 or not self.path.size:
+            raise ValueError(f"path must hold the start at least, in one line, got the shape {self.path.shape}")
         far = np.flatnonzero(~(np.abs(self.path) < FAR))
         shown = self.path[: far[0] if len(far) else None]
         corners = np.repeat(shown, 2)
@@ -133,140 +137,74 @@ class Cobweb(Picture):
         end = f"to {last:.4g}" if abs(last) < FAR else "beyond all bounds"
         drawn = len(np.asarray(self.iterates.get_xdata()))
         cut = f" Only the first {drawn} of {steps + 1} iterates are drawn." if drawn <= steps else ""
-        return (
-            f"{self.name} from {self.a[0]:.3g} to {self.a[-1]:.3g}, and its iterates: from {self.path[0]:.4g} {end} "
-            f"in {steps} step{'' if steps == 1 else 's'}.{cut}"
-        )
-
-
-def plot_cobweb(a: ArrayLike, values: ArrayLike, path: ArrayLike, *, name: str, steps: int | None = None) -> Cobweb:
-    """Draw an iteration of a scalar map as a cobweb, and its iterates beside it.
-
-    Parameters
-    ----------
-    a, values : array_like, shape (k,)
-        The map: growing arguments, and the value at each.
-    path : array_like, shape (steps + 1,)
-        The iterates.
-    name : str
-        What the map is called.
-    steps : int, optional
-        The last step on the axis; by default that of the path.
-
-    Returns
-    -------
-    Cobweb
-        Shows itself in a notebook; ``.update(path)`` shows other iterates in place.
-    """
-    x, y, iterates = _growing(a), np.asarray(values, dtype=float), np.asarray(path, dtype=float)
-    if y.shape != x.shape or iterates.ndim != 1 or not len(iterates):
-        raise ValueError(f"values must have shape {x.shape} like a, and path hold the start at least")
-    picture = Cobweb(new_figure(10.5, 4.4, layout=None), x, y, name)
-    picture.steps.set_xlim(-0.5, (len(iterates) - 1 if steps is None else steps) + 0.5)
-    picture.update(iterates)
-    return picture
+        range_ = f"{self.name} from {self.a[0]:.3g} to {self.a[-1]:.3g}"
+        return f"{range_}, and its iterates: from {self.path[0]:.4g} {end} in {count(steps, 'step')}.{cut}"
 
 
 class Basins(Picture):
-    """A row for each end, and in it the starts that end there; below, the same over the distance to an edge."""
+    """A row for each end, and in it the starts ``a`` (k,), growing, whose last iterates, ``ends``, lie there.
 
-    def __init__(self, figure: Figure, a: Floats, ends: Floats) -> None:
-        super().__init__(figure, "intervals that take turns, ever narrower towards the edge, and by the same factor.")
-        self.a, self.ends, self.mark = a, which_end(ends), float("nan")
-        self.near: tuple[Floats, NDArray[np.int64]] = (np.empty(0), np.empty(0, dtype=np.int64))
+    ``mark``: a start to mark. ``distance`` and ``distance_ends`` (j,): distances to an ``edge``, growing and above 0,
+    and the last iterates of the starts there, drawn below on a logarithmic axis.
+    """
+
+    def __init__(
+        self,
+        a: ArrayLike,
+        ends: ArrayLike,
+        *,
+        mark: float | None = None,
+        distance: ArrayLike | None = None,
+        distance_ends: ArrayLike = (),
+        edge: str = "the edge",
+    ) -> None:
+        a = growing("a", a)
+        height, self.mark, self.drawn = 2.6 if distance is None else 4.8, np.nan, (a, which_end(along("ends", ends, a)))
+        look_for = "intervals that take turns, ever narrower towards the edge, and by the same factor."
+        super().__init__(new_figure(10.5, height, layout=None), look_for)
+        self.figure.subplots_adjust(left=0.125, right=0.98, bottom=0.55 / height, top=1 - 0.15 / height, hspace=0.32)
+        axes = self.figure.subplots(1 if distance is None else 2, 1, squeeze=False)[:, 0]
+        _bars(axes[0], *self.drawn)
+        axes[0].set_xlim(a[0], a[-1])
+        label(axes[0], "", "start a", grid="x")
+        self.near = ""
+        if distance is not None:
+            near = growing("distance", distance)
+            there = which_end(along("distance_ends", distance_ends, near))
+            _bars(axes[1], near, there)
+            axes[1].set(xscale="log", xlim=(near[-1], near[0]))
+            label(axes[1], "", f"distance of the start to {edge}, which lies at the right", grid="x")
+            span = f"{near[0]:.1g} to {near[-1]:.1g}"
+            self.near = f" Over the distance to the edge, {span}: {np.count_nonzero(np.diff(there))} times."
+        if mark is not None:
+            self.choose(mark)
 
     def choose(self, mark: float) -> None:
         """Mark a start."""
         self.mark = mark
         if not self.changing:
             self.changing = [self.figure.axes[0].axvline(mark, color="black", linewidth=2)]
-        for line in self.changing:
-            line.set(xdata=[mark, mark])
-
-    def rows(self, ax: Axes, x: Floats, ends: NDArray[np.int64]) -> None:
-        """Draw the starts ``x`` as bars in the rows of their ends."""
-        for row, name in enumerate(ENDS):
-            here = np.where(ends == row, float(row), np.nan)
-            # a start alone between others has no neighbour to draw a line to: the markers show it
-            look: dict[str, Any] = {
-                "gid": PIECES,
-                "linewidth": 9,
-                "solid_capstyle": "butt",
-                "marker": "|",
-                "markersize": 9,
-            }
-            ax.plot(x, here, color=COLOURS[row], label=name, **look)
-        ax.set_yticks(range(len(ENDS)), ENDS)
-        ax.set_ylim(len(ENDS) - 0.5, -0.5)
-        ax.grid(axis="x", alpha=0.3)
+        self.changing[0].set(xdata=[mark, mark])
 
     @property
     def words(self) -> str:
         """The share of each end, and how often it changes along the line."""
-        shares = ", ".join(f"{percent(float(np.mean(self.ends == row)), 1)} {name}" for row, name in enumerate(ENDS))
-        marked = "" if np.isnan(self.mark) else f" Marked: the start {self.mark:.4g}.{outside(self.mark, self.a)}"
-        changes = int(np.count_nonzero(np.diff(self.ends)))
-        text = f"Starts from {self.a[0]:.4g} to {self.a[-1]:.4g}: {shares}; the end changes {changes} times on the way."
-        if len(self.near[0]):
-            turns = int(np.count_nonzero(np.diff(self.near[1])))
-            text += (
-                f" Over the distance to the edge, {self.near[0].min():.1g} to {self.near[0].max():.1g}: {turns} times."
-            )
-        return text + marked
+        a, ends = self.drawn
+        marked = "" if np.isnan(self.mark) else f" Marked: the start {self.mark:.4g}.{outside(self.mark, a)}"
+        changes = f"the end changes {np.count_nonzero(np.diff(ends))} times on the way."
+        return f"Starts from {a[0]:.4g} to {a[-1]:.4g}: {_shares(ends)}; {changes}{self.near}{marked}"
 
 
-def plot_basins(
-    a: ArrayLike,
-    ends: ArrayLike,
-    *,
-    mark: float | None = None,
-    distance: ArrayLike | None = None,
-    distance_ends: ArrayLike | None = None,
-    edge: str = "the edge",
-) -> Basins:
-    """Draw where each start of an iteration ends.
-
-    Parameters
-    ----------
-    a : array_like, shape (k,)
-        Starts, in growing order.
-    ends : array_like, shape (k,)
-        The last iterate of each; infinite or NaN where it diverged.
-    mark : float, optional
-        A start to mark.
-    distance, distance_ends : array_like, shape (j,), optional
-        Distances to an edge, growing and above 0, and the last iterates of the starts there: drawn below, logarithmic.
-    edge : str
-        What the distance is taken to.
-
-    Returns
-    -------
-    Basins
-        Shows itself in a notebook; ``.choose(mark)`` marks another start.
-    """
-    x, last = _growing(a), np.asarray(ends, dtype=float)
-    if last.shape != x.shape:
-        raise ValueError(f"ends must have shape {x.shape} like a, got {last.shape}")
-    height = 2.6 if distance is None else 4.8
-    figure = new_figure(10.5, height, layout=None)
-    figure.subplots_adjust(left=0.125, right=0.98, bottom=0.55 / height, top=1 - 0.15 / height, hspace=0.32)
-    axes = figure.subplots(1 if distance is None else 2, 1, squeeze=False)[:, 0]
-    picture = Basins(figure, x, last)
-    picture.rows(axes[0], x, picture.ends)
-    axes[0].set_xlim(x[0], x[-1])
-    if mark is not None:
-        picture.choose(mark)
-    label(axes[0], "", "start a")
-    if distance is not None:
-        near = _growing(distance)
-        picture.near = near, which_end(np.asarray(distance_ends, dtype=float))
-        picture.rows(axes[1], *picture.near)
-        axes[1].set(xscale="log", xlim=(near[-1], near[0]))
-        label(axes[1], "", f"distance of the start to {edge}, which lies at the right")
-    return picture
+def _bars(ax: Axes, x: Floats, ends: Ends) -> None:
+    """Draw the starts ``x`` as bars in the rows of their ends."""
+    # a start alone between others has no neighbour to draw a line to: the markers show it
+    bar: dict[str, Any] = {"linewidth": 9, "solid_capstyle": "butt", "marker": "|", "markersize": 9, "gid": PIECES}
+    for row, name in enumerate(ENDS):
+        ax.plot(x, np.where(ends == row, float(row), np.nan), label=name, **bar, **look(row))
+    rows(ax, ENDS)
 
 
-def which_end(last: Floats | NDArray[np.complex128]) -> NDArray[np.int64]:
+def which_end(last: Floats | NDArray[np.complex128]) -> Ends:
     """Return for each last iterate, real or complex, the index of its end in `ENDS`."""
     ends = np.full(last.shape, ENDS.index("neither so far"), dtype=np.int64)
     ends[np.abs(last) < 1e-3] = 0
@@ -275,13 +213,134 @@ def which_end(last: Floats | NDArray[np.complex128]) -> NDArray[np.int64]:
     return ends
 
 
+def _shares(ends: Ends) -> str:
+    return ", ".join(f"{percent(float(np.mean(ends == k)), 1)} {name}" for k, name in enumerate(ENDS))
+
+
 def outside(mark: float, a: Floats) -> str:
     """Say that a marked place is not drawn, where that is so."""
     return "" if a[0] <= mark <= a[-1] else f" {mark:.4g} lies outside the drawn range, and is not marked."
 
 
-def _growing(a: ArrayLike) -> Floats:
-    x = np.asarray(a, dtype=float)
-    if x.ndim != 1 or len(x) < 2 or not (np.diff(x) > 0).all():
-        raise ValueError(f"a must be two or more numbers in growing order, got {a!r}")
-    return x
+def plot_eigenvalue_flow(paths: ArrayLike, *, real: ArrayLike, imaginary: ArrayLike, ends: ArrayLike) -> Picture:
+    """Draw how the eigenvalues of a matrix move under an iteration, over the basins, and their distance to 0 or 1.
+
+    Parameters
+    ----------
+    paths : array_like of complex, shape (steps + 1, n)
+        The eigenvalues after each step, a column for each eigenvalue.
+    real, imaginary : array_like, shape (k,), (j,)
+        The grid of the background.
+    ends : array_like of complex, shape (j, k)
+        The last iterate of each point of the grid; infinite or NaN where it diverged.
+    """
+    path, last = np.asarray(paths, dtype=complex), np.asarray(ends, dtype=complex)
+    x, y = np.asarray(real, dtype=float), np.asarray(imaginary, dtype=float)
+    if path.ndim != 2 or min(x.size, y.size) < 2 or last.shape != (len(y), len(x)):
+        raise ValueError(f"paths must be (steps + 1, n) and ends {(len(y), len(x))}, got {path.shape} and {last.shape}")
+    figure = new_figure(10.5, 4.6)
+    plane, ax = figure.subplots(1, 2, width_ratios=(1.1, 1))
+    kinds = which_end(last)
+    dx, dy = ((places[-1] - places[0]) / (len(places) - 1) / 2 for places in (x, y))
+    cells = (x[0] - dx, x[-1] + dx, y[0] - dy, y[-1] + dy)  # each point of the grid has one
+    colours = np.array([to_rgb(colour) for colour in PALE])
+    plane.imshow(colours[kinds], origin="lower", extent=cells, interpolation="nearest")
+    for name, colour in zip(ENDS, PALE):
+        plane.plot([], [], "s", color=colour, markersize=12, markeredgecolor=GREY, label=name)
+    steps, gap = np.arange(len(path)), np.minimum(np.abs(path), np.abs(path - 1))
+    for i, one in enumerate(path.T):
+        plane.plot(one.real, one.imag, linewidth=1.4, markersize=5, **look(i, "marker"))
+        (line,) = ax.plot(steps, np.ones(len(steps)), markersize=5, **look(i, "marker", "linestyle"))
+        line.set_ydata(np.where(gap[:, i] < LARGEST, to_edge(line, gap[:, i], SMALLEST, np.inf), np.nan))
+    ax.relim()
+    ax.autoscale_view()
+    plane.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
+    ax.set_yscale("log")
+    label(plane, "eigenvalues, step by step", "real part", "imaginary part", legend={"loc": "upper right"})
+    label(ax, "distance to 0 or 1, whichever is nearer", "step", grid="both")
+    moves = "; ".join(f"{one[0]:.3g} to {one[-1]:.3g}" for one in path.T)
+    return Picture(
+        figure,
+        "every path stays in the basin that it begins in; near the end, each step doubles the number of digits.",
+        f"{path.shape[1]} eigenvalues over {len(path) - 1} steps: {moves}. Of the plane behind them {_shares(kinds)}.",
+    )
+
+
+def plot_rates(rates: ArrayLike, errors: Values, zero: Values) -> Picture:
+    """Draw the error of many nets against the learning rate, with the runs that the error cannot speak for.
+
+    Parameters
+    ----------
+    rates : array_like, shape (k,)
+        Learning rates, above 0.
+    errors : mapping of str to array_like, shape (runs, k)
+        By rule; NaN for a run that diverged.
+    zero : mapping of str to array_like of bool, shape (runs, k)
+        By rule: the runs that became the zero map. They count below, and not in the medians.
+    """
+    x = np.asarray(rates, dtype=float)
+    runs = {rule: np.asarray(values, dtype=float) for rule, values in errors.items()}
+    collapsed = {rule: np.asarray(zero[rule], dtype=bool) for rule in runs}
+    shapes = {values.shape for values in (*runs.values(), *collapsed.values())}
+    if len(shapes) != 1 or len(one := shapes.pop()) != 2 or one[1:] != x.shape:
+        raise ValueError(f"errors and zero must have shape (runs, {len(x)}), one column per rate, alike for every rule")
+    figure = new_figure(11.0, 6.2)
+    top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(1.7, 1))
+    words, low, nets = [], 0, one[0]
+    for i, (rule, values) in enumerate(runs.items()):
+        places = x * 1.05 ** (i - 1)  # rules side by side: none covers another
+        mark = {"gid": PIECES, **look(i, "marker")}
+        kept = np.where(collapsed[rule], np.nan, values)
+        top.plot(places, np.maximum(kept, SMALLEST).T, linestyle="", markersize=3, alpha=0.35, **mark)
+        middle = np.array([summary(column)[1] for column in kept.T])
+        top.plot(places, np.maximum(middle, SMALLEST), linestyle=DASHES[i], linewidth=2.2, label=rule, **mark)
+        lost, gone = (~np.isfinite(values)).sum(0), collapsed[rule].sum(0)
+        for number, style, what in ((lost, "-", "diverged"), (gone, ":", "the zero map")):
+            bottom.plot(places, number, linestyle=style, linewidth=2.2, label=f"{what}: {rule}", **mark)
+        said = ["none" if np.isnan(median) else f"{median:.1g}" for median in middle]
+        cells = (f"{rate:g}: {m}, {n} diverged, {z} zero" for rate, m, n, z in zip(x, said, lost, gone))
+        words.append(f"{rule} ({'; '.join(cells)})")
+        low += int((kept < SMALLEST).sum())
+    top.set(xscale="log", yscale="log")
+    top.set_xticks(x, [f"{rate:g}" for rate in x])
+    top.minorticks_off()
+    bottom.set_ylim(-0.04 * nets, 1.04 * nets)
+    title = f"{nets} nets at each rate; medians of those that neither diverged nor collapsed"
+    label(top, title, "", "error", grid="both", legend=ASIDE)
+    label(bottom, "", "learning rate", f"nets of {nets}", grid="both", legend=ASIDE)
+    edge = f" {low} errors below {SMALLEST:g} are drawn there." if low else ""
+    return Picture(
+        figure,
+        "the lower axes first: how many runs an error above leaves out (diverged) or flatters (the zero map).",
+        f"Median error by learning rate, {nets} nets each. {'. '.join(words)}.{edge}",
+    )
+
+
+def plot_images(images: Values, *, look_for: str) -> Picture:
+    """Draw rows of square grey images: what a map makes of them, side by side.
+
+    Parameters
+    ----------
+    images : mapping of str to array_like, shape (k, side²)
+        Each row by its name; values of 0 to 1, what lies beyond is drawn black or white.
+    look_for : str
+        What to look for.
+    """
+    arrays = {name: finite(f"images {name!r}", values, "(k, side²)", 2) for name, values in images.items()}
+    shapes = {values.shape for values in arrays.values()}
+    if len(shapes) != 1 or math.isqrt(pixels := (shape := shapes.pop())[1]) ** 2 != pixels:
+        raise ValueError("images must hold arrays of one shape (k, side²), an image in each line")
+    number, side = shape[0], math.isqrt(pixels)
+    ax, edge = new_figure(0.75 * number + 2.0, 0.8 * len(arrays) + 0.3).add_subplot(), side + 1
+    for i, values in enumerate(arrays.values()):
+        for j, image in enumerate(values):  # a white line between the images
+            corner = (edge * j, edge * j + side, edge * i + side, edge * i)
+            ax.imshow(image.reshape(side, side), cmap="gray", vmin=0, vmax=1, extent=corner)
+    ax.set(xlim=(0, edge * number), ylim=(edge * len(arrays), 0), xticks=[], aspect="equal")
+    ax.set_yticks([edge * i + side / 2 for i in range(len(arrays))], list(arrays), fontsize=TEXT + 1)
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    beyond = sum(int(((v < 0) | (v > 1)).sum()) for v in arrays.values())
+    words = f"{number} images of {side} x {side} in each of {len(arrays)} rows: {'; '.join(arrays)}."
+    words += f" {beyond:,} pixels lie beyond 0 to 1: drawn black or white." if beyond else ""
+    return Picture(ax.figure, look_for, words)

@@ -1,4 +1,4 @@
-"""A Jacobian as a picture: a row for each output, a column for each input, in each cell one derivative.
+"""Jacobians as pictures: a row for each output, a column for each input, in each cell one derivative.
 
 >>> picture = plot_jacobian([[2.0, 0.0], [0.0, -1.0]], title="a⊙x")
 >>> print(picture.description)
@@ -10,25 +10,25 @@ The sign is told three times: by colour, by the number (or, in small cells, a ba
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from helpers.plots.pictures import BLUE_ORANGE, TEXT, Picture, label, new_figure
+from helpers.plots.pictures import TEXT, Floats, Picture, count, finite, label, new_figure, shades, short
 
 Stacking = Literal["columns", "rows"]
-Matrix = NDArray[np.float64]
 
 LARGEST = 64  # cells a side: below that size a cell still holds a cross
 WIDTH, HEIGHT, CELL = 7.0, 4.6, 0.6  # inches: of all cells at most, and of one cell at most
-FOR_NUMBERS = 0.42  # inches: a cell of this width holds a number of five characters
+FOR_NUMBERS = 0.4  # inches: a cell of this width holds a number of five characters
 NAMES = 14  # so many names fit beside each other
+WHOLE, ACROSS = 10.4, 3  # of several matrices: inches of all, and how many in a row at most
 
 
-def as_matrix(jacobian: ArrayLike, output_axes: int, stacking: Stacking = "columns") -> Matrix:
+def as_matrix(jacobian: ArrayLike, output_axes: int, stacking: Stacking = "columns") -> Floats:
     """Arrange the derivatives of an array by an array as the matrix of the textbooks.
 
     Parameters
@@ -40,10 +40,6 @@ def as_matrix(jacobian: ArrayLike, output_axes: int, stacking: Stacking = "colum
     stacking : {"columns", "rows"}
         How a matrix becomes a vector: its columns on top of each other, which is vec in the textbooks, or its rows one
         after the other, which is NumPy's ``reshape(-1)``.
-
-    Returns
-    -------
-    ndarray, shape (output size, input size)
 
     Examples
     --------
@@ -65,30 +61,6 @@ def as_matrix(jacobian: ArrayLike, output_axes: int, stacking: Stacking = "colum
     return derivatives.reshape(rows, -1)
 
 
-class JacobianPicture(Picture):
-    """A drawn Jacobian; ``matrix`` holds its entries, ``blocks`` the rows and columns of a block, or None."""
-
-    def __init__(self, ax: Axes, matrix: Matrix, blocks: tuple[int, int] | None, look_for: str) -> None:
-        super().__init__(ax.figure, look_for)  # type: ignore[arg-type]
-        self.ax, self.matrix, self.blocks = ax, matrix, blocks
-
-    @property
-    def words(self) -> str:
-        """Sizes, signs and pattern."""
-        rows, columns = self.matrix.shape
-        sizes = f"{_count(rows, 'row')} (outputs) and {_count(columns, 'column')} (inputs)"
-        pattern = _pattern(self.matrix, self.blocks)
-        return f"{self.ax.get_title()}: a Jacobian with {sizes}. {count_signs(self.matrix)}. {pattern}".strip()
-
-
-def count_signs(matrix: Matrix) -> str:
-    """Say in words how many entries there are, and of which sign."""
-    positive, negative = int((matrix > 0).sum()), int((matrix < 0).sum())
-    verb = "is" if positive == 1 else "are"
-    zero = matrix.size - positive - negative
-    return f"Of {_count(matrix.size, 'entry')} {positive} {verb} positive, {negative} negative, {zero} zero"
-
-
 def plot_jacobian(
     jacobian: ArrayLike,
     *,
@@ -97,8 +69,8 @@ def plot_jacobian(
     inputs: Sequence[str] = (),
     blocks: tuple[int, int] | None = None,
     look_for: str = "which entries are zero, and why.",
-) -> JacobianPicture:
-    """Draw a Jacobian: blue cells are negative, orange ones positive, empty or grey ones zero.
+) -> Picture:
+    """Draw a Jacobian: blue cells are negative, orange ones positive; large ones hold the number, others a sign.
 
     Parameters
     ----------
@@ -110,121 +82,128 @@ def plot_jacobian(
         A name for each row and each column; without names the rows and columns are numbered.
     blocks : (int, int), optional
         Rows and columns of a block: heavy lines are drawn between blocks.
-
-    Returns
-    -------
-    JacobianPicture
-        Shows itself in a notebook. Cells that are large enough hold the number, others a cross (positive) or a bar
-        (negative).
-
-    Raises
-    ------
-    ValueError
-        If the Jacobian is no matrix, is empty or too large, holds nan or infinity, or if names or blocks do not fit.
     """
-    matrix = np.asarray(jacobian, dtype=float) + 0.0  # which turns −0 into 0
-    _refuse(matrix, outputs, inputs, blocks)
+    if np.ndim(jacobian) != 2:
+        raise ValueError(
+            f"jacobian must be a matrix, got shape {np.shape(jacobian)}; as_matrix(jacobian, ...) makes one"
+        )
+    matrix = finite("jacobian", jacobian, "(outputs, inputs)", 2) + 0.0  # which turns −0 into 0
     rows, columns = matrix.shape
-    cell = min(CELL, WIDTH / columns, HEIGHT / rows)
-    ax = _axes_for(columns * cell, rows * cell)
-    shades = np.sign(matrix) * (0.3 + 0.7 * np.abs(matrix) / (np.abs(matrix).max() or 1))  # a small entry is no zero
-    ax.imshow(shades, cmap=BLUE_ORANGE, vmin=-1, vmax=1, interpolation="nearest")
-    _mark(ax, matrix, cell)
-    _rule(ax, rows, columns, blocks)
-    label(ax, title)
-    _name(ax, outputs, inputs, blocks)
-    ax.text(
-        0.5, -0.12 / (rows * cell), count_signs(matrix), transform=ax.transAxes, ha="center", va="top", fontsize=TEXT
-    )
-    return JacobianPicture(ax, matrix, blocks, look_for)
-
-
-def _refuse(matrix: Matrix, outputs: Sequence[str], inputs: Sequence[str], blocks: tuple[int, int] | None) -> None:
-    if matrix.ndim != 2:
-        raise ValueError(f"jacobian must be a matrix, got the shape {matrix.shape}; as_matrix(jacobian, ...) makes one")
-    if not 1 <= min(matrix.shape) <= max(matrix.shape) <= LARGEST:
+    if max(rows, columns) > LARGEST:
         raise ValueError(f"jacobian must have 1 to {LARGEST} rows and columns, got the shape {matrix.shape}")
-    if not np.isfinite(matrix).all():
-        raise ValueError("jacobian must be finite, got nan or infinity")
-    for what, names, size in (("outputs", outputs, matrix.shape[0]), ("inputs", inputs, matrix.shape[1])):
+    for what, names, size in (("outputs", outputs, rows), ("inputs", inputs, columns)):
         if len(names) not in (0, size):
             raise ValueError(f"{what} must name all {size}, got {len(names)} names")
-    if blocks and (min(blocks) < 1 or matrix.shape[0] % blocks[0] or matrix.shape[1] % blocks[1]):
+    if blocks and (min(blocks) < 1 or rows % blocks[0] or columns % blocks[1]):
         raise ValueError(f"blocks of {blocks} do not fill a Jacobian of shape {matrix.shape}")
-
-
-def _axes_for(width: float, height: float) -> Axes:
-    """Make axes of so many inches, with fixed margins for names, title and the line below."""
-    left, right, bottom, top = 1.1, 0.3, 0.5, 0.95
-    whole, tall = max(left + width + right, 7.5), bottom + height + top
+    cell = min(CELL, WIDTH / columns, HEIGHT / rows)
+    width, height = columns * cell, rows * cell
+    whole, tall, bottom = max(width + 1.4, 7.5), height + 1.45, 0.5  # with room for names, title and the line below
     ax = new_figure(whole, tall, layout=None).add_subplot()
     ax.set_position(((whole - width) / 2 / whole, bottom / tall, width / whole, height / tall))
-    return ax
+    draw_matrix(ax, matrix, cell)
+    for down, across in ((rows, columns), *([blocks] if blocks else [])):
+        _lines(ax, down, across, "black", 1.6)
+    label(ax, title, "inputs", "outputs")
+    for axis, names, size, step in (
+        (ax.yaxis, outputs, rows, blocks[0] if blocks else 1),
+        (ax.xaxis, inputs, columns, blocks[1] if blocks else 1),
+    ):  # where the names are many, of the first row or column of each block only
+        ticks = range(0, size, 1 if size <= NAMES else max(step, -(-size // NAMES)))
+        axis.set_ticks(list(ticks), [names[i] if names else str(i + 1) for i in ticks])
+    signs = _signs(matrix)
+    ax.text(0.5, -0.12 / height, signs, transform=ax.transAxes, ha="center", va="top", fontsize=TEXT)
+    sizes = f"{count(rows, 'row')} (outputs) and {count(columns, 'column')} (inputs)"
+    words = f"{title}: a Jacobian with {sizes}. {signs}. {_pattern(matrix, blocks)}".strip()
+    return Picture(ax.figure, look_for, words)
 
 
-def _mark(ax: Axes, matrix: Matrix, cell: float) -> None:
-    """Write the numbers where they fit, else a cross or a bar for the sign."""
+def plot_matrices(
+    matrices: Mapping[str, ArrayLike], *, names: Sequence[str], look_for: str, rows: str = "", columns: str = ""
+) -> Picture:
+    """Draw square matrices beside each other, such as the derivatives of a program; a line marks the diagonal.
+
+    Parameters
+    ----------
+    matrices : mapping of str to array_like, shape (n, n)
+        By title, finite; n is 32 at most. The colours of each are scaled to its own largest entry.
+    names : sequence of str, length n
+        Of the rows and of the columns.
+    look_for, rows, columns : str
+        One sentence; what the rows and columns are.
+
+    >>> picture = plot_matrices({"J": [[0, 0], [2, 0]], "J²": [[0, 0], [0, 0]]}, names=["a", "b"], look_for="zeros")
+    >>> print(picture.description)
+    J: 1 of 4 entries is not zero, all below the diagonal. J²: every entry is zero.
+    """
+    n, arrays = len(names), {t: finite(t, matrix, f"({len(names)}, {len(names)})", 2) for t, matrix in matrices.items()}
+    if not arrays or not 1 <= n <= LARGEST / 2:
+        raise ValueError(f"give a matrix at least and 1 to {LARGEST // 2} names, got {len(arrays)} matrices, {n} names")
+    across = min(ACROSS, len(arrays))
+    side = min(WHOLE / across - 0.75, 0.62 * n)
+    height = -(-len(arrays) // across) * (side + 0.95)
+    figure = new_figure(WHOLE, height, layout=None)
+    for i, (title, array) in enumerate(arrays.items()):
+        if array.shape != (n, n):
+            raise ValueError(f"{title} must be {n} rows of {n} numbers, got the shape {array.shape}")
+        left, top = (i % across) * WHOLE / across + 0.6, height - (i // across) * (side + 0.95) - 0.8
+        ax = figure.add_axes((left / WHOLE, (top - side) / height, side / WHOLE, side / height))
+        draw_matrix(ax, array, side / n)
+        ax.plot((-0.5, n - 0.5), (-0.5, n - 0.5), color="#777777", linewidth=1.2, linestyle=":")
+        label(ax, title, columns, rows if i % across == 0 else "")
+        ax.set_xticks(range(n), names)
+        ax.set_yticks(range(n), names)
+    words = " ".join(f"{title}: {_triangle(array)}." for title, array in arrays.items())
+    return Picture(figure, look_for, words)
+
+
+def _triangle(matrix: Floats) -> str:
+    """Say in words how many entries are not zero, and on which side of the diagonal they lie."""
+    there, above, on = (np.count_nonzero(part) for part in (matrix, np.triu(matrix, 1), np.diag(matrix)))
+    where = f"{above} above the diagonal, {on} on it" if above + on else "all below the diagonal"
+    entries = f"{there} of {matrix.size} entries {'is' if there == 1 else 'are'} not zero"
+    return f"{entries}, {where}" if there else "every entry is zero"
+
+
+def draw_matrix(ax: Axes, matrix: Floats, cell: float) -> None:
+    """Draw the cells of a matrix, each so many inches wide: colours by sign and size, numbers or signs, thin lines."""
+    sizes = np.abs(matrix) / (np.abs(matrix).max() or 1)
+    ax.imshow(shades(np.sign(matrix) * (0.3 + 0.7 * sizes)), interpolation="nearest")  # a small entry is no zero
     if cell >= FOR_NUMBERS:
         for i, j in np.argwhere(matrix):
             ax.text(j, i, short(matrix[i, j]), ha="center", va="center", fontsize=TEXT - 1)
-        i, j = np.nonzero(matrix == 0)
-        ax.scatter(j, i, marker="$0$", s=50, color="#6b6b6b", linewidth=0)  # as large as the texts, and far quicker
-        return
-    for marker, chosen in (("+", matrix > 0), ("_", matrix < 0)):
+        marks = [("$0$", matrix == 0, 50.0, "#6b6b6b", 0.0)]  # as large as the texts, and far quicker
+    else:
+        size = (0.55 * 72 * cell) ** 2
+        marks = [("+", matrix > 0, size, "black", 1.2), ("_", matrix < 0, size, "black", 1.2)]
+    for marker, chosen, size, colour, width in marks:
         i, j = np.nonzero(chosen)
-        ax.scatter(j, i, marker=marker, s=(0.55 * 72 * cell) ** 2, color="black", linewidth=1.2)
-
-
-def short(value: float) -> str:
-    """Write a number in at most five characters.
-
-    >>> [short(v) for v in (1.0, -0.25, 0.001, 0.0, 123.4, -0.999)]
-    ['1', '−0.25', '≈0', '0', '123', '−1']
-    """
-    if abs(value) >= 10_000:
-        return f"{value:.0e}".replace("e+0", "e").replace("e+", "e").replace("-", "−")
-    text = f"{value:.0f}" if abs(value) >= 99.995 else f"{value:.2f}".rstrip("0").rstrip(".")
-    return "≈0" if value and text in ("0", "-0") else text.replace("-", "−")
-
-
-def _rule(ax: Axes, rows: int, columns: int, blocks: tuple[int, int] | None) -> None:
-    """Draw thin lines between cells, heavy ones between blocks."""
-    steps = [((1, 1), "#bbbbbb", 0.8), ((rows, columns), "black", 1.6)]
-    if blocks:
-        steps.append((blocks, "black", 1.6))
-    for (down, across), colour, width in steps:
-        ax.hlines(np.arange(0, rows + 1, down) - 0.5, -0.5, columns - 0.5, colour, linewidth=width, clip_on=False)
-        ax.vlines(np.arange(0, columns + 1, across) - 0.5, -0.5, rows - 0.5, colour, linewidth=width, clip_on=False)
-
-
-def _name(ax: Axes, outputs: Sequence[str], inputs: Sequence[str], blocks: tuple[int, int] | None) -> None:
-    """Write the names beside the rows and above the columns; where they are many, of the first of each block only."""
-    rows, columns = (int(max(limits) + 0.5) for limits in (ax.get_ylim(), ax.get_xlim()))
-    for axis, names, size, block in (
-        (ax.yaxis, outputs, rows, blocks and blocks[0]),
-        (ax.xaxis, inputs, columns, blocks and blocks[1]),
-    ):
-        step = 1 if size <= NAMES else max(block or 1, -(-size // NAMES))
-        ticks = range(0, size, step)
-        axis.set_ticks(list(ticks), [names[i] if names else str(i + 1) for i in ticks])
+        ax.scatter(j, i, marker=marker, s=size, color=colour, linewidth=width)
+    _lines(ax, 1, 1, "#bbbbbb", 0.8)
     ax.xaxis.tick_top()
     ax.xaxis.set_label_position("top")
-    ax.tick_params(length=0, labelsize=TEXT - 1)
-    ax.set_xlabel("inputs", fontsize=TEXT)
-    ax.set_ylabel("outputs", fontsize=TEXT)
+    ax.tick_params(length=0)
 
 
-def _count(number: int, noun: str) -> str:
-    plural = noun[:-1] + "ies" if noun.endswith("y") else noun + "s"
-    return f"{number:,} {noun if number == 1 else plural}"
+def _lines(ax: Axes, down: int, across: int, colour: str, width: float) -> None:
+    """Draw lines around blocks of so many rows and columns."""
+    columns, rows = (round(abs(b - a)) for a, b in (ax.get_xlim(), ax.get_ylim()))
+    ax.hlines(np.arange(0, rows + 1, down) - 0.5, -0.5, columns - 0.5, colour, linewidth=width, clip_on=False)
+    ax.vlines(np.arange(0, columns + 1, across) - 0.5, -0.5, rows - 0.5, colour, linewidth=width, clip_on=False)
 
 
-def _pattern(matrix: Matrix, blocks: tuple[int, int] | None) -> str:
+def _signs(matrix: Floats) -> str:
+    """Say in words how many entries there are, and of which sign."""
+    positive, negative = int((matrix > 0).sum()), int((matrix < 0).sum())
+    verb, zero = "is" if positive == 1 else "are", matrix.size - positive - negative
+    return f"Of {count(matrix.size, 'entry')} {positive} {verb} positive, {negative} negative, {zero} zero"
+
+
+def _pattern(matrix: Floats, blocks: tuple[int, int] | None) -> str:
     """Say in words where the entries lie that are not zero."""
-    there = matrix != 0
+    there, (rows, columns) = matrix != 0, matrix.shape
     if there.all():
         return "No entry is zero."
-    rows, columns = matrix.shape
     if rows == columns and not there[~np.eye(rows, dtype=bool)].any():
         return "The entries that are not zero lie on the diagonal."
     if blocks and rows // blocks[0] == columns // blocks[1]:

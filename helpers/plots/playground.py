@@ -16,18 +16,14 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from helpers.plots.boundaries import Grid
-from helpers.plots.fields import FieldImage, coloured
-from helpers.plots.pictures import TEXT, label, new_figure, percent
+from helpers.plots.boundaries import Array, Grid
+from helpers.plots.pictures import TEXT, label, new_figure, shades
 from helpers.plots.progress import LayerProgress, Samples
 
-Array = NDArray[np.floating]
-Units = Sequence[Sequence[ArrayLike]]
-
 COARSE = 32  # grid points a side on which hidden units are looked at
-THUMBNAILS = (2, 4)  # rows and columns, a layer: units 1 to 8
+THUMBNAILS = (2, 4)  # rows and columns for each layer: units 1 to 8
 LOOK_FOR = (
     "the boundary (black) of each layer and the units that it could be made of; the gap of thin to thick in the "
     "curves. A percentage is the share of the test points that are right."
@@ -39,50 +35,32 @@ LOOK_FOR_IMAGES = (
 
 
 class UnitImages:
-    """The first few hidden units of a layer as small images in one, each in the scale of its own largest output.
+    """The first hidden units of a layer in ``shape`` (rows, columns), each in the scale of its own largest output.
 
-    Parameters
-    ----------
-    ax : Axes
-        Where to draw.
-    coarse : Grid or None
-        Of the plane, whose points the outputs belong to; None for inputs that are square images.
-    shape : (int, int)
-        Rows and columns of units.
+    ``plane``: the outputs belong to a grid over it; otherwise to square images, and the preferred ones are shown.
     """
 
-    def __init__(self, ax: Axes, coarse: Grid | None, shape: tuple[int, int]) -> None:
-        self.ax, self.coarse, self.shape, self.most = ax, coarse, shape, shape[0] * shape[1]
-        rows, columns = shape
-        self.image = FieldImage(ax, extent=(0, columns, 0, rows), origin="lower", interpolation="bilinear", zorder=0)
-        self.image.show(np.full((2, 2), 128, dtype=np.uint8))
-        ax.add_image(self.image)
-        ax.set(xlim=(0, columns), ylim=(0, rows), xticks=[], yticks=[], aspect="equal")
+    def __init__(self, ax: Axes, plane: bool, shape: tuple[int, int]) -> None:
+        self.ax, self.plane, self.shape, self.most = ax, plane, shape, shape[0] * shape[1]
+        blank = shades(np.zeros((2, 2)))
+        self.image = ax.imshow(blank, extent=(0, shape[1], 0, shape[0]), interpolation="bilinear", zorder=0)
+        ax.set(xticks=[], yticks=[])
         label(ax)
 
     def show(self, outputs: Array, probes: Array) -> None:
-        """Show outputs (m, width) at the probes (m, d)."""
+        """Show outputs (m, width) at the probes (m, d); unit 1 at the upper left, white lines between units."""
         values = np.asarray(outputs)[:, : self.most]
-        if self.coarse is None:
-            values = preferred_images(values, probes)
+        values = values if self.plane else preferred_images(values, probes)
         peak = np.abs(values).max(axis=0, initial=0)
-        side = round(len(values) ** 0.5)
-        levels = np.rint(127.5 * (values / np.where(peak, peak, 1) + 1)).astype(np.uint8).T.reshape(-1, side, side)
-        if self.coarse is None:
-            levels = levels[:, ::-1]  # an image begins with its uppermost row, a plane with its lowest
-        if self.most == 1:
-            self.image.show(levels[0])
-        else:
-            self.image.show(self._mosaic(levels))
-
-    def _mosaic(self, levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Set the images side by side, unit 1 at the upper left, with a white line around each."""
-        (rows, columns), side = self.shape, levels.shape[1]
-        step = side + max(1, side // 8)
-        tiles = np.full((rows, columns, step, step, 4), 255, dtype=np.uint8)
-        for i, tile in enumerate(levels):
-            tiles[rows - 1 - i // columns, i % columns, :side, :side] = coloured(tile)
-        return tiles.swapaxes(1, 2).reshape(rows * step, columns * step, 4)
+        (rows, columns), side = self.shape, round(len(values) ** 0.5)
+        units = shades((values / np.where(peak, peak, 1)).T.reshape(-1, side, side))
+        if self.plane:
+            units = units[:, ::-1]  # a plane begins with its lowest row, an image with its uppermost
+        step = side + (max(1, side // 8) if self.most > 1 else 0)
+        tiles = np.full((self.most, step, step, 4), 255, dtype=np.uint8)
+        tiles[: len(units), :side, :side] = units
+        mosaic = tiles.reshape(rows, columns, step, step, 4).swapaxes(1, 2)
+        self.image.set_data(mosaic.reshape(rows * step, columns * step, 4))
 
 
 def preferred_images(outputs: Array, images: Array) -> Array:
@@ -97,12 +75,9 @@ def preferred_images(outputs: Array, images: Array) -> Array:
 
 
 class PlaygroundPicture(LayerProgress):
-    """Layers, hidden units and curves of one net, or of several that race: built once, updated in place.
+    """Layers, hidden units and curves of one net, or of several that race; with one rule there are thumbnails too.
 
-    Parameters
-    ----------
-    training_set, test_set, layers, rules, x_label, total, size, measured
-        As in `LayerProgress`. With one rule the units of each layer are shown as thumbnails too.
+    Parameters: as of `LayerProgress`.
     """
 
     widest, rate = 5, ": {}"
@@ -111,38 +86,27 @@ class PlaygroundPicture(LayerProgress):
         X = np.asarray(test_set.X)
         self.coarse = Grid(X, COARSE) if X.shape[1] == 2 else None
         super().__init__(training_set, test_set, layers, **options)
-        self.look_for = LOOK_FOR if self.grid else LOOK_FOR_IMAGES
-        self.hidden, rows = layers - 1, len(self.rules)
+        plane, rows, tall = self.grid is not None, len(self.rules), self.figure.get_figheight()
+        self.look_for = LOOK_FOR if plane else LOOK_FOR_IMAGES
+        self.hidden = layers - 1
         self.probes = self.coarse.points if self.coarse else self.sets[1][0]
-        self.large = [
-            UnitImages(self.figure.add_subplot(self.above[row, -1]), self.coarse, (1, 1)) for row in range(rows)
-        ]
+        add = self.figure.add_subplot
+        self.large = [UnitImages(add(self.above[row, -1]), plane, (1, 1)) for row in range(rows)]
         self.small: list[UnitImages] = []
-        if self.grid is None or rows == 1:
-            for row in range(rows):
-                for i in range(self.hidden):
-                    ax = self.figure.add_subplot(self.strip[0, i] if self.grid else self.above[row, i])
-                    self.small.append(UnitImages(ax, self.coarse, THUMBNAILS if self.grid else (4, 4)))
-        first = self.figure.axes[0]
-        middle, top = 0.5, 1 - 0.12 / self.figure.get_figheight()
-        self.heading = first.text(
-            middle,
-            top,
-            "",
-            transform=self.figure.transFigure,
-            ha="center",
-            va="center",
-            fontsize=TEXT + 1,
-            weight="bold",
-        )
-        if rows > 1:
-            for row, rule in enumerate(self.rules):
-                ax = self.fields[row * layers].ax if self.grid else self.small[row * self.hidden].ax
-                ax.set_ylabel(textwrap.fill(rule, 12, break_long_words=False), fontsize=TEXT)
-        if self.grid is None:
+        for row in range(0 if plane and rows > 1 else rows):
+            for i in range(self.hidden):
+                place = self.strip[0, i] if plane else self.above[row, i]
+                self.small.append(UnitImages(add(place), plane, THUMBNAILS if plane else (4, 4)))
+        middle, top, first = 0.5, 1 - 0.12 / tall, self.figure.axes[0]
+        style = {"ha": "center", "va": "center", "fontsize": TEXT + 1, "weight": "bold"}
+        self.heading = first.text(middle, top, "", transform=self.figure.transFigure, **style)  # type: ignore[arg-type]
+        for row, rule in enumerate(self.rules if rows > 1 else []):
+            ax = self.fields[row * layers].ax if plane else self.small[row * self.hidden].ax
+            ax.set_ylabel(textwrap.fill(rule, 12, break_long_words=False), fontsize=TEXT)
+        if not plane:
             why = f"{X.shape[1]} inputs: no plane holds the points, so there is no boundary to draw. Instead, for each "
             why += "unit, the image that it prefers: the mean of the test images, weighted by the unit's response."
-            self.figure.text(0.09, 3.2 / self.figure.get_figheight(), textwrap.fill(why, 100), fontsize=TEXT)
+            self.figure.text(0.09, 3.2 / tall, textwrap.fill(why, 100), fontsize=TEXT)
         self.changing += [unit.image for unit in self.large]
         self.slow += [unit.image for unit in self.small] + [unit.ax.title for unit in (*self.small, self.large[0])]
         self.slow.append(self.heading)
@@ -154,8 +118,8 @@ class PlaygroundPicture(LayerProgress):
         columns = columns + 1 if self.coarse else columns
         cell = min(8.4 / columns, (1.95, 1.6, 1.4, 1.2)[rows - 1])
         titles = 0.35 if self.coarse else 0.55
-        height = 0.25 + rows * (cell + titles) + strip + 0.3 + 3.1
         lowest = 3.1 + 0.3 + strip
+        height = 0.25 + rows * (cell + titles) + lowest
         figure, sides = new_figure(9.6, height, layout=None), {"left": 0.09 if rows == 1 else 0.12, "right": 0.975}
 
         def grid(rows: int, columns: int, top: float, bottom: float, **space: float) -> GridSpec:
@@ -167,15 +131,10 @@ class PlaygroundPicture(LayerProgress):
         self.below = grid(1, 2, 2.7, 0.5, wspace=0.2)
         return figure
 
-    def look(self, units: Units, layer: int, unit: int) -> None:
-        """Show hidden units.
+    def look(self, units: Sequence[Sequence[ArrayLike]], layer: int, unit: int) -> None:
+        """Show hidden units: the outputs (m, width) at ``probes`` of every hidden layer of every net.
 
-        Parameters
-        ----------
-        units : sequence of sequence of array_like, each (m, width)
-            The outputs at ``probes`` of every hidden layer of every net.
-        layer, unit : int
-            Which of them is shown large, counted from 1.
+        ``layer`` and ``unit``, counted from 1, say which of them is shown large.
         """
         self.picked, spans = (layer, unit), []
         for place, outputs in zip(self.large, units, strict=True):
@@ -191,29 +150,14 @@ class PlaygroundPicture(LayerProgress):
         stretched = super().trace()
         for i, (place, outputs) in enumerate(zip(self.small, self.units)):
             place.show(outputs, self.probes)
-            place.ax.title.set_text(self._title(i, min(place.most, outputs.shape[1]), outputs.shape[1]))
+            row, layer = divmod(i, self.hidden)
+            width, at = outputs.shape[1], row * (self.hidden + 1) + layer
+            units = f"units 1 to {min(place.most, width)}" + (f" of {width}" if place.most < width else "")
+            place.ax.title.set_text(units if self.grid else f"layer {layer + 1}{self.right_at(at)}\n{units}")
         return stretched
 
-    def _title(self, i: int, shown: int, width: int) -> str:
-        row, layer = divmod(i, self.hidden)
-        units = f"units 1 to {shown}" + (f" of {width}" if shown < width else "")
-        if self.grid:
-            return units
-        rate = (
-            ""
-            if self.latest is None
-            else self.rate.format(percent(self.latest[1, row * (self.hidden + 1) + layer, 1], 1))
-        )
-        return f"layer {layer + 1}{rate}\n{units}"
-
     def file(self, kind: str) -> bytes:
-        """Return the figure as a file, "png" or "svg"; equal figures give equal files.
-
-        Raises
-        ------
-        ValueError
-            If the kind is another one.
-        """
+        """Return the figure as a file, "png" or "svg"; equal figures give equal files."""
         if kind == "png":
             return self.png()
         if kind != "svg":
@@ -226,10 +170,9 @@ class PlaygroundPicture(LayerProgress):
     @property
     def words(self) -> str:
         """What is shown, the unit that is shown large, the last error and accuracy."""
-        layer, unit = self.picked
-        low, high = self.span
-        parts = [f"layer {i % self.hidden + 1}, {u.ax.get_title().splitlines()[-1]}" for i, u in enumerate(self.small)
-                 if u.ax.get_title()]  # fmt: skip
+        (layer, unit), (low, high) = self.picked, self.span
+        titles = [u.ax.get_title() for u in self.small]
+        parts = [f"layer {i % self.hidden + 1}, {t.splitlines()[-1]}" for i, t in enumerate(titles) if t]
         small = f" ({'; '.join(parts)})" if parts else ""
         return (
             f"{self.heading.get_text()}. {super().words} Hidden units are drawn too{small}; the large one, unit {unit} "

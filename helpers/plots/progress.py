@@ -10,18 +10,15 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from helpers.plots.boundaries import DecisionField, Grid, class_of, draw_points
-from helpers.plots.curves import Curves
-from helpers.plots.pictures import TEXT, Recording, label, new_figure, percent
+from helpers.plots.curves import Curves, Recording, Values
+from helpers.plots.pictures import TEXT, Floats, label, new_figure, percent
 
 Scores = Sequence[ArrayLike]
 PredictLayers = Callable[[Any], Scores]
-Predict = Callable[[Any], Any]
-Measured = NDArray[np.float64]
 
 DRAWN = 80  # test points in a field
 LOOK_AT_FIELDS = (
@@ -40,22 +37,11 @@ class Samples(Protocol):
 class LayerProgress(Recording):
     """The layers of a net while it learns, or of several nets under several rules: built once, updated in place.
 
-    Parameters
-    ----------
-    training_set, test_set : Samples
-        With two inputs the boundaries are drawn; with more only the curves, as no plane holds the points.
-    layers : int
-        How many answers a net gives: the hidden layers and the output.
-    rules : sequence of str
-        One rule: a curve for each layer. Several, a row of fields each: a curve for the output of each.
-    x_label : str
-        What a step of the curves is.
-    total : int, optional
-        The last step, if it is known: the curves' axis then never stretches.
-    size : int
-        Grid points a side of each field.
-    measured : int, optional
-        Error and accuracy are measured on the first so many points of each set; on all unless told.
+    With two inputs the boundaries are drawn; with more only the curves, as no plane holds the points. A net gives an
+    answer for each of its ``layers``, hidden ones and output. One rule: a curve for each layer. Several: a row of
+    fields and a curve of the output for each. ``x_label``: what a step is. ``total``: the last one, if it is known; the
+    curves' axis then never stretches. ``size``: grid points a side of each field. ``measured``: error and accuracy are
+    those of the first so many points of each set, of all unless told.
     """
 
     widest, rate = 4, ": {} right"  # fields in a row, of one rule; what a title says of the test points
@@ -72,35 +58,41 @@ class LayerProgress(Recording):
         size: int = 64,
         measured: int | None = None,
     ) -> None:
-        self.sets = [(np.asarray(s.X)[:measured], np.asarray(s.Y)[:measured]) for s in (training_set, test_set)]
-        X, Y = np.asarray(test_set.X), np.asarray(test_set.Y)
+        whole = [(np.asarray(s.X), np.asarray(s.Y)) for s in (training_set, test_set)]
+        self.sets, self.sizes = [(X[:measured], Y[:measured]) for X, Y in whole], [len(X) for X, _ in whole]
+        X, Y = whole[1]
         self.grid = Grid(X, size) if X.shape[1] == 2 else None
-        self.sizes = [len(np.asarray(s.X)) for s in (training_set, test_set)]
-        self.total, self.rules = total, list(rules)
+        self.rules = list(rules)
         self.layers = [*(f"layer {i + 1}" for i in range(layers - 1)), "output"]
-        self.answers = layers * len(rules)  # of all the nets
-        names, rows, columns = self.layers, -(-layers // self.widest), min(layers, self.widest)
-        self.watched = list(range(layers))  # the answers that have a curve
-        if len(rules) > 1:
-            names, rows, columns = list(rules), len(rules), layers
-            self.watched = [layers * (r + 1) - 1 for r in range(len(rules))]
-        super().__init__(self._divide(rows, columns), LOOK_AT_FIELDS if self.grid else LOOK_AT_CURVES)
+        self.answers, race = layers * len(rules), len(rules) > 1  # answers of all the nets
+        height, width = (len(rules), layers) if race else (-(-layers // self.widest), min(layers, self.widest))
+        self.names = self.rules if race else self.layers  # of the curves, and the answers that have one:
+        self.watched = [layers * (r + 1) - 1 for r in range(len(rules))] if race else list(range(layers))
+        super().__init__(self._divide(height, width), LOOK_AT_FIELDS if self.grid else LOOK_AT_CURVES)
         self.fields: list[DecisionField] = []
-        if self.grid:
-            for i in range(self.answers):
-                place = self.above[i // columns, i % columns]
-                self._add_field(self.figure.add_subplot(place), i, columns, rows, rules, X, Y)
-        faint = [f"{name}, train" for name in names]
-        self.error = Curves(self.figure.add_subplot(self.below[0]), names, faint, log=True, floor=1e-5)
-        self.right = Curves(self.figure.add_subplot(self.below[1]), names, faint)
-        of = "" if len(rules) == 1 else " of the output"
-        for curves, what in ((self.error, f"mean squared error{of}"), (self.right, f"accuracy{of}")):
-            label(curves.ax, "thick: test, thin: training", x_label, what)
-            curves.ax.grid(alpha=0.3)
-        self.right.ax.legend(handles=[self.right.lines[n] for n in names], fontsize=TEXT - 1, loc="lower right")
-        self.names = names
-        self.changing = [artist for field in self.fields for artist in field.changing]
+        for i in range(self.answers if self.grid else 0):
+            assert self.grid is not None
+            row, column = divmod(i, width)
+            ax, last = self.figure.add_subplot(self.above[row, column]), row == height - 1
+            self.fields.append(DecisionField(self.grid, ax, self.layers[i % layers]))
+            if column or race:
+                ax.set_ylabel("" if column else self.rules[row], fontsize=TEXT)
+            if race or not last:
+                ax.set_xlabel("")
+            ax.tick_params(labelleft=not column, labelbottom=last)
+            self.changing += [*self.fields[i].changing, *draw_points(X, Y, ax, limit=DRAWN)]
+        faint, of = [f"{name}, train" for name in self.names], " of the output" if race else ""
+        self.error = Curves(self.figure.add_subplot(self.below[0]), self.names, faint, log=True, floor=1e-5)
+        self.right = Curves(self.figure.add_subplot(self.below[1]), self.names, faint)
+        self.curves = {f"mean squared error{of}": self.error, f"accuracy{of}": self.right}
+        for what, curves in self.curves.items():
+            label(curves.ax, "thick: test, thin: training", x_label, what, grid="both")
+        thick = [self.right.lines[name] for name in self.names]
+        self.right.ax.legend(handles=thick, fontsize=TEXT - 1, loc="lower right")
         self.slow = [*self.error.changing, *self.right.changing, *(field.ax.title for field in self.fields)]
+        self.steps = [0, total] if total else []
+        room = (1e-4, 0.4) if total else (0.03, 0.4)  # a live axis has room from the start
+        self.limits = dict(zip(self.curves, (room, (0.4, 1.0))))
         self.clear()
 
     def _divide(self, rows: int, columns: int) -> Figure:
@@ -114,51 +106,27 @@ class LayerProgress(Recording):
         self.below = figure.add_gridspec(1, 2, **sides, top=2.8 / height, bottom=0.55 / height, wspace=0.2)
         return figure
 
-    def _add_field(
-        self, ax: Axes, i: int, columns: int, rows: int, rules: Sequence[str], X: NDArray[Any], Y: NDArray[Any]
-    ) -> None:
-        assert self.grid is not None
-        field = DecisionField(self.grid, ax, self.layers[i % len(self.layers)])
-        marks = draw_points(X, Y, ax, limit=DRAWN)
-        if i % columns:
-            ax.set_ylabel("")
-            ax.tick_params(labelleft=False)
-        elif len(rules) > 1:
-            ax.set_ylabel(rules[i // columns], fontsize=TEXT)
-        if len(rules) > 1 or i // columns < rows - 1:
-            ax.set_xlabel("")
-        ax.tick_params(labelbottom=i // columns == rows - 1)
-        self.covering += marks
-        self.fields.append(field)
-
     def clear(self) -> None:
         """Forget what has been recorded; the curves get back the limits that they began with."""
-        self.x: list[int] = []
-        self.history: list[list[Any]] = []
-        self.latest: Measured | None = None
-        steps = [0, self.total] if self.total else []
-        self.error.clear(steps, [1e-4, 0.4] if self.total else [0.03, 0.4])  # a live axis has room from the start
-        self.right.clear(steps, [0.4, 1])
+        super().clear()
+        self.latest: Floats | None = None
 
     def record(self, x: int, predict: PredictLayers) -> None:
         """Measure error and accuracy on both sets, at step ``x``, for the curves; nothing is drawn."""
-        self.note(x, self.yardstick(predict))
+        super().record(x, self.measure(predict).tolist())  # small arrays would settle between the large ones of frames
 
-    def note(self, x: int, measured: Measured) -> None:
-        """Keep what `yardstick` has measured, at step ``x``, for the curves."""
-        self.latest = measured
-        self.x.append(x)
-        self.history.append(measured.tolist())  # small arrays would settle between the large ones of frames
+    def measure(self, predict: PredictLayers) -> Floats:
+        """Measure error and accuracy on both sets, for titles and words alone: the curves do not get a point.
 
-    def measure(self, predict: PredictLayers) -> None:
-        """Measure error and accuracy on both sets, for titles and words alone: the curves do not get a point."""
-        self.latest = self.yardstick(predict)
-
-    def yardstick(self, predict: PredictLayers) -> Measured:
-        """Return error and accuracy of every answer on both sets, (set, answer, 2), from one sweep; nothing is kept."""
-        answers = predict(np.concatenate([X for X, _ in self.sets]))
-        parts = zip(*(np.split(np.asarray(scores), [len(self.sets[0][0])]) for scores in answers))
-        return np.array([[_measure(s, Y) for s in part] for part, (_, Y) in zip(parts, self.sets, strict=True)])
+        ``latest`` (set, answer, 2) comes from one sweep of the net over both sets.
+        """
+        answers, cut = predict(np.concatenate([X for X, _ in self.sets])), [len(self.sets[0][0])]
+        parts = zip(*(np.split(np.asarray(scores, dtype=float), cut) for scores in answers))
+        self.latest = measured = np.array([
+            [(((s - Y) ** 2).mean(), (class_of(s) == class_of(Y)).mean()) for s in part]
+            for part, (_, Y) in zip(parts, self.sets, strict=True)
+        ])  # fmt: skip
+        return measured
 
     def draw(self, predict: PredictLayers) -> bool:
         """Bring fields and curves up to date; return whether limits stretched, so that a kept background is stale."""
@@ -170,18 +138,22 @@ class LayerProgress(Recording):
         for field, scores in zip(self.fields, answers, strict=True):
             field.update(scores)
 
+    def right_at(self, i: int) -> str:
+        """Say what share of the test points an answer had right last."""
+        return "" if self.latest is None else self.rate.format(percent(self.latest[1, i, 1], 1))
+
+    def columns(self, key: str) -> Values:
+        kind = list(self.curves).index(key)
+        past = np.array(self.history).reshape(-1, 2, self.answers, 2)[..., kind]
+        test = {name: past[:, 1, i] for name, i in zip(self.names, self.watched)}
+        train = {f"{name}, train": past[:, 0, i] for name, i in zip(self.names, self.watched)}
+        return test | train
+
     def trace(self) -> bool:
-        """Bring titles and curves up to date with what has been recorded; return whether limits stretched."""
-        past = np.array(self.history).reshape(-1, 2, self.answers, 2)
+        """Bring titles and curves up to date; return whether limits stretched."""
         for i, field in enumerate(self.fields):
-            rate = "" if self.latest is None else self.rate.format(percent(self.latest[1, i, 1], 1))
-            field.ax.title.set_text(self.layers[i % len(self.layers)] + rate)
-        stretched = False
-        for kind, curves in enumerate((self.error, self.right)):
-            test = {name: past[:, 1, i, kind] for name, i in zip(self.names, self.watched)}
-            train = {f"{name}, train": past[:, 0, i, kind] for name, i in zip(self.names, self.watched)}
-            stretched |= curves.update(self.x, test | train)
-        return stretched
+            field.ax.title.set_text(self.layers[i % len(self.layers)] + self.right_at(i))
+        return super().trace()
 
     @property
     def words(self) -> str:
@@ -189,12 +161,12 @@ class LayerProgress(Recording):
         if self.latest is None or not self.x:
             return "Nothing has been recorded yet."
         train, test = self.latest[:, self.watched]
-        rows = [
+        at_the_end = "; ".join(
             f"{name}: test accuracy {t[1]:.3f}, test error {t[0]:.3g}, training error {r[0]:.3g}"
             for name, r, t in zip(self.names, train, test)
-        ]
+        )
         kind = "A decision boundary for every layer, and" if self.grid else "The plane cannot hold these inputs; only"
-        text = f"{kind} curves of error and accuracy over {self.x[-1]} steps. At the end, {'; '.join(rows)}."
+        text = f"{kind} curves of error and accuracy over {self.x[-1]} steps. At the end, {at_the_end}."
         if self.grid and self.sizes[1] > DRAWN:
             text += f" In each field the first {DRAWN} of {self.sizes[1]:,} test points are drawn."
         measured = [len(X) for X, _ in self.sets]
@@ -219,18 +191,13 @@ def plot_local_progress(
         Measure at each so many steps, and at the last.
     size : int
         Grid points a side of each field.
-
-    Returns
-    -------
-    LayerProgress
-        Shows itself in a notebook.
     """
     return _run(steps, lambda step: step.predict, training_set, test_set, every, size)
 
 
 def plot_backprop_progress(
     steps: Iterable[Any],
-    predict: Predict,
+    predict: Callable[[Any], Any],
     training_set: Samples,
     test_set: Samples,
     *,
@@ -244,14 +211,9 @@ def plot_backprop_progress(
     steps : iterable of steps
         What ``backprop_optimize`` returns.
     predict : callable
-        ``points (n, d) -> scores (n, k)`` of the output, or a list of them, one a layer.
+        ``points (n, d) -> scores (n, k)`` of the output, or a list of them, one for each layer.
     training_set, test_set, every, size
         As in `plot_local_progress`.
-
-    Returns
-    -------
-    LayerProgress
-        Shows itself in a notebook.
     """
 
     def layers(X: Any) -> Scores:
@@ -262,20 +224,15 @@ def plot_backprop_progress(
 
 
 def _run(
-    steps: Iterable[Any],
-    predict_of: Callable[[Any], PredictLayers],
-    training_set: Samples,
-    test_set: Samples,
-    every: int,
-    size: int,
-) -> LayerProgress:
+    steps: Iterable[Any], predict_of: Callable[[Any], PredictLayers], training_set: Samples, test_set: Samples,
+    every: int, size: int,
+) -> LayerProgress:  # fmt: skip
     view, predict, count = None, None, 0
     for count, step in enumerate(steps, start=1):
         predict = predict_of(step)
         if view is None:
-            blocks = hasattr(step, "idx")
+            x_label = "epoch, one block after the other" if hasattr(step, "idx") else "epoch"
             layers = len(predict(np.asarray(test_set.X)[:1]))
-            x_label = "epoch, one block after the other" if blocks else "epoch"
             view = LayerProgress(training_set, test_set, layers, x_label=x_label, size=size)
         if count % every == 0 or count == 1:
             view.record(count, predict)
@@ -285,8 +242,3 @@ def _run(
         view.record(count, predict)
     view.draw(predict)
     return view
-
-
-def _measure(scores: ArrayLike, targets: NDArray[Any]) -> tuple[float, float]:
-    s = np.asarray(scores, dtype=float)
-    return float(((s - targets) ** 2).mean()), float((class_of(s) == class_of(targets)).mean())

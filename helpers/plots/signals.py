@@ -1,38 +1,33 @@
-"""What flows where under a learning rule: activity, errors, labels.
+"""Pictures of lecture 08: what flows where under a rule, and what rules measure, side by side.
 
->>> picture = plot_flow(["back-propagation", "direct feedback alignment"])
->>> picture.description.splitlines()[-1].startswith("direct feedback alignment: ")
+>>> plot_flow(["back-propagation", "forward-forward"]).description.splitlines()[-1].startswith("forward-forward: ")
 True
+>>> import numpy as np
+>>> plot_angles({"a rule": np.full((3, 5, 2), 60.0)}).description
+'a rule: block 1 from 60 to 60, block 2 from 60 to 60 degrees (medians of 3 seeds).'
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
+import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
-from helpers.plots.pictures import COLOURS, TEXT, Picture, new_figure
+from helpers.plots.curves import Values, beside, rows, summary
+from helpers.plots.pictures import COLOURS, TEXT, Floats, Picture, finite, label, look, new_axes, new_figure
+
+PLACES = {1: 1.2, 2: 2.4, 3: 3.6}  # of the blocks in a diagram; 3 is the output
 
 
 class Flow(NamedTuple):
-    """Who sends what to whom under a rule, in a net of two hidden blocks and an output block.
+    """Who sends what to whom under a rule, in a net of two hidden blocks and an output block, 3.
 
-    Attributes
-    ----------
-    back : tuple of (from, to, name)
-        Errors that pass from block to block (1, 2, and 3, the output), and the matrix that they pass.
-    judged : tuple of int
-        The blocks with a loss of their own; block 3 always has the loss of the output.
-    judge : str
-        What such a block is judged by.
-    label : str
-        What goes in at the input beside x, if anything does.
-    words : str
-        The rule in a sentence.
+    ``back``: errors that pass (from block, to block, through which matrix). ``judged``: the blocks with a loss of their
+    own, besides the output's, and by what, ``judge``. ``label``: what goes in beside x. ``words``: all in a sentence.
     """
 
     back: tuple[tuple[int, int, str], ...]
@@ -72,80 +67,62 @@ FLOWS: dict[str, Flow] = {
 }  # fmt: skip
 
 
-class FlowPicture(Picture):
-    """A small diagram a rule: activity in blue, error in vermilion and dashed, labels in green and dotted."""
-
-    def __init__(self, figure: Figure, rules: Sequence[str]) -> None:
-        look = "the dashed arrows, what comes back: how far each of them reaches, and through which matrix."
-        super().__init__(figure, look)
-        self.rules = list(rules)
-        columns = min(len(rules), 2)
-        axes = figure.subplots(-(-len(rules) // columns), columns, squeeze=False).ravel()
-        for ax in axes:
-            ax.axis("off")
-        for ax, rule in zip(axes, rules):
-            _draw_flow(ax, rule, FLOWS[rule])
-        there = ["activity", "error", *(["label or target"] if any(FLOWS[rule].label for rule in rules) else [])]
-        kinds = {"activity": (0, "-"), "error": (1, "--"), "label or target": (2, ":")}
-        lines = [Line2D([], [], color=COLOURS[c], ls=d, lw=2.2, label=k) for k, (c, d) in kinds.items() if k in there]
-        figure.legend(handles=lines, loc="outside lower center", ncols=len(there), fontsize=TEXT, frameon=False)
-
-    @property
-    def words(self) -> str:
-        """Each rule in a sentence."""
-        return "Two hidden blocks and an output block.\n" + "\n".join(f"{r}: {FLOWS[r].words}." for r in self.rules)
-
-
-def plot_flow(rules: str | Sequence[str]) -> FlowPicture:
-    """Draw what flows where under one rule or several.
+def plot_flow(rules: str | Sequence[str]) -> Picture:
+    """Draw a small diagram for each rule: activity in blue, error in vermilion and dashed, labels green and dotted.
 
     Parameters
     ----------
     rules : str or sequence of str
         Names in ``FLOWS``.
-
-    Returns
-    -------
-    FlowPicture
-        Shows itself in a notebook.
     """
     names = [rules] if isinstance(rules, str) else list(rules)
     unknown = [name for name in names if name not in FLOWS]
     if unknown or not names:
         raise ValueError(f"rules must be of {', '.join(FLOWS)}, got {', '.join(unknown) or 'none'}")
-    height = 2.5 * -(-len(names) // 2) + 0.4
-    return FlowPicture(new_figure(10 if len(names) > 1 else 6, height), names)
+    down, across = -(-len(names) // 2), min(len(names), 2)
+    figure = new_figure(10 if across > 1 else 6, 2.5 * down + 0.4)
+    axes = figure.subplots(down, across, squeeze=False).ravel()
+    for ax in axes:
+        ax.axis("off")
+    for ax, rule in zip(axes, names):
+        _draw_flow(ax, rule, FLOWS[rule])
+    kinds = ["activity", "error", *(["label or target"] if any(FLOWS[name].label for name in names) else [])]
+    lines = [
+        Line2D([], [], color=COLOURS[k], ls=("-", "--", ":")[k], lw=2.2, label=kind) for k, kind in enumerate(kinds)
+    ]
+    figure.legend(handles=lines, loc="outside lower center", ncols=len(kinds), fontsize=TEXT, frameon=False)
+    return Picture(
+        figure,
+        "the dashed arrows, what comes back: how far each of them reaches, and through which matrix.",
+        "Two hidden blocks and an output block.\n" + "\n".join(f"{name}: {FLOWS[name].words}." for name in names),
+    )
 
 
 def _draw_flow(ax: Axes, rule: str, flow: Flow) -> None:
-    """Blocks in a row; losses above them; errors come back below."""
+    """Blocks in a row; losses above them; errors come back below, deeper the farther they go."""
+    label(ax, rule)
     ax.set(xlim=(-0.45, 4.5), ylim=(-1.35, 1.3))
-    ax.set_title(rule, fontsize=TEXT + 1)
-    places = {1: 1.2, 2: 2.4, 3: 3.6}
+    middle: dict[str, Any] = {"ha": "center", "va": "center"}
     for block, name in ((1, "block 1"), (2, "block 2"), (3, "output")):
-        _box(ax, places[block], 0, name, 0.7)
-    ax.text(-0.1, 0, "x", fontsize=TEXT + 1, ha="center", va="center", style="italic")
+        _box(ax, PLACES[block], 0, name, 0.7)
+    ax.text(-0.1, 0, "x", fontsize=TEXT + 1, style="italic", **middle)
     for start, end in ((0.05, 0.82), (1.58, 2.02), (2.78, 3.22)):
         _arrow(ax, (start, 0.1 if flow.label else 0), (end, 0.1 if flow.label else 0), 0)
-        if flow.label and end < places[3] - 0.5:  # the output block learns from inputs alone
+        if flow.label and end < PLACES[3] - 0.5:  # the output block learns from inputs alone
             _arrow(ax, (start, -0.12), (end, -0.12), 2)
     if flow.label:
         ax.text(-0.05, -0.45, flow.label, fontsize=TEXT - 1, color=COLOURS[2], ha="left", va="center")
     for block in (*flow.judged, 3):
-        x = places[block]
+        x = PLACES[block]
         _box(ax, x, 0.92, "loss" if block == 3 else flow.judge, 0.62)
         _arrow(ax, (x - 0.12, 0.26), (x - 0.12, 0.62), 0)
         _arrow(ax, (x + 0.12, 0.62), (x + 0.12, 0.26), 1)
-    for start, end, name in flow.back:
-        _error_back(ax, places[start], places[end], name)
-
-
-def _error_back(ax: Axes, start: float, end: float, name: str) -> None:
-    """Draw an error that passes below the blocks, deeper the farther it goes."""
-    bend, depth, far = (-0.5, -0.55, 0.15) if start - end < 2 else (-0.5, -1.2, -0.15)
-    _arrow(ax, (start - far, -0.28), (end + 0.1, -0.28), 1, bend)
-    ax.text((start + end) / 2, depth, name, fontsize=TEXT, ha="center", va="center", color=COLOURS[1],
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5})  # fmt: skip
+    for first, last, matrix in flow.back:
+        start, end = PLACES[first], PLACES[last]
+        depth, far = (-0.55, 0.15) if start - end < 2 else (-1.2, -0.15)
+        _arrow(ax, (start - far, -0.28), (end + 0.1, -0.28), 1, bend=-0.5)
+        white = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
+        ax.text((start + end) / 2, depth, matrix, fontsize=TEXT, color=COLOURS[1], bbox=white, **middle)
 
 
 def _box(ax: Axes, x: float, y: float, name: str, width: float) -> None:
@@ -162,3 +139,112 @@ def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float], kind:
             linewidth=2, linestyle=("-", "--", ":")[kind], color=COLOURS[kind],
         )
     )  # fmt: skip
+
+
+def plot_angles(angles: Values) -> Picture:
+    """Draw angles to the true gradient: the median over seeds as a line, smallest to largest as a band.
+
+    Parameters
+    ----------
+    angles : mapping of str to array_like, shape (seeds, epochs, blocks)
+        In degrees, by rule; the output block, whose angle is 0, is best left out.
+    """
+    values = {name: finite(f"angles of {name!r}", v, "(seeds, epochs, blocks)", 3) for name, v in angles.items()}
+    if not values:
+        raise ValueError("angles must map names to arrays (seeds, epochs, blocks), one or more")
+    figure, words = new_figure(4.8 * len(values) + 0.6, 3.8), list[str]()
+    axes = figure.subplots(1, len(values), sharey=True, squeeze=False)[0]
+    for ax, (name, v) in zip(axes, values.items()):
+        epochs, blocks = np.arange(1, v.shape[1] + 1), []
+        for i in range(v.shape[2]):
+            low, middle, high = np.quantile(v[:, :, i], [0, 0.5, 1], axis=0)
+            ax.fill_between(epochs, low, high, alpha=0.18, linewidth=0, **look(i))
+            ax.plot(epochs, middle, label=f"block {i + 1}", **look(i, "linestyle"))
+            blocks.append(f"block {i + 1} from {middle[0]:.0f} to {middle[-1]:.0f}")
+        ax.axhline(90, color="black", linewidth=1)
+        ax.text(epochs[-1], 91, "90°: no help", fontsize=TEXT - 1, ha="right", va="bottom")
+        y_label = "" if words else "angle to the true gradient (degrees)"
+        label(ax, name, "epoch", y_label, grid="both", legend=None if words else {})
+        words.append(f"{name}: {', '.join(blocks)} degrees (medians of {len(v)} seeds).")
+    axes[0].set_ylim(0, max(110.0, *(float(v.max()) + 5 for v in values.values())))
+    look_for = "whether a line falls below 90 degrees, and which block comes nearest to the true gradient."
+    return Picture(figure, look_for, " ".join(words))
+
+
+def plot_differences(groups: Mapping[str, Values], half_width: Callable[[Floats], float], *, x_label: str) -> Picture:
+    """Draw paired differences, a dot for each pair, with mean and interval; groups of rows under one heading.
+
+    Parameters
+    ----------
+    groups : mapping of str to mapping of str to array_like, shape (pairs,)
+        Heading (a data set, say), then row, then the differences.
+    half_width : callable
+        Differences (pairs,) -> half the width of the interval around their mean.
+    x_label : str
+        What the differences are of.
+    """
+    lines = [
+        (f"{heading}: {name}", finite(f"groups[{heading!r}][{name!r}]", v, "(pairs,)", 1), group)
+        for group, (heading, some) in enumerate(groups.items())
+        for name, v in some.items()
+    ]
+    if not lines:
+        raise ValueError("groups must map headings to rows of differences, one or more")
+    ax, words = new_axes(9.6, 1.0 + 0.33 * len(lines)), []
+    for row, (name, v, i) in enumerate(lines):
+        jitter = row + 0.2 * np.cos(2.4 * np.arange(len(v)))  # a fixed scatter
+        ax.scatter(v, jitter, s=18, alpha=0.6, **look(i, "marker"))
+        mean, reach = float(v.mean()), half_width(v)
+        ax.plot([mean - reach, mean + reach], [row, row], color="black", linewidth=3.2)
+        ax.plot([mean], [row], "|", color="black", markersize=16, markeredgewidth=2.2)
+        beside(ax, row, f"{mean:+.3f} ± {reach:.3f}")
+        words.append(f"{name} {mean:+.3f} ± {reach:.3f}")
+        if row and i != lines[row - 1][2]:
+            ax.axhline(row - 0.5, color="#999999", linewidth=0.8)
+    ax.axvline(0, color="black", linewidth=1)
+    rows(ax, [name for name, *_ in lines])
+    label(ax, "", x_label, grid="x")
+    return Picture(
+        ax.figure,
+        "which intervals (thick bars) lie wholly on one side of zero, and whether they do so on every data set.",
+        f"{x_label}, mean and half interval: {'; '.join(words)}.",
+    )
+
+
+def plot_rule_table(table: Mapping[str, Values]) -> Picture:
+    """Draw a table of accuracies over seeds: rules down, data sets across; medians, shaded, and the range below.
+
+    Parameters
+    ----------
+    table : mapping of str to mapping of str to array_like, shape (seeds,)
+        Rule, then data set, then accuracies from 0 to 1; NaN for a run that failed. All rows have the same columns.
+    """
+    values = {rule: {d: np.asarray(v, dtype=float) for d, v in row.items()} for rule, row in table.items()}
+    if not values or len({tuple(row) for row in values.values()}) != 1 or not all(values.values()):
+        raise ValueError("table must map rules to rows with the same columns, one or more")
+    columns = list(next(iter(values.values())))
+    medians = np.array([[summary(v)[1] for v in row.values()] for row in values.values()])
+    ax, words = new_figure(10.6, 0.8 + 0.5 * len(values)).subplots(), []
+    ax.imshow(medians, cmap="cividis", vmin=0.5, vmax=1.0, aspect="auto")
+    for r, (rule, row) in enumerate(values.items()):
+        said = []
+        for c, (name, v) in enumerate(row.items()):
+            good, median, failed = summary(v)
+            cell, word = "failed", "failed"
+            if len(good):
+                cell = f"{median:.3f}\n{good.min():.2f} to {good.max():.2f}" + (f"\n{failed} failed" if failed else "")
+                word = f"{median:.3f}" + (f" ({failed} of {len(v)} failed)" if failed else "")
+            colour = "black" if median > 0.74 else "white"
+            ax.text(c, r, cell, ha="center", va="center", fontsize=TEXT - 1, linespacing=1.1, color=colour)
+            said.append(f"{name} {word}")
+        words.append(f"{rule}: {', '.join(said)}")
+    ax.set_xticks(range(len(columns)), columns)
+    ax.set_yticks(range(len(values)), list(values))
+    ax.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0, labelsize=TEXT)
+    low = int((medians < 0.5).sum())
+    below = f" {low} medians lie below 0.5, where the shade no longer changes." if low else ""
+    return Picture(
+        ax.figure,
+        "a row across, a column down: is any rule first, or last, on every data set?",
+        f"Median test accuracies, shaded from 0.5 to 1. {'; '.join(words)}.{below}",
+    )

@@ -1,4 +1,4 @@
-"""The drawing of a computation: its graph, which fills in step by step, and below it the trace table that fills in too.
+"""The drawing of a computation: its graph, which fills in step by step, and the trace table, which fills in too.
 
 An arrow leads from an operand to what is computed from it. Inputs have square corners, operations round ones, the
 output two borders. `plot_trace` shows the whole computation, a `StepPicture` each of its steps in the same picture.
@@ -18,11 +18,14 @@ from unicodedata import combining
 import numpy as np
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
-from helpers.diff.graph import Value, graph_of, written
+from helpers.diff.cycles import Value
+from helpers.diff.graph import trace, written
 from helpers.diff.steps import State, Step, Sweep
-from helpers.plots.drawing import figure, fitting, lay_out, scrolled
+from helpers.plots.drawing import fitting, lay_out, scrolled
+from helpers.plots.pictures import figure_html
 
 Point = tuple[float, float]
+Line = tuple[str, str, str]  # text, colour and weight
 
 LIMIT = 40  # more nodes than these nobody can follow
 LONGEST, ROWS = 28, 4  # characters of a formula in a node; rows and columns of an array that are written out
@@ -49,38 +52,22 @@ DOTS = "…"
 def plot_trace(
     source: Any, at: Mapping[str, Any] | None = None, *, adjoints: bool = True, look_for: str = ""
 ) -> StepPicture:
-    """Draw the graph of a computation.
+    """Draw the graph of a computation: as a picture where the machine has Graphviz, as text where it has none.
 
     Parameters
     ----------
-    source : Graph, Scalar, Program or callable
-        What `helpers.diff.graph.trace` returns, or whatever `graph_of` takes; at most 40 nodes.
-    at : mapping of str to float or array_like, optional
-        The inputs of a function or a program.
+    source, at
+        A graph, or whatever `helpers.diff.graph.trace` takes, such as a function and its inputs; at most 40 nodes.
     adjoints : bool
         Whether the adjoints are shown too, or the values alone, as before the backward pass.
     look_for : str
         What to look for; the rule of the sweep unless told.
 
-    Returns
-    -------
-    StepPicture
-        Shows itself in a notebook: as a picture where the machine has Graphviz, as text where it has none.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If it is no computation, or has more than 40 nodes.
-
-    Examples
-    --------
-    >>> from helpers.diff.graph import trace
-    >>> graph = plot_trace(trace(lambda x: x * x + 1, {"x": 3.0}))
-    >>> print(graph.description)
+    >>> print(plot_trace(lambda x: x * x + 1, {"x": 3.0}).description)
     Graph of a computation with 3 nodes. Values: x = 3, v1 = x * x = 9, v2 = v1 + 1 = 10. Adjoints: x̄ = 6, v̄1 = 1,
     v̄2 = 1. Arrows with local derivatives: v1 to v2, 1; x to v1, 3; x to v1, 3.
     """
-    graph = graph_of(source, at)
+    graph = trace(source, at)
     check_size(len(graph.nodes))
     picture = StepPicture(Sweep(graph, "reverse" if adjoints else "values"), still=True)
     picture.look_for = look_for or picture.look_for
@@ -94,61 +81,35 @@ def check_size(nodes: int) -> None:
 
 
 class StepPicture:
-    """The graph and the table of a sweep, after some of its steps; or, if ``still``, the graph after all of them.
+    """The graph and the table of a sweep after ``position`` steps, which may be changed; ``still``: the graph alone.
 
-    Attributes
-    ----------
-    position : int
-        How many steps have been taken in what shows itself in a notebook; may be changed.
-    look_for : str
-    drawn : str
-        Who laid it out, or why nobody could; then it is shown as text.
+    ``drawn`` says who laid it out, or why nobody could; then it is shown as text.
     """
 
     def __init__(self, sweep: Sweep, position: int = 0, still: bool = False) -> None:
         check_size(len(sweep.nodes))
         self.sweep, self.still, self.position = sweep, still, len(sweep.steps) if still else position
         self.look_for = LOOK_FOR[sweep.mode].format(sweep.slopes[:-1])
-        self.numbers = {name: i for i, name in enumerate(sweep.nodes)}
-        seen = {name: [node.value] for name, node in sweep.nodes.items()}
+        states = [sweep.state(k) for k in range(self.position if still else 0, len(sweep.steps) + 1)]
+        self.sizes = {name: _size([self._lines(name, state) for state in states]) for name in sweep.nodes}
         labels = [(wide(_derivative(edge.derivative)) + 12, LINE) for edge in sweep.graph.edges]
         for step in sweep.steps:
-            seen[step.node].append(step.total)
             if step.edge is not None and not still:
-                labels[step.edge] = self._pill_size(step)
-        self.sizes = {name: self._size(name, values) for name, values in seen.items()}
+                labels[step.edge] = _pill_size(step)
         places, self.drawn = lay_out(self._source(labels))
         if places:
             self._place(places)
 
-    def _size(self, name: str, values: list[Value]) -> Point:
-        """Return width and height of a box that holds all that will ever stand in it."""
-        rows, shaped = len(lines_of(values[0])), np.ndim(values[0]) > 0
-        lines = [line for value in values for line in lines_of(value)]
-        if rows == 1:
-            more = " + …" if self.sweep.expected[name] > 1 else ""
-            lines = [f"{self.sweep.slope_name(name)} = {line}{more}" for line in lines]
-        height = HEAD + LINE * (rows + shaped) + 12
-        if self.sweep.mode != "values":
-            height += LINE * (rows + (rows > 1))
-        return max(wide(self._head(name), "bold"), *map(wide, lines)) + ROOM, height
-
     def _source(self, labels: list[Point]) -> str:
         """Write for Graphviz how large everything is; its names are numbers, which need no escape."""
-        nodes = [f"n{i} [width={w / 72:.3f}, height={h / 72:.3f}];" for i, (w, h) in enumerate(self.sizes.values())]
-        edges = []
+        number = {name: i for i, name in enumerate(self.sizes)}
+        lines = ['digraph { rankdir=LR; nodesep=0.3; ranksep=0.3; node [shape=box, fixedsize=true, label=""];']
+        lines.append("edge [dir=none, tailport=e, headport=w];")
+        lines += [f"n{i} [width={w / 72:.3f}, height={h / 72:.3f}];" for i, (w, h) in enumerate(self.sizes.values())]
         for i, (edge, (w, h)) in enumerate(zip(self.sweep.graph.edges, labels)):
             room = f'<<table border="0" fixedsize="true" width="{w:.0f}" height="{h:.0f}"><tr><td></td></tr></table>>'
-            edges.append(f"n{self.numbers[edge.parent]} -> n{self.numbers[edge.child]} [id={i}, label={room}];")
-        return "\n".join(
-            [
-                'digraph { rankdir=LR; nodesep=0.3; ranksep=0.3; node [shape=box, fixedsize=true, label=""];',
-                "edge [dir=none, tailport=e, headport=w];",
-                *nodes,
-                *edges,
-                "}",
-            ]
-        )
+            lines.append(f"n{number[edge.parent]} -> n{number[edge.child]} [id={i}, label={room}];")
+        return "\n".join([*lines, "}"])
 
     def _place(self, layout: Mapping[str, Any]) -> None:
         """Keep where everything is, in pixels from the corner at the top left."""
@@ -159,69 +120,68 @@ class StepPicture:
             return [(float(x) + MARGIN, self.height - MARGIN - float(y)) for x, y in pairs]
 
         places = {node["name"]: points(node["pos"])[0] for node in layout["objects"]}
-        self.centres = {name: places[f"n{i}"] for name, i in self.numbers.items()}
+        self.centres = {name: places[f"n{i}"] for i, name in enumerate(self.sizes)}
         edges = {int(edge["id"]): edge for edge in layout.get("edges", ())}
         self.lines = {i: points(edge["pos"]) for i, edge in edges.items()}
         self.labels = {i: points(edge["lp"])[0] for i, edge in edges.items()}
 
     def svg(self, position: int) -> str:
         """Return the graph after so many steps, as SVG, or as text where nothing could lay it out."""
+        words = html.escape(self.describe(position))
         if self.drawn.partition(" ")[0] != "drawn":
-            return f"<pre>{html.escape(self.describe(position))}\n({html.escape(self.drawn)})</pre>"
-        now = self.sweep.steps[position - 1] if position and not self.still else None
-        state = self.sweep.state(position)
-        pushed = set() if self.still else {step.edge for step in self.sweep.steps[:position]}
+            return f"<pre>{words}\n({html.escape(self.drawn)})</pre>"
+        steps, state = ([] if self.still else self.sweep.steps[:position]), self.sweep.state(position)
+        now, pushed = (steps[-1] if steps else None), {step.edge for step in steps}
         order = sorted(self.lines, key=lambda i: now is not None and now.edge == i)  # on top
         parts = [self._arrow(i, state, i in pushed, now) for i in order]
         parts += [self._node(name, state, now) for name in self.sweep.nodes]
         if now is not None and now.edge is not None:
-            parts.append(self._pill(now, self.labels[now.edge]))
-        words, style = html.escape(self.describe(position)), fitting(self.width, "px", *SCALE)
+            (x, y), (width, height) = self.labels[now.edge], _pill_size(now)
+            parts.append(_box(x, y, width, height, 6, f'fill="#fff3c4" stroke="{VERMILION}" stroke-width="2"'))
+            parts += [_text(x, y - height / 2 + 20 + 22 * k, s, INK, "bold") for k, s in enumerate(_pill_lines(now))]
+        style = fitting(self.width, "px", *SCALE)
         return (
             f'<svg role="img" aria-label="{words}" viewBox="0 0 {self.width:.0f} {self.height:.0f}" {FONT} '
             f'style="{style};background:#ffffff;border-radius:6px;display:block">{"".join(parts)}</svg>'
         )
 
-    # A node: its box, and the lines in it.
+    def _lines(self, name: str, state: State) -> list[Line]:
+        """Return what stands in a node."""
+        node, known, arrived = self.sweep.nodes[name], name in state.values, self._arrived(name, state)
+        head, values = " = ".join(filter(None, [name, node.formula])), lines_of(node.value)
+        lines = [(head if len(head) <= LONGEST else head[: LONGEST - 1] + "…", INK if known else GREY, "bold")]
+        lines += [(str(np.shape(node.value)), GREY, "normal")] if np.ndim(node.value) else []
+        shown = values if known else ["?", *[""] * (len(values) - 1)]
+        lines += [(line, INK if known else GREY, "normal") for line in shown]
+        if self.sweep.mode != "values":
+            slope, more = self.sweep.slope_name(name), " + …" if arrived == 1 else ""
+            slopes = lines_of(state.slopes[name]) if arrived else ["?"]
+            slopes = [f"{slope} = {slopes[0]}{more}"] if len(values) == 1 else [f"{slope} ={more}", *slopes]
+            lines += [(line, BROWN if arrived else GREY, "normal") for line in slopes]
+        return lines
 
     def _node(self, name: str, state: State, now: Step | None) -> str:
         (x, y), (width, height) = self.centres[name], self.sizes[name]
-        node, known, arrived = self.sweep.nodes[name], name in state.values, self._arrived(name, state)
-        fill, colour, thick, dashes = SLOPE if arrived == 2 else VALUE if known else NOT_YET
+        known = name in state.values
+        fill, colour, thick, dashes = SLOPE if self._arrived(name, state) == 2 else VALUE if known else NOT_YET
         current = now is not None and now.node == name
         if current:
             colour, thick, dashes = INK, 4.5, ""
-        corner = 14 if node.formula else 2
+        corner = 14 if self.sweep.nodes[name].formula else 2
         line = f'stroke="{colour}" stroke-dasharray="{dashes}"'
         parts = [_box(x, y, width, height, corner, f'fill="{fill}" {line} stroke-width="{thick}"')]
         if name == self.sweep.graph.output:  # two borders
             parts.append(_box(x, y, width - 10, height - 10, max(2, corner - 5), f'fill="none" {line}'))
         if current:
             parts.append(f'<path d="M{x - 11:.1f},{y - height / 2 - 16:.1f}h22l-11,13z" fill="{INK}"/>')
-        ink, brown = INK if known else GREY, BROWN if arrived else GREY
-        values = lines_of(node.value)
-        lines = [(self._head(name), ink, "bold")]
-        lines += [(str(np.shape(node.value)), GREY, "normal")] if np.ndim(node.value) else []
-        lines += [(line, ink, "normal") for line in (values if known else ["?", *[""] * (len(values) - 1)])]
-        if self.sweep.mode != "values":
-            slope, more = self.sweep.slope_name(name), " + …" if arrived == 1 else ""
-            slopes = lines_of(state.slopes[name]) if arrived else ["?"]
-            slopes = [f"{slope} = {slopes[0]}{more}"] if len(values) == 1 else [f"{slope} ={more}", *slopes]
-            lines += [(line, brown, "normal") for line in slopes]
         top = y - height / 2 + HEAD - 2
-        return "".join([*parts, *(_text(x, top + LINE * k, *line) for k, line in enumerate(lines))])
-
-    def _head(self, name: str) -> str:
-        text = " = ".join(filter(None, [name, self.sweep.nodes[name].formula]))
-        return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+        return "".join([*parts, *(_text(x, top + LINE * k, *each) for k, each in enumerate(self._lines(name, state)))])
 
     def _arrived(self, name: str, state: State) -> int:
         """Return 2 if all of the slope of a node has arrived, 1 for a part of it, 0 for nothing."""
         if name not in state.slopes:
             return 0
         return 2 if state.received[name] == self.sweep.expected[name] else int(state.received[name] > 0)
-
-    # An arrow, and what is computed on it.
 
     def _arrow(self, i: int, state: State, pushed: bool, now: Step | None) -> str:
         edge, line = self.sweep.graph.edges[i], self.lines[i]
@@ -235,50 +195,30 @@ class StepPicture:
         head = (8 + width) * (1 if back else -1)  # the arrow points where the adjoint travels
         curve = " ".join(f"{a:.1f},{b:.1f}" for a, b in line[1:])
         dashes = "" if known else 'stroke-dasharray="5,4"'
-        parts = [
-            f'<path d="M{line[0][0]:.1f},{line[0][1]:.1f}C{curve}" fill="none" stroke="{colour}" '
-            f'stroke-width="{width}" {dashes}/>',
-            f'<path d="M{x:.1f},{y:.1f}l{head:.1f},{head / 2:.1f}v{-head:.1f}z" fill="{colour}"/>',
-        ]
+        form = f'fill="none" stroke="{colour}" stroke-width="{width}" {dashes}'
+        drawn = f'<path d="M{line[0][0]:.1f},{line[0][1]:.1f}C{curve}" {form}/>'
+        drawn += f'<path d="M{x:.1f},{y:.1f}l{head:.1f},{head / 2:.1f}v{-head:.1f}z" fill="{colour}"/>'
         if known and not current and (text := _derivative(edge.derivative)):
             a, b = self.labels[i]
-            parts += [_box(a, b, wide(text) + 6, 20, 4, 'fill="#ffffff"'), _text(a, b + 5, text, INK)]
-        return "".join(parts)
-
-    def _pill_lines(self, step: Step) -> list[str]:
-        """Return what stands on the arrow of a step: the product in symbols, then in numbers, of arrays in shapes."""
-        if np.ndim(step.product):
-            return [line for line in (step.symbols, step.shapes) if line]
-        numbers = DECIMALS.sub(lambda found: f"{float(found[0]):.4g}", step.numbers)
-        return [step.symbols, f"{numbers} = {step.product:.4g}".strip()]
-
-    def _pill_size(self, step: Step) -> Point:
-        lines = self._pill_lines(step)
-        return max(wide(line, "bold") for line in lines) + 16, 22.0 * len(lines) + 8
-
-    def _pill(self, step: Step, place: Point) -> str:
-        (x, y), (width, height) = place, self._pill_size(step)
-        lines = [_text(x, y - height / 2 + 20 + 22 * k, s, INK, "bold") for k, s in enumerate(self._pill_lines(step))]
-        plate = _box(x, y, width, height, 6, f'fill="#fff3c4" stroke="{VERMILION}" stroke-width="2"')
-        return plate + "".join(lines)
-
-    # In words.
+            drawn += _box(a, b, wide(text) + 6, 20, 4, 'fill="#ffffff"') + _text(a, b + 5, text, INK)
+        return drawn
 
     def describe(self, position: int) -> str:
         """Say in words what the graph shows after so many steps."""
-        state, steps, slopes, waiting = self.sweep.state(position), self.sweep.steps, [], []
-        values = [" = ".join(filter(None, [name, self.sweep.nodes[name].formula * self.still, written(value)]))
-                  for name, value in state.values.items()]  # fmt: skip
-        for name in self.sweep.nodes:
-            if arrived := self._arrived(name, state):
-                so_far = "" if arrived == 2 else " so far"
-                slopes.append(f"{self.sweep.slope_name(name)} = {written(state.slopes[name])}{so_far}")
-            waiting += [] if name in state.values else [name]
-        words = [f"Graph of a computation with {len(self.sweep.nodes)} nodes."]
+        state, steps, nodes = self.sweep.state(position), self.sweep.steps, self.sweep.nodes
+        formulas = {name: node.formula if self.still else "" for name, node in nodes.items()}
+        values = [
+            " = ".join(filter(None, [name, formulas[name], written(value)])) for name, value in state.values.items()
+        ]
+        slopes = [
+            f"{self.sweep.slope_name(name)} = {written(state.slopes[name])}{'' if arrived == 2 else ' so far'}"
+            for name in nodes if (arrived := self._arrived(name, state))
+        ]  # fmt: skip
+        waiting = [name for name in nodes if name not in state.values]
+        words = [f"Graph of a computation with {len(nodes)} nodes."]
         if not self.still:
-            words.append(
-                f"Step {position} of {len(steps)}: {steps[position - 1].words}." if position else "No step taken."
-            )
+            step = f"Step {position} of {len(steps)}: {steps[position - 1].words}." if position else "No step taken."
+            words.append(step)
         words.append(f"Values{'' if self.still else ' known'}: {', '.join(values)}.")
         words += [f"{self.sweep.slopes.capitalize()}: {', '.join(slopes)}."] if slopes else []
         words += [f"Not computed yet: {', '.join(waiting)}."] if waiting else []
@@ -300,9 +240,28 @@ class StepPicture:
         drawing = scrolled("", self.svg(self.position))
         drawing += "" if self.still else trace_table(self.sweep, self.position)
         return {
-            "text/html": figure(drawing, self.look_for, self.description, self.legend()),
+            "text/html": figure_html(drawing, self.look_for, self.description, self.legend()),
             "text/plain": f"{self.description}\nWhat to look for: {self.look_for}",
         }
+
+
+def _size(boxes: list[list[Line]]) -> Point:
+    """Return width and height of a box that holds all that will ever stand in it."""
+    width = max(wide(text, weight) for lines in boxes for text, _, weight in lines)
+    return width + ROOM, HEAD + LINE * (max(map(len, boxes)) - 1) + 12
+
+
+def _pill_lines(step: Step) -> list[str]:
+    """Return what stands on the arrow of a step: the product in symbols, then in numbers, of arrays in shapes."""
+    if np.ndim(step.product):
+        return [line for line in (step.symbols, step.shapes) if line]
+    numbers = DECIMALS.sub(lambda found: f"{float(found[0]):.4g}", step.numbers)
+    return [step.symbols, f"{numbers} = {step.product:.4g}".strip()]
+
+
+def _pill_size(step: Step) -> Point:
+    lines = _pill_lines(step)
+    return max(wide(line, "bold") for line in lines) + 16, 22.0 * len(lines) + 8
 
 
 def _derivative(derivative: Value) -> str:
@@ -349,15 +308,16 @@ def _box(x: float, y: float, width: float, height: float, corner: int, form: str
 def trace_table(sweep: Sweep, position: int) -> str:
     """Return the table of a sweep after so many steps, as HTML; what has not been computed is pale, with dots."""
     names, state = list(sweep.nodes), sweep.state(position)
-    kind, changed = (sweep.steps[position - 1].kind, sweep.steps[position - 1].node) if position else ("", "")
-    columns = {
-        "values, downwards": [(_value(sweep, name, state), (kind, changed) == ("value", name)) for name in names]
-    }
-    if sweep.mode != "values":
+    filled, changed = (
+        (sweep.steps[position - 1].kind == "value", sweep.steps[position - 1].node) if position else (0, "")
+    )
+    columns = {"values": [(_value(sweep, name, state), filled and changed == name) for name in names]}
+    if sweep.slopes:
         order = names[::-1] if sweep.mode == "reverse" else names
-        cells = [(_slope(sweep, name, position, state), kind != "value" and changed == name) for name in order]
-        columns[f"{sweep.slopes}, downwards"] = cells
-    head = "".join(f'<th scope="col" style="{CELL}">{title}</th>' for title in columns)
+        columns[sweep.slopes] = [
+            (_slope(sweep, name, position, state), not filled and changed == name) for name in order
+        ]
+    head = "".join(f'<th scope="col" style="{CELL}">{title}, downwards</th>' for title in columns)
     rows = [
         "".join(f'<td style="{CELL}{NOW if on else ""}">{text}</td>' for text, on in row)
         for row in zip(*columns.values())
@@ -372,16 +332,15 @@ def _value(sweep: Sweep, name: str, state: State) -> str:
 
 def _slope(sweep: Sweep, name: str, position: int, state: State) -> str:
     """Write an adjoint or tangent: the sum in symbols, the same in numbers as far as they have come, the result."""
-    pushes = [(k, step) for k, step in enumerate(sweep.steps) if step.kind == "push" and step.node == name]
+    pushes = [(step, k >= position) for k, step in enumerate(sweep.steps) if step.kind == "push" and step.node == name]
     done = name in state.slopes and state.received[name] == len(pushes)
     result = written(state.slopes[name]) if done else DOTS
     if not state.received[name]:
-        symbols = " + ".join(step.symbols for _, step in pushes)
+        symbols = " + ".join(step.symbols for step, _ in pushes)
         return _pale(" = ".join(filter(None, [sweep.slope_name(name), symbols, result])), not done)
-    parts = [html.escape(sweep.slope_name(name))]
-    parts.append(" + ".join(_pale(step.symbols, k >= position) for k, step in pushes))
-    if all(step.numbers and np.ndim(step.product) == 0 for _, step in pushes):  # arrays would not fit
-        parts.append(" + ".join(_pale(step.numbers if k < position else DOTS, k >= position) for k, step in pushes))
+    parts = [html.escape(sweep.slope_name(name)), " + ".join(_pale(step.symbols, later) for step, later in pushes)]
+    if all(step.numbers and np.ndim(step.product) == 0 for step, _ in pushes):  # arrays would not fit
+        parts.append(" + ".join(_pale(DOTS if later else step.numbers, later) for step, later in pushes))
     return " = ".join([*parts, _pale(result, not done)])
 
 

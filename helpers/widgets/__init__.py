@@ -7,23 +7,19 @@ from importlib import import_module
 from typing import Any
 
 HOMES = {
-    "ConstraintPanel": "constraints",
     "Explorer": "panel",
     "IdempotentPanel": "idempotent",
     "Playground": "playground",
-    "Runner": "runner",
     "ScalarNetPanel": "scalar_net",
     "Stepper": "stepper",
     "TrainingPanel": "playground",
-    "constraint_panel": "constraints",
-    "cycle_panel": "cycles",
+    "constraint_panel": "lagrange",
+    "cycle_panel": "lagrange",
     "gradient_graph_panel": "gradient_graphs",
     "idempotent_panel": "idempotent",
     "jacobian_panel": "jacobians",
     "step_size_panel": "step_sizes",
 }
-"""Where each public name lives."""
-
 __all__ = list(HOMES)
 
 

@@ -1,7 +1,8 @@
 """The controls of all panels, made alike: a label in words with symbol and unit, room for it, and a name.
 
-Every control can be used by keyboard; a number box and a text box answer when the entry is finished. A control says
-itself what it can hold (`option_of`), and no value reaches it from a program that it would clamp (`set_controls`).
+Every control can be used by keyboard; a number box and a text box answer when the entry is finished. A control is the
+declaration of an option: it holds default and range, and says what it can hold (`option_of`). No value reaches it from
+a program that it would clamp (`set_controls`).
 """
 
 from __future__ import annotations
@@ -10,18 +11,7 @@ import html
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from ipywidgets import (
-    BoundedIntText,
-    Button,
-    Dropdown,
-    FloatLogSlider,
-    FloatSlider,
-    HBox,
-    IntSlider,
-    Layout,
-    Text,
-    Widget,
-)
+from ipywidgets import BoundedIntText, Button, Dropdown, FloatLogSlider, FloatSlider, HBox, IntSlider, Layout, Text
 
 from helpers.options import OneOf, Option, Real, Whole, Words, known
 
@@ -29,15 +19,24 @@ Command = Callable[[], None]
 STYLE = {"description_width": "initial"}
 
 
+def _make(kind: Any, text: str, width: str, **traits: Any) -> Any:
+    return kind(description=text, style=STYLE, layout=Layout(width=width), **traits)
+
+
 def choice(text: str, options: Sequence[Any], value: Any = None, width: str = "230px") -> Dropdown:
     """Offer a few values; an option may be a pair (what is read, value). The first is chosen unless told."""
     chosen = {} if value is None else {"value": value}
-    return Dropdown(options=options, description=text, style=STYLE, layout=Layout(width=width), **chosen)
+    return _make(Dropdown, text, width, options=options, **chosen)
 
 
 def whole(text: str, value: int, low: int, high: int, width: str = "150px") -> BoundedIntText:
     """Offer a box for a whole number from ``low`` to ``high``."""
-    return BoundedIntText(value, min=low, max=high, description=text, style=STYLE, layout=Layout(width=width))
+    return _make(BoundedIntText, text, width, value=value, min=low, max=high)
+
+
+def text_box(text: str, value: str, width: str = "560px") -> Text:
+    """Offer a line of text, which counts when Enter is pressed or the box is left."""
+    return _make(Text, text, width, value=value, continuous_update=False)
 
 
 def slider(
@@ -45,26 +44,22 @@ def slider(
 ) -> IntSlider | FloatSlider:
     """Offer a slider, of whole numbers where value and step are; ``live``: it answers while it is dragged."""
     kind, form = (IntSlider, "d") if isinstance(step, int) and isinstance(value, int) else (FloatSlider, ".3g")
-    return kind(
-        value, min=low, max=high, step=step, description=text, readout_format=show or form,
-        continuous_update=live, style=STYLE, layout=Layout(width="330px"),
-    )  # fmt: skip
+    traits = {"readout_format": show or form, "continuous_update": live}
+    return _make(kind, text, "330px", value=value, min=low, max=high, step=step, **traits)
 
 
 def log_slider(
     text: str, value: float, low: float, high: float, step: float = 0.1, *, show: str = ".2g", live: bool = True
 ) -> FloatLogSlider:
     """Offer a slider over powers of ten, from 10 to the ``low`` up to 10 to the ``high``."""
-    return FloatLogSlider(
-        value, min=low, max=high, step=step, description=text, readout_format=show,
-        continuous_update=live, style=STYLE, layout=Layout(width="330px"),
-    )  # fmt: skip
+    traits = {"readout_format": show, "continuous_update": live}
+    return _make(FloatLogSlider, text, "330px", value=value, min=low, max=high, step=step, **traits)
 
 
 def buttons(
     rows: Sequence[tuple[str, str, str, Command]], press: Callable[[Command], None] = lambda command: command()
 ) -> dict[str, Button]:
-    """Offer buttons, by name; a row is a name, an icon, a tip and a command, of which ``press`` makes what it will."""
+    """Offer buttons, by name; each row is a name, an icon, a tip, and a command that ``press`` is to carry out."""
     made = {}
     for name, icon, tip, command in rows:
         made[name] = Button(description=name, icon=icon, tooltip=tip, layout=Layout(width="auto", min_width="90px"))
@@ -72,21 +67,21 @@ def buttons(
     return made
 
 
+def counted(number: int, noun: str) -> str:
+    """Write a number of things: one of them in the singular."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def row(controls: Iterable[Any]) -> HBox:
+    """Set controls side by side, and on a narrow page below each other."""
+    return HBox(list(controls), layout=Layout(flex_flow="row wrap"))
+
+
 def status_line(words: str, role: str = "status", problem: bool = True) -> str:
     """Write a line as HTML that a screen reader notices; a problem has a colour of its own."""
     kind, colour = (' class="error"', "#a33b00") if problem else ("", "inherit")
     style = f"color:{colour};font-size:1.1em;white-space:pre-wrap"
     return f'<span role="{role}"{kind} style="{style}">{html.escape(words)}</span>'
-
-
-def row(controls: Iterable[Widget]) -> HBox:
-    """Set controls side by side, and on a narrow page below each other."""
-    return HBox(list(controls), layout=Layout(flex_flow="row wrap"))
-
-
-def text_box(text: str, value: str, width: str = "560px") -> Text:
-    """Offer a line of text, which counts when Enter is pressed or the box is left."""
-    return Text(value, description=text, continuous_update=False, style=STYLE, layout=Layout(width=width))
 
 
 def option_of(control: Any) -> Option:
@@ -100,15 +95,10 @@ def option_of(control: Any) -> Option:
     return (Whole if isinstance(control, BoundedIntText | IntSlider) else Real)(control.min, control.max)
 
 
-def set_controls(controls: Mapping[str, Any], given: Mapping[str, Any]) -> None:
-    """Set controls by name, all or none of them.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If there is no such control, or it cannot hold the value; the message names it, and what it can hold.
-    """
+def set_controls(controls: Mapping[str, Any], given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Set controls by name, all or none of them, and return all; a TypeError or ValueError names what does not fit."""
     known(given, controls)
     fitting = {name: option_of(controls[name]).check(name, value) for name, value in given.items()}
     for name, value in fitting.items():
         controls[name].value = value
+    return controls

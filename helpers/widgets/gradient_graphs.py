@@ -27,22 +27,13 @@ NETS = ("N1", "B1", "N2", "N3")  # the small ones: a graph of more layers cannot
 WIDTH = 5
 
 
-def inner_detached(net: nn.Module) -> Criterion:
-    """Return the ordinary loss with n(y) cut off: a plausible slip, and another rule."""
-    return lambda y: (net(y).detach() - y).square().mean()
-
-
-def output_detached(net: nn.Module) -> Criterion:
-    """Return the ordinary loss with y cut off before it."""
-    return lambda y: (net(y.detach()) - y.detach()).square().mean()
-
-
+# Each returns the criterion of y = n(x). The two slips cut the graph where it looks harmless: another rule results.
 RULES: dict[str, Callable[[nn.Module], Criterion]] = {
     "ordinary": lambda net: make_loss(net, Algorithm.ORDINARY),
     "ordinary x n/2": lambda net: make_loss(net, Algorithm.ORDINARY_SCALED),
     "modified": lambda net: make_loss(net, Algorithm.MODIFIED),
-    "slip: n(y) detached": inner_detached,
-    "slip: y detached": output_detached,
+    "slip: n(y) detached": lambda net: lambda y: (net(y).detach() - y).square().mean(),
+    "slip: y detached": lambda net: lambda y: (net(y.detach()) - y.detach()).square().mean(),
 }
 
 
@@ -52,13 +43,7 @@ def bytes_kept(net: nn.Module, x: Tensor, criterion: Criterion) -> int:
 
 
 def gradient_graph_panel() -> Explorer:
-    """Make the panel; its controls are ``rule``, ``net``, ``samples`` and ``saved``.
-
-    Returns
-    -------
-    Explorer
-        Its answer is the facts in words, and the graph of the gradient of the first weight.
-    """
+    """Make the panel; it answers with the facts in words, and the graph of the gradient of the first weight."""
 
     def show(rule: str, net: str, samples: int, saved: bool) -> list[Any]:
         model = NETWORKS[net](seed=0)

@@ -1,17 +1,8 @@
-"""Panels of lecture 05: the scalar map over a range of one's choice, and three rules that train side by side.
-
->>> words, picture = idempotent_panel().run(start=0.6, steps=20)
->>> words.split(".  ")[0]
-'3a² - 2a³: from 0.6 to 1 in 20 steps'
->>> panel = IdempotentPanel(net="N1", epochs=5)
->>> panel.run().description.startswith("After epoch 5, ordinary: error")
-True
-"""
+"""The panels of lecture 05: the scalar map over a range of one's choice, and three rules that train side by side."""
 
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, partial
 from typing import Any
@@ -24,9 +15,8 @@ from torch.optim import SGD
 
 from helpers.datasets import datasets
 from helpers.networks import NETWORKS, square_net
-from helpers.options import Whole
-from helpers.plots.idempotent import Basins, Cobweb, ScalarMaps, plot_basins, plot_cobweb, plot_scalar_maps
-from helpers.plots.idempotent_nets import IdempotentProgress, RuleState
+from helpers.plots.idempotent import Basins, Cobweb, ScalarMaps
+from helpers.plots.recordings import IdempotentProgress, RuleState
 from helpers.training.idempotent import (
     Algorithm,
     IdempotentStep,
@@ -36,13 +26,13 @@ from helpers.training.idempotent import (
     purify,
     train_idempotent,
 )
-from helpers.widgets.controls import choice, log_slider, set_controls, slider, whole
+from helpers.widgets.controls import choice, counted, log_slider, set_controls, slider, whole
 from helpers.widgets.panel import Explorer
-from helpers.widgets.runner import Trainer
+from helpers.widgets.trainer import Trainer
 
 Floats = NDArray[np.float64]
 
-GOLDEN = (1 + math.sqrt(5)) / 2
+GOLDEN = (1 + 5**0.5) / 2
 STEPS = 40  # the most steps of a cobweb
 LONG = 200  # steps after which a start has gone where it goes
 POINTS = 1201  # of a curve, or starts in a picture of basins
@@ -50,8 +40,7 @@ POINTS = 1201  # of a curve, or starts in a picture of basins
 
 def purified(a: Floats | float, steps: int) -> Floats:
     """Return the iterates of 3a² - 2a³, shape (steps + 1, ...)."""
-    iterates: Floats = purify(np.asarray(a, dtype=float), steps).numpy()
-    return iterates
+    return np.asarray(purify(np.asarray(a, dtype=float), steps))
 
 
 def folded(a: Floats | float, steps: int) -> Floats:
@@ -63,43 +52,30 @@ def folded(a: Floats | float, steps: int) -> Floats:
     return np.stack(iterates)
 
 
-COBWEBS: dict[str, tuple[str, Callable[[Floats | float, int], Floats]]] = {
-    "cobweb of 3a² - 2a³": ("3a² - 2a³", purified),
-    "cobweb of |a² - a|": ("|a² - a|", folded),
-}
-FIGURES, BASINS = "Figures 1 to 4", "basins of 3a² - 2a³"
+MAPS: dict[str, Callable[[Floats | float, int], Floats]] = {"3a² - 2a³": purified, "|a² - a|": folded}
+COBWEB, FIGURES, BASINS = "cobweb of ", "Figures 1 to 4", "basins of 3a² - 2a³"
 
 
 def figures(a: Floats, x: float, mark: float) -> ScalarMaps:
     """Draw Figures 1 to 4 of the document over ``a``; the net of the last two is n(x) = wx."""
     change = x * (3 * a**2 - 2 * a**3 - a)
-    return plot_scalar_maps(
-        a,
-        {
-            "3a² - 2a³": 3 * a**2 - 2 * a**3,
-            "|a² - a|": np.abs(a**2 - a),
-            f"3n(n(x)) - 2n(n(n(x))), x = {x:g}": change + x * a,
-            f"Δn(x), x = {x:g}": change,
-        },
-        mark=mark,
-    )
+    maps = {name: iterate(a, 1)[1] for name, iterate in MAPS.items()}
+    maps |= {f"3n(n(x)) - 2n(n(n(x))), x = {x:g}": change + x * a, f"Δn(x), x = {x:g}": change}
+    return ScalarMaps(a, maps, mark=mark)
 
 
 def basins(a: Floats, mark: float | None = None) -> Basins:
     """Draw where the starts ``a`` of 3a² - 2a³ end, and below the last tenth before the golden ratio."""
     distance = np.logspace(-7, -0.5, POINTS)
-    return plot_basins(
-        a,
-        purified(a, LONG)[-1],
-        mark=mark,
-        distance=distance,
-        distance_ends=purified(GOLDEN - distance, LONG)[-1],
-        edge="(1 + √5)/2",
-    )
+    ends, near = purified(a, LONG)[-1], purified(GOLDEN - distance, LONG)[-1]
+    return Basins(a, ends, mark=mark, distance=distance, distance_ends=near, edge="(1 + √5)/2")
 
 
-def idempotent_panel(view: str = BASINS, start: float = 0.6) -> Explorer:
+def idempotent_panel(view: str = BASINS, **options: Any) -> Explorer:
     """Make the panel of the scalar map: its figures, cobwebs and basins, over a range of the reader's choice.
+
+    ``options`` are ``start`` (-1.5 to 2.5), ``steps`` (1 to 40), the range ``low`` (-2 to 0) to ``high`` (0.6 to 3) and
+    the input ``x`` (-2 to 2).
 
     Examples
     --------
@@ -109,39 +85,33 @@ def idempotent_panel(view: str = BASINS, start: float = 0.6) -> Explorer:
 
     @lru_cache(maxsize=1)
     def picture(view: str, low: float, high: float, x: float) -> ScalarMaps | Cobweb | Basins:
-        a = np.linspace(low, high, POINTS)
-        if view in COBWEBS:
-            name, iterate = COBWEBS[view]
-            return plot_cobweb(a, iterate(a, 1)[-1], [start], name=name, steps=STEPS)
-        return figures(a, x, start) if view == FIGURES else basins(a, start)
+        a, name = np.linspace(low, high, POINTS), view.removeprefix(COBWEB)
+        if name in MAPS:
+            return Cobweb(a, MAPS[name](a, 1)[-1], [0.0], name=name, steps=STEPS)
+        return figures(a, x, 0.0) if view == FIGURES else basins(a, 0.0)
 
     def show(view: str, start: float, steps: int, low: float, high: float, x: float) -> list[Any]:
-        shown = picture(view, low, high, x)
+        shown, paths = picture(view, low, high, x), {name: iterate(start, steps) for name, iterate in MAPS.items()}
         if isinstance(shown, Cobweb):
-            shown.update(COBWEBS[view][1](start, steps))
+            shown.update(paths[view.removeprefix(COBWEB)])
         else:
             shown.choose(start)
-        parts = [_where_to(name, iterate(start, steps)) for name, iterate in COBWEBS.values()]
-        parts.append(f"n(x) = wx at w = {start:g}, x = {x:g}: Δn(x) = {x * (purified(start, 1)[1] - start):.4g}")
-        return [".  ".join(parts), shown]
+        ends = {
+            name: f"to {path[-1]:.4g}" if np.isfinite(path[-1]) else "beyond all bounds" for name, path in paths.items()
+        }
+        words = [f"{name}: from {start:g} {end} in {counted(steps, 'step')}" for name, end in ends.items()]
+        words.append(f"n(x) = wx at w = {start:g}, x = {x:g}: Δn(x) = {x * (purified(start, 1)[1] - start):.4g}")
+        return [".  ".join(words), shown]
 
-    controls = {
-        "view": choice("Show", [FIGURES, *COBWEBS, BASINS], width="260px"),
+    controls: dict[str, Any] = {
+        "view": choice("Show", [FIGURES, *(COBWEB + name for name in MAPS), BASINS], BASINS, width="260px"),
         "start": slider("start a (and weight w)", 0.6, -1.5, 2.5, 0.01, show=".2f"),
         "steps": slider("steps", 12, 1, STEPS),
         "low": slider("range from", -1.0, -2.0, 0.0, 0.1, show=".1f"),
         "high": slider("to", 2.0, 0.6, 3.0, 0.1, show=".1f"),
         "x": slider("input x", 1.0, -2.0, 2.0, 0.1, show=".1f"),
     }
-    set_controls(controls, {"view": view, "start": start})
-    return Explorer(show, **controls)
-
-
-def _where_to(name: str, path: Floats) -> str:
-    steps = f"{len(path) - 1} step{'' if len(path) == 2 else 's'}"
-    if not np.isfinite(path[-1]):
-        return f"{name}: from {path[0]:g} beyond all bounds in {steps}"
-    return f"{name}: from {path[0]:g} to {path[-1]:.4g} in {steps}"
+    return Explorer(show, **set_controls(controls, {"view": view, **options}))
 
 
 RULES = (Algorithm.ORDINARY, Algorithm.ORDINARY_SCALED, Algorithm.MODIFIED)
@@ -161,59 +131,41 @@ class IdempotentPanel(Trainer[IdempotentProgress]):
     ----------
     net : str
         One of `NETS`, all without bias, so that the image of the identity speaks for them. Of more than two outputs
-        the first two are drawn.
-    rate : float
-        Learning rate of plain gradient descent.
-    samples, seed, epochs
-        Of the run: fresh normal samples an epoch, the seed of net and data, and how long it takes.
-
-    Attributes
-    ----------
-    runner : Runner
-        Start, Pause, Step, Reset; the count of epochs.
-    nets : list of nn.Sequential
-        As they stand, one a rule.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an option is out of its range; the message names it and the range.
+        the first two are drawn. As they stand the ``nets`` are a list, one per rule.
+    **options
+        What the other controls are to show at first: the ``rate`` (0.01 to 1) of plain gradient descent, ``samples``
+        (1 to 10,000, fresh in each epoch), the ``seed`` of net and data, ``epochs`` (1 to 10,000).
     """
 
-    curves_every = 0.0
-
-    def __init__(
-        self, net: str = "N1", *, rate: float = 0.1, samples: int = 128, seed: int = 0, epochs: int = 300
-    ) -> None:
-        self.samples = Whole(1, 10_000).check("samples", samples)
+    def __init__(self, net: str = "N1", **options: Any) -> None:
         controls: dict[str, Any] = {
             "net": choice("Net", list(NETS), width="280px"),
             "rate": log_slider("Learning rate η", 0.1, -2, 0, live=False),
+            "samples": whole("Samples per epoch", 128, 1, 10_000, width="200px"),
             "seed": whole("Seed", 0, 0, 10**6),
             "epochs": whole("Epochs", 300, 1, 10**4),
         }
-        set_controls(controls, {"net": net, "rate": rate, "seed": seed, "epochs": epochs})
-        super().__init__(controls)
+        super().__init__(set_controls(controls, {"net": net, **options}))
 
-    def _begin(self) -> tuple[Iterator[Any], int]:
-        name, rate, seed, epochs = (control.value for control in self.controls.values())
-        self.nets = [NETS[name](seed=seed) for _ in RULES]
+    def _begin(self, net: str, rate: float, samples: int, seed: int, epochs: int) -> tuple[Iterator[Any], int]:
+        self.nets = [NETS[net](seed=seed) for _ in RULES]
         width = next(self.nets[0].parameters()).shape[1]
         self.inputs = datasets["normal"].test(samples=SHOWN, dimension=width, seed=seed).X
-        trainings = []
-        for net, rule in zip(self.nets, RULES):
-            data = Samples("normal", self.samples, fresh=True, seed=seed, dimension=width)
-            trainings.append(train_idempotent(net, partial(SGD, lr=rate), rule, epochs, data))
+        data: dict[str, Any] = {"fresh": True, "seed": seed, "dimension": width}
+        trainings = [
+            train_idempotent(one, partial(SGD, lr=rate), rule, epochs, Samples("normal", samples, **data))
+            for one, rule in zip(self.nets, RULES)
+        ]
         names = [rule.value for rule in RULES]
         self._use((epochs, width), lambda: IdempotentProgress(names, epochs, width))
         return side_by_side(trainings), epochs
 
     def _record(self, count: int) -> None:
-        states = [rule_state(net, self.inputs, step) for net, step in zip(self.nets, self.step or [None] * len(RULES))]
+        states = [rule_state(net, self.inputs, step) for net, step in zip(self.nets, self.last or [None] * len(RULES))]
         self.picture.record(count, states)
 
-    def _draw(self, count: int) -> None:
-        self._stop(count)
+    def _move(self, still: bool) -> None:
+        super()._move(still)
         self.picture.move()
 
 
@@ -234,6 +186,6 @@ def rule_state(net: nn.Module, inputs: torch.Tensor, step: IdempotentStep | None
     with torch.no_grad():
         y = net(inputs)
         again = net(y)
-    # a net about to diverge may overflow at its second turn; the picture has an edge, and puts it there
+    # A net about to diverge may overflow at its second turn; the picture has an edge, and puts it there.
     outputs, after = (np.nan_to_num(z[:, :2].numpy().astype(float), nan=np.finfo(float).max) for z in (y, again))
     return RuleState(outputs, after, step.error, step.trace, step.rank, step.diverged)

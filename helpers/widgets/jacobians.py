@@ -6,39 +6,31 @@ reads nothing else; the Jacobian comes from ``helpers.diff.arrays.jacobian``, wh
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from helpers.diff.arrays import exp, jacobian, log_sum_exp, tanh
-from helpers.plots.jacobians import JacobianPicture, Stacking, as_matrix, plot_jacobian
+from helpers.plots import Picture
+from helpers.plots.jacobians import Stacking, as_matrix, plot_jacobian
 from helpers.widgets.controls import choice, slider
 from helpers.widgets.panel import Explorer
 
 Floats = NDArray[np.float64]
 WINDOW = 3
 LARGE = 1024
-FLOAT32 = 4  # bytes
 
 
 class Operation(NamedTuple):
     """An operation y = f(x), with a constant a where it has one.
 
-    Attributes
-    ----------
-    value : callable
-        ``(x, a) -> y``, on NumPy arrays and on ``helpers.diff.arrays.Array``.
-    x, y, a : str
-        The shapes: a letter an axis, from `sizes`; no letter is a single number, and no a is no constant.
-    keeps : str
-        What the vJp needs: "x", "y", "a", or "" for nothing but shapes.
-    vjp : callable
-        ``(y_bar, kept, shape of x) -> x_bar``.
-    remark : str
-        What the picture shows.
+    ``value(x, a)`` computes y, on NumPy arrays and on ``helpers.diff.arrays.Array``. ``x``, ``y`` and ``a`` are the
+    shapes, one letter of `sizes` per axis: no letter is a single number, and no a is no constant. The vJp
+    ``vjp(y_bar, kept, shape of x)`` needs what ``keeps`` says: "x", "y", "a", or "" for nothing but shapes.
+    ``remark`` says what the picture shows.
     """
 
     value: Callable[[Any, Any], Any]
@@ -51,23 +43,12 @@ class Operation(NamedTuple):
 
     def shape(self, part: str, length: dict[str, int]) -> tuple[int, ...]:
         """Return the shape of "x", "y" or "a", given the length of each letter."""
-        letters = {"x": self.x, "y": self.y, "a": self.a}[part]
-        return tuple(length[letter] for letter in letters)
+        return tuple(length[letter] for letter in getattr(self, part))
 
 
 def softmax(x: Any) -> Any:
     """Return exp(x) over its sum."""
     return exp(x - log_sum_exp(x))
-
-
-def slide(x: Any, w: Any) -> Any:
-    """Return w[0] x[i] + w[1] x[i+1] + w[2] x[i+2] for each place of the window."""
-    return w[0] * x[:-2] + w[1] * x[1:-1] + w[2] * x[2:]
-
-
-def inner(y_bar: Floats, _: Floats, shape: tuple[int, ...]) -> Floats:
-    """Put the adjoint of x[1:-1] back between two zeros."""
-    return np.pad(y_bar, 1)
 
 
 OPERATIONS: dict[str, Operation] = {
@@ -116,11 +97,12 @@ OPERATIONS: dict[str, Operation] = {
         "A permutation, whichever way you stack; the vJp transposes back.",
     ),
     "slice x[1:-1]": Operation(
-        lambda x, a: x[1:-1], "n", "v", "", "", inner,
+        lambda x, a: x[1:-1], "n", "v", "", "", lambda g, kept, shape: np.pad(g, 1),
         "An identity with empty columns: what is cut away has no influence, so its gradient is 0.",
     ),
     "sliding window": Operation(
-        slide, "n", "v", "w", "a", lambda g, w, shape: np.convolve(g, w),
+        lambda x, w: w[0] * x[:-2] + w[1] * x[1:-1] + w[2] * x[2:], "n", "v", "w", "a",
+        lambda g, w, shape: np.convolve(g, w),
         "A convolution: the same three weights in every row, one place further on.",
     ),
 }  # fmt: skip
@@ -139,8 +121,8 @@ def draw_operands(operation: Operation, length: dict[str, int]) -> tuple[Floats,
 
 def bytes_needed(operation: Operation, length: dict[str, int]) -> tuple[int, int]:
     """Return the bytes of the dense Jacobian and of what the vJp keeps, in float32."""
-    count = {part: int(np.prod(operation.shape(part, length))) for part in "xya"}
-    return FLOAT32 * count["y"] * count["x"], FLOAT32 * count[operation.keeps] if operation.keeps else 0
+    count = {part: 4 * int(np.prod(operation.shape(part, length))) for part in "xya"}
+    return count["y"] * count["x"] // 4, count.get(operation.keeps, 0)
 
 
 def in_words(count: int) -> str:
@@ -149,11 +131,9 @@ def in_words(count: int) -> str:
     >>> [in_words(c) for c in (0, 144, 4096, 1024**4 * 4)]
     ['nothing', '144 bytes', '4 KiB', '4 TiB']
     """
-    value, units = float(count), iter(("KiB", "MiB", "GiB", "TiB", "PiB"))
-    unit = "bytes"
-    while value >= 1024:
-        value, unit = value / 1024, next(units)
-    return f"{value:.4g} {unit}" if count else "nothing"
+    power = min(max(count.bit_length() - 1, 0) // 10, 5)
+    unit = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")[power]
+    return f"{count / 1024**power:.4g} {unit}" if count else "nothing"
 
 
 def names(letter: str, shape: tuple[int, ...], stacking: Stacking) -> list[str]:
@@ -172,16 +152,17 @@ def matrix_of(name: str, length: dict[str, int], stacking: Stacking) -> Floats:
     return as_matrix(derivatives, len(operation.y), stacking)
 
 
-def picture_of(name: str, length: dict[str, int], stacking: Stacking) -> JacobianPicture:
+def picture_of(name: str, length: dict[str, int], stacking: Stacking) -> Picture:
     """Draw the Jacobian of an operation; a block is a column (or row) of the output by one of the input."""
     operation = OPERATIONS[name]
     x_shape, y_shape = operation.shape("x", length), operation.shape("y", length)
     blocks, side = None, 0 if stacking == "columns" else -1
     if len(y_shape) == 2:
         blocks = (y_shape[side], x_shape[side] if len(x_shape) == 2 else x_shape[0])
+    x_size, y_size = (" × ".join(map(str, shape)) or "1" for shape in (x_shape, y_shape))
     return plot_jacobian(
         matrix_of(name, length, stacking),
-        title=f"{name}: from {_by(x_shape)} to {_by(y_shape)}",
+        title=f"{name}: from {x_size} to {y_size} numbers",
         outputs=names("y" if len(y_shape) < 2 else "Y", y_shape, stacking),
         inputs=names("x" if len(x_shape) < 2 else "X", x_shape, stacking),
         blocks=blocks,
@@ -189,48 +170,26 @@ def picture_of(name: str, length: dict[str, int], stacking: Stacking) -> Jacobia
     )
 
 
-class Costs(NamedTuple):
-    """A small table of bytes: a row a case, ``(case, dense, kept)``, under a line of shapes; shows itself."""
-
-    shapes: str
-    rows: list[tuple[str, str, str]]
-
-    def _repr_html_(self) -> str:
-        cells = "".join(
-            f'<tr><th scope="row" style="text-align:left">{html.escape(case)}</th><td>{dense}</td><td>{kept}</td></tr>'
-            for case, dense, kept in self.rows
-        )
-        head = '<th scope="col">float32</th><th scope="col">dense Jacobian</th><th scope="col">kept by the vJp</th>'
-        table = f'<table style="font-size:1.1em;border-spacing:1.5em 0.2em"><tr>{head}</tr>{cells}</table>'
-        return f'<p style="font-size:1.1em">{html.escape(self.shapes)}</p>{table}'
-
-
-def costs(operation: Operation, length: dict[str, int]) -> Costs:
-    """Compare the bytes of the Jacobian with what the vJp keeps: as drawn, and with every size 1024."""
-    letters = {"input": operation.x, "constant": operation.a, "output": operation.y}
-    shapes = [
-        f"{part}: {' × '.join(axes) or 'one number'}" for part, axes in letters.items() if axes or part == "output"
-    ]
-    rows = []
-    for case, lengths in (("as drawn", length), (f"every size {LARGE}", sizes(LARGE, LARGE, LARGE))):
-        dense, kept = bytes_needed(operation, lengths)
-        what = {"x": " (x)", "y": " (y)", "a": " (the constant)", "": ""}[operation.keeps]
-        rows.append((case, in_words(dense), in_words(kept) + what))
-    return Costs("Shapes. " + "; ".join(shapes) + (f" (v = n − {WINDOW - 1})." if operation.y == "v" else "."), rows)
+def costs(operation: Operation, length: dict[str, int]) -> tuple[str, pd.DataFrame]:
+    """Return the shapes in words, and a table of bytes: of the Jacobian, and of what the vJp keeps."""
+    shapes = [("input", operation.x), ("output", operation.y), *[("constant", operation.a)] * bool(operation.a)]
+    words = "; ".join(f"{part}: {' × '.join(axes) or 'one number'}" for part, axes in shapes)
+    window = f" (v = n − {WINDOW - 1})" * (operation.y == "v")
+    rows = {}
+    for case, lengths in {"as drawn": length, f"every size {LARGE}": sizes(LARGE, LARGE, LARGE)}.items():
+        dense, kept = map(in_words, bytes_needed(operation, lengths))
+        what = {"": "", "a": " (the constant)"}.get(operation.keeps, f" ({operation.keeps})")
+        rows[case] = {"dense Jacobian": dense, "kept by the vJp": kept + what}
+    return f"Shapes. {words}{window}.", pd.DataFrame(rows).T.rename_axis("float32", axis="columns")
 
 
 def jacobian_panel() -> Explorer:
-    """Make the panel; its controls are ``operation``, ``m``, ``n``, ``k`` and ``stacking``.
-
-    Returns
-    -------
-    Explorer
-        Its answer is the picture, and a table of bytes.
-    """
+    """Make the panel; it answers with the picture, a table of bytes, and the shapes in words."""
 
     def show(operation: str, m: int, n: int, k: int, stacking: Stacking) -> list[Any]:
         length = sizes(m, n, k)
-        return [picture_of(operation, length, stacking), costs(OPERATIONS[operation], length)]
+        shapes, table = costs(OPERATIONS[operation], length)
+        return [picture_of(operation, length, stacking), table, shapes]
 
     return Explorer(
         show,
@@ -240,9 +199,3 @@ def jacobian_panel() -> Explorer:
         k=slider("Length k", 2, 1, 4, live=False),
         stacking=choice("Vec stacks the", ["columns", "rows"]),
     )
-
-
-def _by(shape: tuple[int, ...]) -> str:
-    if len(shape) == 2:
-        return f"{shape[0]} × {shape[1]}"
-    return "1 number" if shape in ((), (1,)) else f"{shape[0]} numbers"

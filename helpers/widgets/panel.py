@@ -15,16 +15,16 @@ import asyncio
 import html
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 from weakref import WeakValueDictionary
 
 from IPython import get_ipython
 from ipywidgets import HTML, Image, Layout, VBox, Widget
 from matplotlib.artist import Artist
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image as Pillow
 
 from helpers.plots import Picture
+from helpers.plots.pictures import caption
 from helpers.widgets.controls import row, set_controls, status_line
 
 QUALITY = 88  # of the JPEG: text stays clean, about 100 kB a frame
@@ -46,32 +46,25 @@ def post(loop: asyncio.AbstractEventLoop | None, action: Callable[[], object]) -
         loop.call_soon_threadsafe(action)
 
 
-_players: WeakValueDictionary[str, Any] = WeakValueDictionary()
+_players: WeakValueDictionary[tuple[str, str, int], Any] = WeakValueDictionary()
 
 
 def take_over(player: Any) -> None:
     """Pause what an earlier run of the present cell made and nobody sees any more; outside a notebook do nothing."""
     shell = get_ipython()
-    parent = getattr(shell, "parent_header", None) or (shell.get_parent() if hasattr(shell, "get_parent") else {})
-    cell = (parent or {}).get("metadata", {}).get("cellId")
-    if cell is None:
-        return
-    message = parent.get("header", {}).get("msg_id")
-    for key, old in list(_players.items()):
-        if key.startswith(f"{cell} ") and not key.startswith(f"{cell} {message} "):
-            old.pause()
-    _players[f"{cell} {message} {id(player)}"] = player
+    parent = getattr(shell, "parent_header", None) or (shell.get_parent() if hasattr(shell, "get_parent") else {}) or {}
+    cell, message = parent.get("metadata", {}).get("cellId"), parent.get("header", {}).get("msg_id")
+    if cell is not None:
+        for (its_cell, its_message, _), old in list(_players.items()):
+            if its_cell == cell and its_message != message:
+                old.pause()
+        _players[cell, message, id(player)] = player
 
 
 class LiveImage:
-    """A picture of ``helpers.plots`` as a widget: what changes is drawn over a kept background, and sent as a JPEG.
+    """A picture as a widget: what changes is drawn over a kept background, and sent as a JPEG.
 
-    Attributes
-    ----------
-    picture : Picture
-        The same code draws the static figure: it shows itself in a page without a kernel.
-    box : VBox
-        The image, and below it what to look for and, folded, the description in words.
+    ``box`` holds the image, and below it what to look for and, folded, the description in words.
     """
 
     def __init__(self, picture: Picture) -> None:
@@ -81,44 +74,33 @@ class LiveImage:
 
     def use(self, picture: Picture) -> None:
         """Show another picture from now on."""
-        self.picture = picture
+        self.picture, self.canvas = picture, cast(Any, picture.figure.canvas)
         picture.settle()
         # Without a width the page would stretch the image; with a height too it would not shrink on a narrow screen.
         width = f"{self.canvas.get_width_height()[0]}px"
         self.image.layout = Layout(width=width, max_width="100%", height="auto", margin="0")
-        for artist in (*picture.changing, *picture.covering, *picture.slow):
+        for artist in (*picture.changing, *picture.slow):
             artist.set_animated(True)
-        self.first = self.refresh()
+        self.refresh()
+        self.first = self.background
 
-    @property
-    def canvas(self) -> FigureCanvasAgg:
-        """The canvas that the figure draws on."""
-        canvas = self.picture.figure.canvas
-        assert isinstance(canvas, FigureCanvasAgg)
-        return canvas
-
-    def refresh(self) -> Any:
-        """Draw the background again, all that does not change from frame to frame, and return it."""
+    def refresh(self) -> None:
+        """Draw the background again: all that does not change from frame to frame."""
         self.canvas.draw()
         self.background = self.canvas.copy_from_bbox(self.picture.figure.bbox)
-        self.write()
-        return self.background
 
     def rewind(self) -> None:
         """Go back to the background that the picture began with, after its ``clear``."""
         self.background = self.first
-        self.write()
 
-    def write(self) -> None:
-        """Put the slow artists (curves, texts) as they are now onto the background of the frames to come."""
-        self.canvas.restore_region(self.background)
-        self._draw(self.picture.slow)
-        self.written = self.canvas.copy_from_bbox(self.picture.figure.bbox)
-
-    def show(self) -> None:
-        """Send a frame: what changes, and what covers it, over the kept background."""
+    def show(self, slow: bool = True) -> None:
+        """Send a frame; unless ``slow``, curves and texts are as they were when they were drawn last."""
+        if slow:
+            self.canvas.restore_region(self.background)
+            self._draw(self.picture.slow)
+            self.written = self.canvas.copy_from_bbox(self.picture.figure.bbox)
         self.canvas.restore_region(self.written)
-        self._draw([*self.picture.changing, *self.picture.covering])
+        self._draw(self.picture.changing)
         frame, buffer = self.canvas.buffer_rgba(), io.BytesIO()
         Pillow.frombuffer("RGBX", frame.shape[1::-1], frame, "raw", "RGBX", 0, 1).save(buffer, "jpeg", quality=QUALITY)
         self.image.value = buffer.getvalue()
@@ -131,22 +113,15 @@ class LiveImage:
 
     def describe(self) -> None:
         """Bring the words under the image up to date."""
-        look, text = (html.escape(part) for part in (self.picture.look_for, self.picture.description))
-        self.words.value = (
-            f"<p><b>What to look for:</b> {look}</p>"
-            f"<details><summary>Description of the figure</summary>{text}</details>"
-        )
+        self.words.value = caption(self.picture.look_for, self.picture.description)
 
 
 class Panel:
     """Controls, and something that answers when one changes: what all panels have in common.
 
-    Attributes
-    ----------
-    controls : dict of str to Widget
-        By name; `helpers.widgets.controls` makes them.
-    box : VBox
-        All of it, of the CSS class ``panel``.
+    The options of a panel are its ``controls``, by name, of `helpers.widgets.controls`. What its ``box`` shows
+    are ``settings`` (rows of controls), then what a kind of panel puts there, then a ``place`` for pictures. What goes
+    wrong is kept in ``error`` and said in ``status``.
     """
 
     def __init__(self, controls: Mapping[str, Any], rows: Iterable[Widget] = ()) -> None:
@@ -155,27 +130,25 @@ class Panel:
                 raise TypeError(f"{name} must be a control, such as slider({name!r}, 1, 0, 9), got {control!r}")
         self.controls = dict(controls)
         self.loop, self._waiting = present_loop(), False
-        self.place = VBox()
-        self.settings = list(rows) or [row(controls.values())]
-        self.box = VBox([*self.settings, self.place])
+        self.error: Exception | None = None
+        self.status = HTML()
+        self.settings, self.place = list(rows) or [row(controls.values())], VBox()
+        self.box = VBox()
         self.box.add_class("panel")
         for name, control in controls.items():
             control.observe(lambda _, name=name: self._changed(name), "value")
 
+    @property
+    def values(self) -> dict[str, Any]:
+        """What the controls say, by name."""
+        return {name: control.value for name, control in self.controls.items()}
+
     def _changed(self, name: str) -> None:
-        """Answer to a changed control: from whatever thread, so post."""
+        """Answer to a changed control, on whatever thread: so post."""
         raise NotImplementedError
 
-    def _post_once(self, action: Callable[[], None]) -> None:
-        """Let the loop do something soon; asked several times before it is done, it is done once."""
-
-        def act() -> None:
-            self._waiting = False
-            action()
-
-        if not self._waiting:
-            self._waiting = True
-            post(self.loop, act)
+    def _lay_out(self, *parts: Widget) -> None:
+        self.box.children = [*self.settings, *parts, self.place]
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         return self.box._repr_mimebundle_(**options)
@@ -204,18 +177,21 @@ class Explorer(Panel):
         if not callable(show):
             raise TypeError(f"show must be a function of the controls' values, got {show!r}")
         super().__init__(controls)
-        self.function, self.answer, self.status = show, None, HTML()
-        self.error: Exception | None = None
+        self.function, self.answer = show, None
         self.shown: list[Any] = []
-        self.box.children = [*self.settings, self.status, self.place]
+        self._lay_out(self.status)
         self._refresh()
 
     def _changed(self, name: str) -> None:
-        self._post_once(self._refresh)
+        """Answer soon; several changes before that are answered once."""
+        if not self._waiting:
+            self._waiting = True
+            post(self.loop, self._refresh)
 
     def _refresh(self) -> None:
+        self._waiting = False
         try:
-            self.answer = self.function(**{name: control.value for name, control in self.controls.items()})
+            self.answer = self.function(**self.values)
             self._place(self.answer if isinstance(self.answer, list) else [self.answer])
             self.error = None
         except Exception as error:
@@ -228,26 +204,24 @@ class Explorer(Panel):
             self.shown = [LiveImage(part) if isinstance(part, Picture) else HTML() for part in parts]
             self.place.children = [one.box if isinstance(one, LiveImage) else one for one in self.shown]
         for one, part in zip(self.shown, parts):
-            if not isinstance(one, LiveImage):
+            if isinstance(one, LiveImage):
+                if one.picture is not part:
+                    one.use(part)
+                one.show()
+                one.describe()
+            else:
                 one.value = as_html(part)
-                continue
-            if one.picture is not part:
-                one.use(part)
-            one.write()
-            one.show()
-            one.describe()
 
     def run(self, **values: Any) -> Any:
         """Set controls as a reader would, and return the answer.
 
-        Raises
-        ------
-        TypeError, ValueError
-            If there is no such control, or it cannot hold the value: the message names it, and nothing has changed.
-        Exception
-            What went wrong, also kept in ``error``.
+        What does not fit is refused by name, and nothing has changed; what goes wrong is raised, and kept in ``error``.
         """
-        set_controls(self.controls, values)
+        self._waiting = True  # all that is set is answered once, below
+        try:
+            set_controls(self.controls, values)
+        finally:
+            self._waiting = False
         self._refresh()
         if self.error:
             raise self.error

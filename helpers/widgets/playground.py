@@ -2,7 +2,7 @@
 
 >>> panel = Playground.from_text("data=moons; hidden=8-8; epochs=4")
 >>> picture = panel.run()  # without hands; in a notebook, show the panel and press Start
->>> panel.runner.count, panel.error, panel.text == Playground.from_text(panel.text).text
+>>> panel.count, panel.error, panel.text == Playground.from_text(panel.text).text
 (4, None, True)
 """
 
@@ -11,12 +11,12 @@ from __future__ import annotations
 import base64
 import html
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from functools import partial
 from typing import Any
 
-from ipywidgets import HTML, VBox
+from ipywidgets import HTML
 
 from helpers.options import Each, OneOf, Whole, known
 from helpers.plots import LayerProgress
@@ -25,18 +25,12 @@ from helpers.training.layers import Scores
 from helpers.training.runs import Outcome, Race, Run, Session, declared
 from helpers.widgets.controls import buttons, choice, log_slider, row, slider, status_line, text_box, whole
 from helpers.widgets.panel import post
-from helpers.widgets.runner import Trainer
+from helpers.widgets.trainer import Trainer, command
 
 MEASURED = 300  # points of each set on which the curves are measured
-SIZES = {1: 64, 2: 48, 3: 40, 4: 40}  # grid points a side of a field, by the number of rules
+SIZES = {1: 64, 2: 48, 3: 40, 4: 40}  # grid points per side of a field, by the number of rules
 MIME = {"png": "image/png", "svg": "image/svg+xml"}
 NONE = "none"
-MOST_RULES = 4
-NETS: dict[str, dict[str, Any]] = {
-    "100-100-10 Mish": {"hidden": (100, 100, 10), "activation": "Mish", "normalize": True},
-    "32-32-32 tanh": {"hidden": (32, 32, 32), "activation": "tanh", "normalize": False},
-    "16-16 tanh": {"hidden": (16, 16), "activation": "tanh", "normalize": False},
-}
 ROWS = (
     {"data": "Data", "noise": "Noise σ", "samples": "Training points"},
     {"hidden": "Hidden blocks (units of each)", "activation": "Activation", "normalize": "Rows scaled to length 1"},
@@ -60,10 +54,8 @@ class State(Run):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.layer > len(self.hidden) or self.unit > self.hidden[self.layer - 1]:
-            raise ValueError(
-                f"layer and unit must be in the net of hidden widths {_widths(self.hidden)}, got "
-                f"layer {self.layer}, unit {self.unit}"
-            )
+            net, got = _widths(self.hidden), f"layer {self.layer}, unit {self.unit}"
+            raise ValueError(f"layer and unit must be in the net of hidden widths {net}, got {got}")
 
 
 OPTIONS = State.options()
@@ -96,7 +88,7 @@ class Playground(Trainer[LayerProgress]):
     Parameters
     ----------
     **state
-        The fields of `State`, where they are to differ from the defaults.
+        The fields of `State`, where they are to differ from the defaults; what does not fit is refused by name.
 
     Attributes
     ----------
@@ -104,46 +96,31 @@ class Playground(Trainer[LayerProgress]):
         What the controls say.
     race : Race
         The runs as they stand; its ``sessions``, one per rule, hold models and data.
-    runner : Runner
-        Start, Pause, Step, Reset; the count of epochs.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a name is not known or a number is out of its range; the message names it.
     """
 
     rows: Sequence[dict[str, str]] = ROWS
+    kind: type[LayerProgress] = PlaygroundPicture
     size: int | None = None  # of the grid, where it is not that of `SIZES`
 
     def __init__(self, **state: Any) -> None:
         known(state, OPTIONS)
         self.state = State(**state)
-        self.quiet = self.pending = False  # whether controls follow the state; whether a reset has been asked for
-        controls = {name: make_control(name, text) for names in self.rows for name, text in names.items()}
+        self.quiet = False  # whether controls follow the state
         self.line = text_box("State (copy it; paste one and press Enter)", "", width="calc(100% - 4px)")
         self.refusal, self.export = HTML(), HTML()
+        controls = {name: make_control(name, text) for names in self.rows for name, text in names.items()}
         self._follow(controls)
-        rows = [row(controls[name] for name in names) for names in self.rows]
-        super().__init__(controls, [*rows, self.line, self.refusal])
-        exports = (
-            ("Code", "", "The same training as Python code", lambda: self.offer("Code")),
-            ("PNG", "", "The figure as pixels", lambda: self.offer("PNG")),
-            ("SVG", "", "The figure as lines", lambda: self.offer("SVG")),
-        )
-        offers = row([HTML("Export:"), *buttons(exports, lambda action: post(self.loop, action)).values()])
-        self.box.children = [*self.box.children, VBox([offers, self.export])]
-        self.line.observe(self._typed, "value")
+        super().__init__(controls, [row(controls[name] for name in names) for names in self.rows])
+        tips = {"Code": "The same training as Python code", "PNG": "The figure as pixels", "SVG": "The figure as lines"}
+        exports = [(name, "", tip, partial(self.offer, name)) for name, tip in tips.items()]
+        offers = buttons(exports, lambda offer: post(self.loop, lambda: self._try(offer)))
+        self._lay_out(self.line, self.refusal, *self.player)
+        self.box.children = [*self.box.children, row([HTML("Export:"), *offers.values()]), self.export]
+        self.line.observe(lambda _: None if self.quiet else self._try(lambda: self.apply(self.line.value)), "value")
 
     @classmethod
     def from_text(cls, text: str) -> Playground:
-        """Make the playground that a text describes.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If the text is no state; the message names the part.
-        """
+        """Make the playground that a text describes; what is no state is refused by the part that is wrong."""
         return cls(**vars(State.from_text(text)))
 
     @property
@@ -157,45 +134,12 @@ class Playground(Trainer[LayerProgress]):
         return self.race.sessions
 
     def apply(self, text: str) -> None:
-        """Take over the state that a text describes, and begin again with it.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If the text is no state. Nothing has then changed.
-        """
+        """Begin again with the state that a text describes; after a TypeError or ValueError nothing has changed."""
         self._take(State.from_text(text))
 
     def code(self) -> str:
         """Return Python code that trains the same nets without the panel and gets the same numbers."""
         return self.race.code()
-
-    def save(self, path: str | Path) -> Path:
-        """Write the figure as it is now to a file.
-
-        Raises
-        ------
-        ValueError
-            If the name ends neither in .png nor in .svg.
-        """
-        place = Path(path)
-        place.write_bytes(self._file(place.suffix.removeprefix(".")))
-        return place
-
-    def _file(self, kind: str) -> bytes:
-        assert isinstance(self.picture, PlaygroundPicture)
-        return self.picture.file(kind)
-
-    def offer(self, name: str) -> None:
-        """Show the code ("Code"), or a link that saves the figure ("PNG", "SVG"), below the buttons."""
-        if name == "Code":
-            self.export.value = f'<pre style="user-select:all">{html.escape(self.code())}</pre>'
-            return
-        kind = name.lower()
-        data = base64.b64encode(self._file(kind)).decode()
-        self.export.value = (
-            f'<a download="playground.{kind}" href="data:{MIME[kind]};base64,{data}">Save playground.{kind}</a>'
-        )
 
     def outcomes(self) -> list[Outcome]:
         """Measure where each rule stands, on all points of both sets."""
@@ -205,42 +149,50 @@ class Playground(Trainer[LayerProgress]):
         """Return the answers (n, k) of every layer of every net, in one list."""
         return [scores for session in self.sessions for scores in session.predict(X)]
 
+    def offer(self, name: str) -> None:
+        """Show the code ("Code"), or a link that saves the figure ("PNG", "SVG"), below the buttons."""
+        if name == "Code":
+            self.export.value = f'<pre style="user-select:all">{html.escape(self.code())}</pre>'
+            return
+        assert isinstance(self.picture, PlaygroundPicture)
+        kind = name.lower()
+        link = f"data:{MIME[kind]};base64,{base64.b64encode(self.picture.file(kind)).decode()}"
+        self.export.value = f'<a download="playground.{kind}" href="{link}">Save playground.{kind}</a>'
+
     # From the controls to the state, and back: from any thread.
 
-    def _changed(self, name: str) -> None:
-        """Take over what one control says; its neighbours follow where they must."""
-        if self.quiet:
-            return
-        value: Any = self.controls[name].value
+    def _try(self, action: Callable[[], None]) -> None:
+        """Do what a reader asks for, or say why not."""
         try:
-            if name.startswith("rule"):
-                chosen = [control.value for key, control in self.controls.items() if key.startswith("rule")]
-                name, value = "rules", tuple(dict.fromkeys(rule for rule in chosen if rule != NONE))
-            elif name == "hidden":
-                value = State.from_text(f"hidden={value}").hidden
-            now = vars(self.state) | {name: float(f"{value:.3g}") if isinstance(value, float) else value}
-            now["layer"] = min(now["layer"], len(now["hidden"]))
-            now["unit"] = min(now["unit"], now["hidden"][now["layer"] - 1])
-            self._take(State(**now))
-        except (TypeError, ValueError) as error:
+            action()
+        except Exception as error:
             self.refusal.value = status_line(f"Nothing has changed: {error}.", "alert")
 
-    def _typed(self, change: dict[str, Any]) -> None:
-        try:
-            if not self.quiet:
-                self.apply(change["new"])
-        except (TypeError, ValueError) as error:
-            self.refusal.value = status_line(f"Nothing has changed: {error}.", "alert")
+    def _changed(self, name: str) -> None:
+        if not self.quiet:
+            self._try(lambda: self._adopt(name))
+
+    def _adopt(self, name: str) -> None:
+        """Take over what one control says; its neighbours follow where they must."""
+        value: Any = self.controls[name].value
+        if name.startswith("rule"):
+            chosen = [control.value for key, control in self.controls.items() if key.startswith("rule")]
+            name, value = "rules", tuple(dict.fromkeys(rule for rule in chosen if rule != NONE))
+        elif name == "hidden":
+            value = State.from_text(f"hidden={value}").hidden
+        now = vars(self.state) | {name: float(f"{value:.3g}") if isinstance(value, float) else value}
+        now["layer"] = min(now["layer"], len(now["hidden"]))
+        now["unit"] = min(now["unit"], now["hidden"][now["layer"] - 1])
+        self._take(State(**now))
 
     def _take(self, state: State) -> None:
         """Make a state the present one; only another unit to look at leaves the training as it is."""
         before, self.state = self.state, state
         self._follow(self.controls)
         if replace(before, layer=1, unit=1) == replace(state, layer=1, unit=1):
-            post(self.loop, lambda: self._look_at(state))
-        elif not self.pending:
-            self.pending = True
-            self.runner.reset()
+            self._look_at(state.layer, state.unit)
+        else:
+            super()._changed("state")
 
     def _follow(self, controls: dict[str, Any]) -> None:
         """Let controls and text say what the state says."""
@@ -254,46 +206,39 @@ class Playground(Trainer[LayerProgress]):
         self.line.value, self.refusal.value = self.state.text, ""
         self.quiet = False
 
+    @command
+    def _look_at(self, layer: int, unit: int) -> None:
+        self.looked_at = (layer, unit)
+
     # What follows runs on the loop only.
 
-    def _look_at(self, state: State) -> None:
-        self.looked_at = (state.layer, state.unit)
-        if self.runner.state != "running" and not self.error:
-            self._show(self.runner.count, still=True)
-
-    def _begin(self) -> tuple[Iterator[Any], int]:
+    def _begin(self, **_: Any) -> tuple[Iterator[Any], int]:
         """Build the runs that the state describes, and the picture if it no longer fits them."""
-        self.pending, state = False, self.state
+        state = self.state
         self.race = race = Race(state)
         self.looked_at = (state.layer, state.unit)
-        points = (state.data, state.noise, state.samples, state.seed)
-        rows = state.rules if len(state.rules) > 1 else None
-        self._use((*points, len(state.hidden), rows, race.total, self._unit()), self._make_picture)
+        rows, first = state.rules if len(state.rules) > 1 else None, self.sessions[0]
+        size, unit = self.size or SIZES[len(state.rules)], "update" if state.equal == "updates" else "epoch"
+        self.unit = unit
+        self._use(
+            (state.data, state.noise, state.samples, state.seed, len(state.hidden), rows, race.total, unit),
+            lambda: self.kind(
+                first.training_set, first.test_set, len(first.model), rules=state.rules, total=race.total, size=size,
+                measured=MEASURED, x_label=unit,
+            ),
+        )  # fmt: skip
         if isinstance(self.picture, PlaygroundPicture):
             self.picture.heading.set_text(f"{state.data}: {f'race at {state.words}' if rows else state.rules[0]}")
         return iter(race), race.total
 
-    def _make_picture(self, kind: type[LayerProgress] = PlaygroundPicture) -> LayerProgress:
-        first, rules = self.sessions[0], self.race.run.rules
-        size = self.size or SIZES[len(rules)]
-        return kind(
-            first.training_set, first.test_set, len(first.model), rules=rules, total=self.race.total, size=size,
-            measured=MEASURED, x_label=self._unit(),
-        )  # fmt: skip
-
-    def _unit(self) -> str:
-        return "update" if self.state.equal == "updates" else "epoch"
-
     def _record(self, count: int) -> None:
         self.picture.record(count, self.predict)
 
-    def _stop(self, count: int) -> None:
-        """Measure for titles and words alone: where a reader stops does not change the curves."""
-        self.picture.measure(self.predict)
-
-    def _draw(self, count: int) -> None:
-        """Draw the fields and the unit that is shown large."""
+    def _move(self, still: bool) -> None:
+        """Draw the fields and the unit that is shown large; where a reader stops does not change the curves."""
         picture = self.picture
+        if still:
+            picture.measure(self.predict)
         picture.fill(self.predict(picture.grid.points) if picture.grid else [])
         if isinstance(picture, PlaygroundPicture):
             # without thumbnails the layers above the one that is shown need not be worked out
@@ -310,25 +255,14 @@ class TrainingPanel(Playground):
         One rule, which the reader can then change, or several, which train side by side from the same start.
     size : int
         Grid points per side of each field, 64 or, slower and finer, 100.
-    net : str
-        A name in `NETS`; a net of one's own by the fields ``hidden``, ``activation``, ``normalize``.
     **run
-        The other fields of `Run`. Those without a control (noise, samples, normalize, equal) stay as they are given.
-
-    Attributes
-    ----------
-    state, race, runner
-        As of a `Playground`.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an option is not known or out of its range; the message names it and the range.
+        The other fields of `Run`, here with the net of the document and 1000 samples unless told. Those without a
+        control (noise, samples, normalize, equal) stay as they are given. What does not fit is refused by name.
     """
 
-    def __init__(
-        self, rule: str | Sequence[str] = "local, parallel", *, size: int = 64, net: str = "100-100-10 Mish", **run: Any
-    ) -> None:
+    kind = LayerProgress
+
+    def __init__(self, rule: str | Sequence[str] = "local, parallel", *, size: int = 64, **run: Any) -> None:
         known(run, Run.options())
         rules = OPTIONS["rules"].check("rule", (rule,) if isinstance(rule, str) else rule)
         self.size = OneOf((64, 100)).check("size", size)
@@ -336,8 +270,5 @@ class TrainingPanel(Playground):
         if len(rules) > 1:
             del first["rule 1"]
         self.rows = (first, ROWS[3])
-        super().__init__(rules=rules, **{"samples": 1000, **NETS[OneOf(NETS).check("net", net)], **run})
-        self.box.children = [*self.settings[:-2], self.refusal, self.runner.controls, self.place]
-
-    def _make_picture(self, kind: type[LayerProgress] = LayerProgress) -> LayerProgress:
-        return super()._make_picture(kind)
+        super().__init__(rules=rules, **{"hidden": (100, 100, 10), "samples": 1000, **run})
+        self._lay_out(self.refusal, *self.player)

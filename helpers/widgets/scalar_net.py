@@ -2,7 +2,7 @@
 
 >>> panel = ScalarNetPanel(hidden=3, points=8, epochs=4)
 >>> picture = panel.run()  # without hands; in a notebook, show the panel and press Start
->>> panel.runner.count, panel.error
+>>> panel.count, panel.error
 (4, None)
 """
 
@@ -15,33 +15,22 @@ from helpers.datasets import datasets
 from helpers.diff.scalar_net import ScalarNet, train
 from helpers.plots import LayerProgress
 from helpers.widgets.controls import log_slider, set_controls, whole
-from helpers.widgets.runner import Trainer
+from helpers.widgets.trainer import Trainer
 
-GRID = 24  # points a side: the boundary is smooth, and the net answers all of them at once
+GRID = 24  # points per side: the boundary is smooth, and the net answers all of them at once
 
 
 class ScalarNetPanel(Trainer[LayerProgress]):
-    """Watch the boundary of a net of Scalars move while it learns.
+    """Watch the boundary of a net of Scalars, ``net`` as it stands, move while it learns.
 
     Parameters
     ----------
-    hidden, points, rate, seed, epochs
-        What the controls show at first: hidden units, training points, learning rate, seed, epochs.
-
-    Attributes
-    ----------
-    runner : Runner
-        Start, Pause, Step, Reset; the count of epochs.
-    net : ScalarNet
-        As it stands.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a number is out of the range of its control; the message names it and the range.
+    **options
+        What its controls are to show at first: ``hidden`` units (1 to 16), training ``points`` (4 to 100), learning
+        ``rate`` (0.01 to 10), ``seed``, ``epochs`` (1 to 10,000).
     """
 
-    def __init__(self, hidden: int = 8, points: int = 40, rate: float = 0.2, seed: int = 0, epochs: int = 200) -> None:
+    def __init__(self, **options: Any) -> None:
         controls: dict[str, Any] = {
             "hidden": whole("Hidden units", 8, 1, 16),
             "points": whole("Training points", 40, 4, 100, width="180px"),
@@ -49,13 +38,13 @@ class ScalarNetPanel(Trainer[LayerProgress]):
             "seed": whole("Seed", 0, 0, 10**6),
             "epochs": whole("Epochs", 200, 1, 10**4),
         }
-        set_controls(controls, {"hidden": hidden, "points": points, "rate": rate, "seed": seed, "epochs": epochs})
-        super().__init__(controls)
+        super().__init__(set_controls(controls, options))
 
-    def _begin(self) -> tuple[Iterator[Any], int]:
-        hidden, points, rate, seed, epochs = (control.value for control in self.controls.values())
-        training_set = datasets["signed_xor"].train(samples=points, seed=seed)
-        test_set = datasets["signed_xor"].test(seed=seed)
+    def _begin(self, hidden: int, points: int, rate: float, seed: int, epochs: int) -> tuple[Iterator[Any], int]:
+        training_set, test_set = (
+            datasets["signed_xor"].train(samples=points, seed=seed),
+            datasets["signed_xor"].test(seed=seed),
+        )
         self._use((points, seed, epochs), lambda: LayerProgress(training_set, test_set, 1, total=epochs, size=GRID))
         self.net = ScalarNet(hidden, seed)
         return train(self.net, training_set.X, training_set.Y, epochs, rate), epochs
@@ -63,6 +52,8 @@ class ScalarNetPanel(Trainer[LayerProgress]):
     def _record(self, count: int) -> None:
         self.picture.record(count, lambda X: [self.net.predict(X)])
 
-    def _draw(self, count: int) -> None:
+    def _move(self, still: bool) -> None:
+        if still:
+            self._record_once(self.count)
         assert self.picture.grid is not None
         self.picture.fill([self.net.predict(self.picture.grid.points)])

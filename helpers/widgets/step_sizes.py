@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from helpers.diff import cos, exp, log, sin
 from helpers.diff.forward import derivative
 from helpers.diff.numerical import METHODS
 from helpers.plots import Picture
-from helpers.plots.step_sizes import plot_step_sizes
+from helpers.plots.errors import StepSizes
 from helpers.widgets.controls import choice, log_slider
 from helpers.widgets.panel import Explorer
 
 STEPS = np.logspace(-16, 0, 161)  # ten to the decade: the stops of the slider
-Errors = dict[str, NDArray[np.float64]]
 
 
 class Case(NamedTuple):
@@ -53,21 +51,15 @@ PARTS: dict[str, Callable[..., tuple[Any, Any]]] = {
 
 def derivatives(case: Case) -> list[float]:
     """Return the value of f and its first three derivatives at x, in float64, by nested dual numbers: the truth."""
-
-    def slope_of(f: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        return lambda x: derivative(f, x)
-
-    functions = [case.f]
+    f, found = case.f, [float(case.f(case.x))]
     for _ in range(3):
-        functions.append(slope_of(functions[-1]))
-    return [float(f(case.x)) for f in functions]
+        f = partial(derivative, f)
+        found.append(float(f(case.x)))
+    return found
 
 
-def step_errors(case: Case, dtype: Any) -> Errors:
-    """Return the error of each method at each of `STEPS`, computed in ``dtype`` throughout, shape (161,) each.
-
-    A step that is too small to change x gives the difference 0, and so the error abs(f').
-    """
+def step_errors(case: Case, dtype: Any) -> dict[str, Any]:
+    """Return the error of each method at each of `STEPS`, computed in ``dtype``, shape (161,) each."""
     x, h, truth = dtype(case.x), STEPS.astype(dtype), derivatives(case)[1]
     quotients = {name: formula.quotient(lambda t: case.f(x + t), h) for name, formula in METHODS.items()}
     return {name: np.abs(quotient.astype(float) - truth) for name, quotient in quotients.items()}
@@ -101,7 +93,7 @@ def step_size_panel() -> Explorer:
         expected = {name: sum(parts) for name, parts in expected_parts(case, dtype).items()}
         return step_errors(case, dtype), expected, default_steps(case, dtype)
 
-    picture = plot_step_sizes(STEPS, *curves(next(iter(CASES)), "float32"), step=1e-5)
+    picture = StepSizes(STEPS, *curves(next(iter(CASES)), "float32"), step=1e-5)
 
     def show(step: float, function: str, precision: str) -> list[Picture | str]:
         errors, expected, defaults = curves(function, precision)

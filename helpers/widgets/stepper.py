@@ -16,15 +16,15 @@ from typing import Any
 import numpy as np
 from ipywidgets import HTML, Dropdown, IntSlider, Layout, Play, VBox, link
 
-from helpers.diff.formula import parse, read_values
-from helpers.diff.graph import Graph, graph_of
+from helpers.diff.formula import CONSTANTS, parse, read_values
+from helpers.diff.graph import Graph, trace
 from helpers.diff.lagrange import Program
 from helpers.diff.names import by_name
 from helpers.diff.scalar import Scalar
 from helpers.diff.steps import Sweep
 from helpers.options import OneOf, Whole, known
 from helpers.plots.traces import StepPicture, check_size, trace_table
-from helpers.widgets.controls import STYLE, buttons, choice, log_slider, row, set_controls, text_box
+from helpers.widgets.controls import STYLE, buttons, choice, log_slider, row, set_controls, status_line, text_box
 from helpers.widgets.panel import post, present_loop, take_over
 
 MODES = {
@@ -38,8 +38,7 @@ NOWHERE = "a node ..."
 class Player:
     """Walk to and fro along a row of states: buttons with names and a slider, which drive ``ipywidgets.Play``.
 
-    The position is one number, from 0 to ``last``, so that a step back is as exact as a step. ``show(position)`` shows
-    a state. The page keeps the time while it plays, and sends each new position.
+    ``show(position)`` shows a state, from 0 to ``last``. The page keeps the time while it plays.
     """
 
     def __init__(self, show: Callable[[int], None]) -> None:
@@ -47,8 +46,8 @@ class Player:
         self.clock = Play(0, 0, 1, show_repeat=False, layout=Layout(display="none"))
         rows = (
             ("Restart", "undo", "Back to the beginning", lambda: self.go(0)),
-            ("Back", "step-backward", "Undo one step", self.back),
-            ("Step", "step-forward", "Take one step", self.step),
+            ("Back", "step-backward", "Undo one step", lambda: self.go(self.position - 1)),
+            ("Step", "step-forward", "Take one step", lambda: self.go(self.position + 1)),
             ("Play", "play", "Step on at the pace of the slider; press again to pause", self.play),
             ("End", "fast-forward", "Take all steps", self.end),
         )
@@ -73,11 +72,6 @@ class Player:
         """The largest position."""
         return int(self.clock.max)
 
-    @property
-    def playing(self) -> bool:
-        """Whether the page steps on by itself."""
-        return bool(self.clock.playing)
-
     def use(self, last: int, position: int) -> None:
         """Walk along another row of states from now on."""
         self.pause()
@@ -91,23 +85,15 @@ class Player:
         self.clock.value = min(max(position, 0), self.last)
         self._refresh()
 
-    def back(self) -> None:
-        """Undo one step."""
-        self.go(self.position - 1)
-
-    def step(self) -> None:
-        """Take one step."""
-        self.go(self.position + 1)
-
     def end(self) -> None:
         """Take all steps."""
         self.go(self.last)
 
     def play(self) -> None:
         """Step on at the pace of the slider, from the beginning after an end; if it plays, pause."""
-        if self.position == self.last and not self.playing:
+        if self.position == self.last and not self.clock.playing:
             self.go(0)
-        self.clock.playing = not self.playing
+        self.clock.playing = not self.clock.playing
 
     def pause(self) -> None:
         """Stand still."""
@@ -120,7 +106,7 @@ class Player:
 
     def _name(self, _: object) -> None:
         button = self.buttons["Play"]
-        button.description, button.icon = ("Pause", "pause") if self.playing else ("Play", "play")
+        button.description, button.icon = ("Pause", "pause") if self.clock.playing else ("Play", "play")
 
     def _pace(self, _: object) -> None:
         self.clock.interval = round(1000 / self.pace.value)
@@ -131,13 +117,12 @@ class Stepper:
 
     Parameters
     ----------
-    source : str, Program, callable, Scalar or Graph
+    source : str, or whatever `helpers.diff.graph.trace` takes
         A formula, which is parsed and never evaluated as Python; a program without cycles; a function of numbers or
-        arrays, such as a small net; a result of Scalars, or what `trace` returns. 40 nodes at most.
+        arrays, such as a small net; a result of Scalars; a graph. 40 nodes at most.
     at : str or mapping
         The inputs: "x1 = 2, x2 = pi/3", or values by name, arrays of 64 entries at most. A name of a formula without
-        a value is taken as 1, which the panel says, and pi or e with a value is a variable. A program without any is
-        taken as it was solved last.
+        a value is taken as 1, which the panel says. A program without any is taken as it was solved last.
     output : str, optional
         Of a program, which variable is differentiated; the last one unless told.
     mode : {"reverse", "forward", "values"}
@@ -145,23 +130,13 @@ class Stepper:
 
     Attributes
     ----------
-    sweep : Sweep
-        The steps as data.
     player : Player
-        Restart, Back, Step, Play, End; ``player.position`` is how many steps have been taken.
+        ``player.position`` is how many steps have been taken; ``player.end()`` takes all.
+    sweep : Sweep
     words : str
-        What the status line says.
+        The steps as data, and what the status line says.
     error : Exception or None
-        What could not be read or computed; the panel says it in words, and what it showed before stays.
-
-    Raises
-    ------
-    Exception
-        If the source or the inputs that it begins with are no good; later ones are refused in the panel.
-
-    Notes
-    -----
-    A step takes some 5 ms for 40 nodes: the graph is laid out once for each formula, in some 0.1 s.
+        What could not be read or computed. At first it is raised; later the panel says it, and what it showed stays.
     """
 
     picture: StepPicture
@@ -174,7 +149,6 @@ class Stepper:
         self.source, self.at, self.output = source, at, output
         self.error: Exception | None = None
         self.words, self.posted = "", False
-        self.made: tuple[Any, ...] = ()  # the settings that the sweep was made for
         self.places: dict[str, int] = {}
         self.controls: dict[str, Any] = {}
         if isinstance(source, str):
@@ -207,8 +181,8 @@ class Stepper:
 
     def _chosen(self, change: Mapping[str, Any]) -> None:
         """Go to a node that has been chosen in the list."""
-        if change["new"] in self.places:
-            position = self.places[change["new"]]
+        position = self.places.get(change["new"])
+        if position is not None:
             post(self.player.loop, lambda: self.player.go(position))
 
     def _change(self) -> None:
@@ -219,47 +193,42 @@ class Stepper:
             graph, note = self._graph(values)
             check_size(len(graph.nodes))
             inputs = [node.name for node in graph.nodes if not node.formula]
-            sweep = Sweep(graph, values["mode"], values["seed"] if values["seed"] in inputs else None)
-            made = tuple((values | {"seed": sweep.seed}).values())
-            picture = StepPicture(sweep) if made != self.made else self.picture
+            picture = StepPicture(Sweep(graph, values["mode"], values["seed"] if values["seed"] in inputs else None))
         except Exception as error:
             self.error = error
-            words = html.escape(f"{type(error).__name__}: {error}")
-            self.problem.value = f'<pre role="alert" style="color:#a33b00;font-size:1.1em">{words}</pre>'
+            self.problem.value = status_line(f"{type(error).__name__}: {error}", "alert")
             return
         self.error, self.problem.value = None, note and f"<p>{html.escape(note)}</p>"
-        if made != self.made:
-            self._use(picture, made)
+        self._use(picture)
 
     def _graph(self, values: Mapping[str, Any]) -> tuple[Graph, str]:
         """Return the graph, and a note about inputs that are missing or too many."""
         given = values.get("at", self.at)
         at: Mapping[str, Any] = read_values(given) if isinstance(given, str) else given
         if not isinstance(self.source, str):
-            return graph_of(self.source, at or None, self.output), ""
+            return trace(self.source, at or None, self.output), ""
         at = by_name(at)
+        if fixed := [name for name in at if name in CONSTANTS]:
+            raise ValueError(f"at: {fixed[0]} is a constant in a formula, and takes no value; choose another name")
         f = parse(values["formula"])
-        if chosen := [name for name in f.constants if name in at]:  # pi or e, but here a variable
-            f = parse(values["formula"], [*f.names, *chosen])
         if not f.names:
             raise ValueError(f"{f.text!r} has no variable, so there is nothing to differentiate by; write one, say x")
         missing, unused = [n for n in f.names if n not in at], [n for n in at if n not in f.names]
-        if unused and not self.made:  # in the call; who types another formula may leave the inputs as they are
+        if unused and not self.places:  # in the call; who types another formula may leave the inputs as they are
             raise ValueError(f"at: {unused[0]} is not in the formula {f.text!r}, which has {', '.join(f.names)}")
         note = f"No value was given for {', '.join(missing)}: taken as 1. " if missing else ""
         note += f"Not in the formula: {', '.join(unused)}." if unused else ""
-        return graph_of(f, {name: at.get(name, 1.0) for name in f.names}, self.output), note
+        return trace(f, {name: at.get(name, 1.0) for name in f.names}, self.output), note
 
-    def _use(self, picture: StepPicture, made: tuple[Any, ...]) -> None:
+    def _use(self, picture: StepPicture) -> None:
         """Show another graph: at its end if the former one was there, else at its beginning."""
-        ended = bool(self.made) and self.player.position == self.player.last
-        self.picture, self.sweep, self.made = picture, picture.sweep, made
+        ended = bool(self.places) and self.player.position == self.player.last
+        self.picture, self.sweep, self.places = picture, picture.sweep, picture.sweep.jumps()
         self.posted = True  # what is set here asks for nothing new
         self.controls["seed"].options = self.sweep.inputs
         self.controls["seed"].value = self.sweep.seed
         self.posted = False
         self.controls["seed"].layout.display = "flex" if self.sweep.mode == "forward" else "none"
-        self.places = self.sweep.jumps()
         self.jump.options = [NOWHERE, *self.places]
         self.caption.value = f"<p><b>What to look for:</b> {html.escape(picture.look_for)}{picture.legend()}</p>"
         last = len(self.sweep.steps)
@@ -271,28 +240,13 @@ class Stepper:
         self.graph.value = self.picture.svg(position)
         self.table.value = trace_table(self.sweep, position)
         self.words = self.sweep.sentence(position)
-        words = html.escape(self.words)
-        self.status.value = f'<div role="status" style="font-size:1.25em;line-height:1.4">{words}</div>'
+        self.status.value = status_line(self.words, problem=False)
 
     def run(self, steps: int | None = None, **settings: Any) -> StepPicture:
-        """Step without hands: set controls as a reader would, and take so many steps from the beginning, or all.
+        """Step without hands: set controls as a reader would (formula, at, mode, seed), and take so many steps, or all.
 
-        Parameters
-        ----------
-        steps : int, optional
-            0 or more; past the end it stays at the end.
-        **settings
-            Values of controls by name: formula, at, mode, seed.
-
-        Returns
-        -------
-        StepPicture
-            The graph and the table as they are now, which show themselves in a page without a kernel too.
-
-        Raises
-        ------
-        Exception
-            What could not be read or computed, also kept in ``error``.
+        Returns the graph and the table as they are now, which show themselves in a page without a kernel too; or raises
+        what could not be read or computed.
         """
         if steps is not None:
             Whole(0).check("steps", steps)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import zlib
 from dataclasses import replace
 
@@ -23,29 +24,13 @@ REDUCTIONS = [
     for axis, keepdims in ((None, False), (None, True), (1, False), (-2, True), ((0, -1), False), ((), False))
 ]
 INDICES = [
-    1,
-    -1,
-    slice(None, None, -2),
-    (slice(1, 3), 0),
-    (..., None, 2),
-    [0, 2, 0],
-    np.array([[1, 1], [0, 1]]),
-    ([0, 0, 1], [2, 2, 3]),
-    (slice(None), [3, 3]),
-    np.arange(12).reshape(3, 4) % 2 == 0,
-]
+    1, -1, slice(None, None, -2), (slice(1, 3), 0), (..., None, 2), [0, 2, 0], np.array([[1, 1], [0, 1]]),
+    ([0, 0, 1], [2, 2, 3]), (slice(None), [3, 3]), np.arange(12).reshape(3, 4) % 2 == 0,
+]  # fmt: skip
 MATRICES = [
-    [(3, 4), (4, 2)],
-    [(4,), (4,)],
-    [(4,), (4, 2)],
-    [(3, 4), (4,)],
-    [(5, 3, 4), (5, 4, 2)],
-    [(5, 3, 4), (4, 2)],
-    [(3, 4), (5, 4, 2)],
-    [(5, 1, 3, 4), (2, 4, 2)],
-    [(4,), (5, 4, 2)],
-    [(5, 3, 4), (4,)],
-]
+    [(3, 4), (4, 2)], [(4,), (4,)], [(4,), (4, 2)], [(3, 4), (4,)], [(5, 3, 4), (5, 4, 2)], [(5, 3, 4), (4, 2)],
+    [(3, 4), (5, 4, 2)], [(5, 1, 3, 4), (2, 4, 2)], [(4,), (5, 4, 2)], [(5, 3, 4), (4,)],
+]  # fmt: skip
 JOINED = [([(2, 3), (4, 3), (1, 3)], {"axis": 0}), ([(2, 3), (2, 1)], {"axis": -1})]
 
 # Name of the row: shapes of the operands, options. A row without an entry fails the tests.
@@ -132,13 +117,10 @@ WRONG = {
     "a factor": (ROWS["tanh"], lambda g, y, x: g * (1 - y), [A]),
     "not added up": (ROWS["add"], lambda g, y, a, b: g[0], [A[0], B]),
     "repeats overwritten": (
-        ROWS["getitem"],
-        lambda g, y, x, index: np.stack([g[2], 0 * g[0], g[1]]),
-        [A],
-        {"index": [0, 2, 0]},
+        ROWS["getitem"], lambda g, y, x, index: np.stack([g[2], 0 * g[0], g[1]]), [A], {"index": [0, 2, 0]},
     ),
     "not divided": (ROWS["mean"], lambda g, y, x, **_: g * np.ones(x.shape), [A], {"axis": None, "keepdims": False}),
-}
+}  # fmt: skip
 
 
 def test_the_check_refuses_a_wrong_rule():
@@ -152,10 +134,16 @@ def test_the_largest_share_the_adjoint():
     assert vjp(lambda x: x.max(), [2.0, 1.0, 2.0, 2.0])[1](3.0)[0].tolist() == [1.0, 0.0, 1.0, 1.0]
 
 
-def test_log_sum_exp_does_not_overflow():
+def test_log_sum_exp_does_not_overflow_and_keeps_the_axes_that_it_is_asked_to_keep():
     y, pullback = vjp(log_sum_exp, [1000.0, 1000.0, -np.inf])
     assert y == 1000 + np.log(2)
     np.testing.assert_allclose(pullback(1.0)[0], [0.5, 0.5, 0.0], rtol=1e-12)
+    x = np.arange(6.0).reshape(2, 3)
+    for axis, keepdims in itertools.product([0, 1, (0, 1), None], [True, False]):
+        expected = np.log(np.exp(x).sum(axis=axis, keepdims=keepdims))
+        for y in (log_sum_exp(x, axis, keepdims), log_sum_exp(Array(x), axis, keepdims).value):
+            assert y.shape == expected.shape
+            assert np.allclose(y, expected, rtol=1e-14)
 
 
 def test_the_functions_run_on_numpy_too():

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
-from dataclasses import replace
-from types import MappingProxyType, SimpleNamespace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from helpers.diff import arrays, scalar
-from helpers.diff.arrays import Array, concatenate, jacobian, log, log_sum_exp, sqrt, tanh, vjp
+from helpers.diff import arrays
+from helpers.diff.arrays import Array, concatenate, jacobian, log, sqrt, tanh, vjp
 from helpers.diff.forward import Dual, jvp
 
 # An instruction takes two arrays a, b of shape (3, 4), (4,), (3, 1) or (), and the functions m of a library; its result
 # has such a shape again, and entries of order one.
-ELEMENTARY = ["exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "sigmoid", "relu", "maximum", "minimum"]
+ELEMENTARY = ["log", "tanh", "relu", "maximum"]
 TORCH = SimpleNamespace(
     **{name: getattr(torch, name) for name in ELEMENTARY},
     where=lambda condition, a, b: torch.where(torch.as_tensor(condition), a, b),
@@ -34,38 +32,21 @@ OURS = SimpleNamespace(
     full=lambda x: x + np.zeros((3, 4)),
 )
 INSTRUCTIONS = [
-    lambda m, a, b: a + b,
-    lambda m, a, b: a - 2 * b,
-    lambda m, a, b: a * b,
-    lambda m, a, b: a / (b * b + 1),
-    lambda m, a, b: 1 / (1.5 + a * a) - b,
-    lambda m, a, b: -a + 0.5,
-    lambda m, a, b: (m.tanh(a) + 2) ** 3 * 0.1,
-    lambda m, a, b: (a * a + 0.5) ** m.tanh(b),
-    lambda m, a, b: m.exp(m.sin(a)) - m.cos(b),
-    lambda m, a, b: m.log(1 + a * a),
-    lambda m, a, b: m.sqrt(a * a + b * b + 0.1),
-    lambda m, a, b: m.tan(m.tanh(a)),
-    lambda m, a, b: m.sigmoid(a - b),
-    lambda m, a, b: m.relu(a) + 0.1 * abs(b),
-    lambda m, a, b: m.maximum(a, b) - m.minimum(b, 0.3 * a),
-    lambda m, a, b: m.where(np.arange(4) % 2 == 0, m.full(a), m.full(b)),
-    lambda m, a, b: m.full(a).sum(0) * 0.3,
+    lambda m, a, b: a + b, lambda m, a, b: a * b - 2 * b, lambda m, a, b: a / (b * b + 1),
+    lambda m, a, b: (a * a + 0.5) ** m.tanh(b) - m.log(1.5 + a * a) ** 3,
+    lambda m, a, b: m.relu(a) + 0.1 * abs(b) + m.maximum(a, b),
+    lambda m, a, b: m.where(np.arange(4) % 2 == 0, m.full(a), m.full(b)), lambda m, a, b: m.full(a).sum(0) * 0.3,
     lambda m, a, b: m.full(a).mean(1, keepdims=True) if m is OURS else m.full(a).mean(1, keepdim=True),
-    lambda m, a, b: m.full(a).mean(),
-    lambda m, a, b: m.max(m.full(a), 1, True),
-    lambda m, a, b: m.log_sum_exp(m.full(a), 0),
-    lambda m, a, b: m.log_sum_exp(m.full(a), (0, 1)),
-    lambda m, a, b: m.full(a) @ m.full(b).T @ m.full(a) * 0.1,
-    lambda m, a, b: m.full(a) @ m.full(b)[1] @ m.full(a),
+    lambda m, a, b: m.full(a).mean(), lambda m, a, b: m.max(m.full(a), 1, True),
+    lambda m, a, b: m.log_sum_exp(m.full(a), 0), lambda m, a, b: m.log_sum_exp(m.full(a), (0, 1)),
+    lambda m, a, b: m.full(a) @ m.full(b).T @ m.full(a) * 0.1, lambda m, a, b: m.full(a) @ m.full(b)[1] @ m.full(a),
     lambda m, a, b: (m.stack([m.full(a), m.full(b)]) @ m.full(a).T @ m.full(b))[1],
     lambda m, a, b: m.concatenate([m.full(a)[:1], m.full(b)[1:]]),
-    lambda m, a, b: m.full(a)[[0, 2, 0]] + m.full(a)[2, 1],
-    lambda m, a, b: m.full(a).reshape(4, 3).T,
+    lambda m, a, b: m.full(a)[[0, 2, 0]] + m.full(a)[2, 1], lambda m, a, b: m.full(a).reshape(4, 3).T,
     lambda m, a, b: m.full(a).reshape(2, 2, 3)[:, 1].reshape(6)[2:].reshape(4),
     lambda m, a, b: a + b if a.sum() > b.sum() else a - b * b,
     lambda m, a, b: sum(row * k for k, row in enumerate(m.full(a))),
-]
+]  # fmt: skip
 STEPS = st.tuples(st.integers(0, len(INSTRUCTIONS) - 1), st.integers(0, 99), st.integers(0, 99))
 SHAPES = [(3, 4), (4,), (3, 1), ()]
 
@@ -100,7 +81,11 @@ def agree(found, expected):
     )
 
 
+EVERYTHING = [(which, which, which + 1) for which in range(len(INSTRUCTIONS))]
+
+
 @settings(max_examples=120, deadline=None, derandomize=True)
+@example(EVERYTHING, 0)
 @given(st.lists(STEPS, min_size=1, max_size=12), st.integers(0, 1000))
 def test_random_programs_agree_with_torch(program, seed):
     inputs = inputs_of(seed)
@@ -108,45 +93,9 @@ def test_random_programs_agree_with_torch(program, seed):
     y, pullback = vjp(lambda *xs: run(program, OURS, xs), *inputs)
     assert y == pytest.approx(value, rel=1e-12)
     assert agree(pullback(1.0), expected)
-
-
-EVERYTHING = [(which, which, which + 1) for which in range(len(INSTRUCTIONS))]
-
-
-def gradients(program, inputs):
     xs = [Array(x) for x in inputs]
     run(program, OURS, xs).backward()
-    return [x.gradient for x in xs]
-
-
-def test_one_program_of_all_instructions():
-    assert agree(gradients(EVERYTHING, inputs_of(0)), of_torch(EVERYTHING, inputs_of(0))[1])
-
-
-def test_the_comparison_refuses_a_wrong_rule(monkeypatch):
-    _, expected = of_torch(EVERYTHING, inputs_of(0))
-    record, missed = arrays.record, []
-    for name in ("mul", "matmul", "sum", "mean", "max", "log_sum_exp", "getitem", "reshape", "tanh"):
-        for factor in (-1.0, 1.001):
-
-            def wrong(row, operands, options=MappingProxyType({}), name=name, factor=factor):
-                vjps = [lambda *args, f=f, **o: factor * f(*args, **o) for f in row.vjps]
-                return record(replace(row, vjps=tuple(vjps)) if row.name == name else row, operands, options)
-
-            monkeypatch.setattr(arrays, "record", wrong)
-            if agree(gradients(EVERYTHING, inputs_of(0)), expected):
-                missed.append((name, factor))
-    assert not missed
-
-
-def test_the_comparison_refuses_missing_accumulation_and_a_transpose():
-    xs = inputs_of(0)
-    _, expected = of_torch([(2, 0, 0)], xs)
-    assert agree(gradients([(2, 0, 0)], xs), expected)
-    overwritten = [expected[0] - xs[0] * 0.6, *expected[1:]]  # without the last addend of this very program
-    assert not agree(overwritten, expected)
-    A = np.random.default_rng(1).standard_normal((3, 3))
-    assert not agree([A.T], [A])
+    assert agree([x.gradient for x in xs], expected)
 
 
 # Second derivatives.
@@ -161,7 +110,6 @@ def test_hessian_times_vector_agrees_with_torch():
     rng = np.random.default_rng(4)
     W, b, V, X, U = (rng.standard_normal(shape) for shape in [(2, 5), (5,), (5, 3), (7, 2), (2, 5)])
     ours = vjp(lambda *Wb: vjp(lambda W, b: net(OURS, W, b, V, X), *Wb)[1](1.0)[0], W, b)[1](U)
-
     leaves = [torch.tensor(x, requires_grad=True) for x in (W, b)]
     output = net(TORCH, *leaves, torch.tensor(V), torch.tensor(X))
     first = torch.autograd.grad(output, leaves, create_graph=True)[0]
@@ -245,24 +193,12 @@ def test_an_adjoint_that_several_nodes_hold_is_nowhere_changed_in_place(sums):
     assert seed.tolist() == [1, 10]
 
 
-def test_log_sum_exp_keeps_the_axes_that_it_is_asked_to_keep():
-    x = np.arange(6.0).reshape(2, 3)
-    for axis, keepdims in itertools.product([0, 1, (0, 1), None], [True, False]):
-        expected = np.log(np.exp(x).sum(axis=axis, keepdims=keepdims))
-        for y in (log_sum_exp(x, axis, keepdims), log_sum_exp(Array(x), axis, keepdims).value):
-            assert y.shape == expected.shape
-            assert np.allclose(y, expected, rtol=1e-14)
-
-
-def test_accumulation_over_several_outputs_is_that_of_torch():
-    x, t = Array([1.0, 2.0]), torch.tensor([1.0, 2.0], requires_grad=True)
-    for leaf, outputs in ((x, lambda h: (h.sum(), (h * h).sum(), h[0])), (t, lambda h: (h.sum(), (h * h).sum(), h[0]))):
-        for output in outputs(leaf**3):  # h is shared by the three
-            if leaf is t:
-                output.backward(retain_graph=True)
-            else:
-                output.backward(zero_gradient=False)
-    assert x.gradient.tolist() == t.grad.tolist()
+def test_accumulation_over_several_outputs():
+    x = Array([1.0, 2.0])
+    h = x**3  # is shared by the three
+    for output in (h.sum(), (h * h).sum(), h[0]):
+        output.backward(zero_gradient=False)
+    assert x.gradient.tolist() == [3 + 6 + 3, 12 + 6 * 2**5]
 
 
 def test_a_seed_weighs_the_outputs():
@@ -290,20 +226,9 @@ def test_a_deep_trace_needs_no_recursion():
 
 def test_elements_read_one_by_one_add_up():
     x = Array(np.arange(6.0).reshape(3, 2))
-    total = sum(row[0] * row[1] for row in x) + sum(x[[0, 0]][0])
-    total.backward()
+    (sum(row[0] * row[1] for row in x) + sum(x[[0, 0]][0])).backward()
     assert x.gradient.tolist() == [[2, 1], [3, 2], [5, 4]]
     assert len(x) == 3
-
-
-def test_the_same_net_on_scalars():
-    rng = np.random.default_rng(6)
-    W, X = rng.standard_normal((2, 3)), rng.standard_normal((4, 2))
-    nodes = [[scalar.Scalar(w) for w in row] for row in W]
-    loss = sum(scalar.tanh(sum(x[i] * nodes[i][j] for i in range(2))) for x in X for j in range(3))
-    loss.backward()
-    _, pullback = vjp(lambda W: tanh(X @ W).sum(), W)
-    np.testing.assert_allclose(pullback(1.0)[0], [[node.gradient for node in row] for row in nodes], rtol=1e-12)
 
 
 # Types, and what nobody can change afterwards.
@@ -369,37 +294,27 @@ def test_vjp_always_returns_a_tuple_and_zeros_for_what_does_not_matter():
 X = Array(np.ones((2, 3)))
 BAD = {
     "ragged": (lambda: Array([[1.0, 2.0], [3.0]]), ValueError, "rows have different lengths"),
-    "objects": (lambda: Array([1.0, None]), TypeError, "value must hold real numbers, got object"),
-    "text": (lambda: Array("1.0"), TypeError, "real numbers, got <U3"),
-    "complex": (lambda: Array([1j]), TypeError, "real numbers, got complex128"),
+    "complex": (lambda: Array([1j]), TypeError, r"real numbers, got \[1j\] \(complex128\)"),
     "Array of Array": (lambda: Array(X), TypeError, "got Array; take its .value"),
     "list of Arrays": (lambda: Array([X, X]), TypeError, r"array of NumPy.*stack.*\.value"),
-    "NumPy's functions": (lambda: np.arctan(X), TypeError, "numpy.arctan on Array"),
     "a list as operand": (lambda: X - [1.0], TypeError, "unsupported operand"),
-    "complex operand": (lambda: X * 1j, TypeError, "real numbers"),
-    "add": (lambda: X + np.ones(4), ValueError, r"add cannot take the shape \(2, 3\) and \(4,\)"),
     "matmul": (lambda: X @ X, ValueError, r"matmul cannot take the shape \(2, 3\) and \(2, 3\)"),
     "matmul of a number": (lambda: X @ Array(2.0), ValueError, r"matmul cannot take the shape \(2, 3\) and \(\)"),
-    "reshape": (lambda: X.reshape(4), ValueError, r"reshape cannot take the shape \(2, 3\)"),
     "transpose": (lambda: X.transpose(0, 0), ValueError, r"transpose cannot take the shape \(2, 3\)"),
     "axis": (lambda: X.sum(axis=2), ValueError, r"sum cannot take the shape \(2, 3\): axis 2"),
     "index": (lambda: X[2], IndexError, "out of bounds"),
-    "empty max": (lambda: X[:0].max(), ValueError, r"max cannot take the shape \(0, 3\)"),
     "empty mean": (lambda: X[:0].mean(), ValueError, "nothing to average"),
     "concatenate": (lambda: concatenate([X, np.ones(3)]), ValueError, r"concatenate cannot take .* \(2, 3\) and"),
     "axis of concatenate": (lambda: concatenate([X, X], None), TypeError, "axis .* must be a whole number, got None"),
     "log": (lambda: log(X - 1), ValueError, r"log needs x > 0, got 0.0 at index \(0, 0\)"),
     "sqrt": (lambda: sqrt(X * np.array([1, 1, -1])), ValueError, r"sqrt needs x >= 0, got -1.0 at index \(0, 2\)"),
     "division": (lambda: X / np.array([1, 0, 1]), ZeroDivisionError, r"got 1.0 and 0.0 at index \(0, 1\)"),
-    "power": (lambda: (X - 2) ** X, ValueError, r"power needs a base > 0.*got -1.0 and 1.0 at index \(0, 0\)"),
-    "root": (lambda: (X - 2) ** 0.5, ValueError, "x >= 0 for the exponent 0.5, got -1.0"),
     "no seed": (lambda: X.backward(), ValueError, r"shape \(2, 3\) needs a seed of this shape"),
     "wrong seed": (lambda: X.backward([1.0]), ValueError, r"shape \(2, 3\) must have this shape, got \(1,\)"),
     "wrong cotangent": (lambda: vjp(tanh, [1.0])[1](1.0), ValueError, r"shape \(1,\) must have this shape, got \(\)"),
     "several outputs": (lambda: vjp(lambda x: (x, x), 1.0), TypeError, "f must return one array, got .* tuple"),
     "no primal": (lambda: vjp(lambda: 1.0), ValueError, "vjp needs a primal"),
     "axis as a float": (lambda: X.sum(axis=0.0), TypeError, "sum cannot take axis=0.0"),
-    "a list of Arrays as result": (lambda: vjp(lambda x: [x, x], 1.0), TypeError, "stack joins several"),
     "a Dual as primal": (lambda: vjp(tanh, Dual(1.0, 1.0)), TypeError, "vjp takes arrays, got a Dual.*jvp inside vjp"),
     "truth": (lambda: bool(X), ValueError, "ambiguous"),
     "half precision": (lambda: X.astype(np.float16), ValueError, "float32 or float64"),

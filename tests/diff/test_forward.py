@@ -22,42 +22,35 @@ def test_the_example_of_the_lecture():
     assert y_dot == pytest.approx(3 * 5.5 - 2 * (2 - np.cos(5)), rel=1e-15)
 
 
-def test_a_jacobian_agrees_with_torch_and_with_finite_differences():
+def test_a_jacobian_agrees_with_torch():
     rng = np.random.default_rng(0)
     W, x = rng.normal(size=(3, 4)), rng.normal(size=4)
 
-    def f(x):
+    def f(tanh, W, x):
         return tanh(W @ x) * (x @ x) + 1 / (x[0] * x[0] + 1)
 
-    ours = jacobian(f, x)
-    t = torch.tensor(W)
-    expected = torch.autograd.functional.jacobian(
-        lambda x: torch.tanh(t @ x) * (x @ x) + 1 / (x[0] * x[0] + 1), torch.tensor(x)
-    ).numpy()
+    ours, t = jacobian(lambda x: f(tanh, W, x), x), torch.tensor(W)
+    expected = torch.autograd.functional.jacobian(lambda x: f(torch.tanh, t, x), torch.tensor(x)).numpy()
     assert ours.shape == (3, 4)
     assert np.allclose(ours, expected, rtol=1e-12, atol=1e-14)
-    h = 1e-5  # central differences of numbers of order one: some 1e-10
-    columns = [(f(x + h * e) - f(x - h * e)) / (2 * h) for e in np.eye(4)]
-    assert np.allclose(ours, np.transpose(columns), atol=1e-8)
     for wrong in (ours * 1.001, -ours, ours[:, ::-1]):
         assert not np.allclose(wrong, expected, rtol=1e-12, atol=1e-14)
+    A, B = rng.normal(size=(2, 3, 3))  # both factors of a product vary
+    _, y_dot = jvp(lambda X, Y: X @ Y, (A, B), (B, A))
+    assert np.allclose(y_dot, B @ B + A @ A)
 
 
-def test_shapes_of_a_jacobian():
+def test_shapes_and_broadcasting():
     assert jacobian(lambda x: (x * x).sum(), np.ones((2, 3))).shape == (2, 3)
     assert jacobian(lambda X: X * X, np.ones((2, 3))).shape == (2, 3, 2, 3)
     assert jacobian(lambda x: [x[0] * x[1], x[0] + x[1], 7.0], [2, 5]).tolist() == [[5, 2], [1, 1], [0, 0]]
     assert jacobian(lambda x: x * x, 3.0) == 6.0
-
-
-def test_arrays_and_broadcasting():
     x, A = np.array([1.0, 2.0, 3.0]), np.arange(6.0).reshape(2, 3)
     y, y_dot = jvp(lambda x: x + A, x, np.ones(3))
     assert y_dot.shape == y.shape == (2, 3)
     y, y_dot = jvp(lambda x, b: exp(x) * b, (x, 2.0), (np.ones(3), 1.0))
     assert np.allclose(y_dot, 3 * np.exp(x))
-    y, y_dot = jvp(lambda x: x[1:].sum() * len(x), x, np.ones(3))
-    assert (y, y_dot) == (15.0, 6.0)
+    assert jvp(lambda x: x[1:].sum() * len(x), x, np.ones(3)) == (15.0, 6.0)
 
 
 def test_float32_stays_float32():
@@ -72,13 +65,8 @@ def test_no_perturbation_confusion():
     # Siskind and Pearlmutter, 2005: d/dx (x · d/dy (x + y)) is 1; mixing the two perturbations up gives 2.
     assert derivative(lambda x: x * derivative(lambda y: x + y, 1.0), 1.0) == 1.0
     assert derivative(lambda x: x * derivative(lambda y: x * y, 2.0), 3.0) == 6.0
-
-    class Confused(Dual):  # the same without levels: this is what the test is there to see
-        __slots__ = ()
-
-    x = Confused(1.0, 1.0)
-    inner = x + Confused(1.0, 1.0)
-    assert (x * inner.tangent).tangent == 2.0
+    x = Dual(1.0, 1.0)  # the same without levels: this is what the test is there to see
+    assert (x * (x + Dual(1.0, 1.0)).tangent).tangent == 2.0
 
 
 def test_derivatives_nest():
@@ -108,10 +96,8 @@ def test_comparison_is_by_value():
     x = Dual(2.0, 1.0)
     assert x == 2.0 == x
     assert 1 < x <= Dual(2.0, 5.0)
-    assert x > 0
     assert x >= 2
     assert x != Dual(3.0, 1.0)
-    assert bool(x)
     assert len({x, Dual(2.0, 1.0)}) == 2
     assert derivative(lambda x: x * 3 if x > 0 else x, 1.0) == 3.0
     assert type(Scalar(1.0) + Dual(Scalar(2.0), 1.0)) is Dual
@@ -125,18 +111,17 @@ def test_comparison_is_by_value():
         (lambda: Dual(np.ones(2), 1.0), ValueError, r"tangent must have the shape \(2,\)"),
         (lambda: jvp(example, (2.0, 5.0), 1.0), ValueError, "tangents must be like primals"),
         (lambda: jvp(example, (2.0, 5.0), (1.0,)), ValueError, "tangents must be like primals"),
+        (lambda: jvp(lambda x: x[0], [2.0, 5.0], [1.0, 0.0]), TypeError, r"primals are 2 arguments.*np.array\(\["),
         (lambda: jvp(lambda x: "y", 2.0, 1.0), TypeError, "f must return numbers, got str"),
         (lambda: jvp(lambda x: x + "y", 2.0, 1.0), TypeError, "unsupported operand"),
         (lambda: jvp(log, np.array([1.0, -1.0]), np.ones(2)), DomainError, "got -1.0 at index 1"),
         (lambda: jvp(sqrt, 0.0, 1.0), DomainError, "sqrt has no finite derivative at 0.0"),
         (lambda: jvp(sqrt, np.zeros(2), np.ones(2)), DomainError, "sqrt has no finite derivative"),
-        (lambda: jvp(lambda x: x / 0, 1.0, 1.0), DomainError, "div needs a divisor that is not 0"),
         (lambda: derivative(sin, np.ones(2)), TypeError, "takes one number.*jacobian"),
-        (lambda: derivative(sin, [1.0]), TypeError, "takes one number"),
         (lambda: jacobian(lambda x: [x, x.sum()], np.ones(2)), ValueError, r"one shape; got the shapes \(2,\), \(\)"),
-        (lambda: jacobian(sin, []), ValueError, "one at least"),
-        (lambda: jacobian(sin, "abc"), ValueError, "x must hold real numbers"),
-        (lambda: jacobian(sin, [[1.0], [1.0, 2.0]]), ValueError, "x must be an array of numbers"),
+        (lambda: jacobian(sin, []), ValueError, "one number at least"),
+        (lambda: jacobian(sin, "abc"), TypeError, "x must be real numbers"),
+        (lambda: jacobian(sin, [[1.0], [1.0, 2.0]]), ValueError, "x must be rectangular"),
     ],
 )
 def test_bad_input(call, error, words):

@@ -29,53 +29,47 @@ def bellani(x):
     return np.log(x[0]) + x[0] * x[1] - np.sin(x[1])
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("method", METHODS)
-def test_the_default_step_reaches_the_accuracy_of_its_formula(method, dtype):
+def check_accuracy(method, dtype=np.float64):
     found = gradient(bellani, POINT.astype(dtype), method)
     assert found.dtype == dtype
     assert np.abs(found - GRADIENT).max() < TOLERANCE[method](float(np.finfo(dtype).eps))
 
 
-@pytest.mark.parametrize(
-    ("method", "quotient"),
-    [
-        ("forward", lambda line, h: (line(0) - line(h)) / h),
-        ("forward", lambda line, h: (line(h) - line(0)) / (1.001 * h)),
-        ("central", lambda line, h: (line(h) - line(-h)) / h),
-        ("central", lambda line, h: (line(h) - line(0)) / h),
-        ("complex", lambda line, h: line(1j * h).real / h),
-        ("complex", lambda line, h: line(-1j * h).imag / h),
-    ],
-)
-def test_the_accuracy_test_refuses_wrong_formulas(method, quotient, monkeypatch):
-    monkeypatch.setitem(METHODS, method, DifferenceFormula(quotient, METHODS[method].best_step))
-    with np.errstate(over="ignore"), pytest.raises((AssertionError, ValueError)):
-        test_the_default_step_reaches_the_accuracy_of_its_formula(method, np.float64)
+WRONG = [
+    ("forward", lambda line, h: (line(0) - line(h)) / h),
+    ("forward", lambda line, h: (line(h) - line(0)) / (1.001 * h)),
+    ("central", lambda line, h: (line(h) - line(-h)) / h),
+    ("central", lambda line, h: (line(h) - line(0)) / h),
+    ("complex", lambda line, h: line(1j * h).real / h),
+    ("complex", lambda line, h: line(-1j * h).imag / h),
+]
 
 
-def test_the_error_that_the_document_prints():
+def test_the_default_step_reaches_the_accuracy_of_its_formula_and_no_wrong_one_does(monkeypatch):
+    for method, dtype in itertools.product(METHODS, (np.float32, np.float64)):
+        check_accuracy(method, dtype)
+    for method, quotient in WRONG:
+        with monkeypatch.context() as patch, np.errstate(over="ignore"):
+            patch.setitem(METHODS, method, DifferenceFormula(quotient, METHODS[method].best_step))
+            with pytest.raises((AssertionError, ValueError)):
+                check_accuracy(method)
+
+
+def test_the_errors_that_the_lecture_prints():
     x = POINT.astype(np.float32)
     error = np.abs(x[0] - np.cos(x[1]) - gradient(bellani, x, "forward", 1e-5)[1])
-    ulp = np.spacing(bellani(x))
-    assert abs(error - 0.09509146) <= ulp / 1e-5
+    assert abs(error - 0.09509146) <= np.spacing(bellani(x)) / 1e-5
     if sys.platform == "linux" and platform.machine() == "x86_64":
         assert error == np.float32(0.09509146)
-
-
-@pytest.mark.parametrize(
-    ("dtype", "method", "step", "error"),
-    [
+    for dtype, method, step, error in (
         (np.float32, "forward", 1e-4, 2.8e-4),
         (np.float32, "central", 1e-2, 3.8e-5),
         (np.float64, "forward", 1e-8, 1.3e-8),
         (np.float64, "central", 1e-5, 8.7e-11),
-    ],
-)
-def test_errors_at_better_steps(dtype, method, step, error):
-    found = gradient(bellani, POINT.astype(dtype), method, step)[1]
-    ulp = float(np.spacing(dtype(11.7))) / step  # one more or less in the values of f moves the quotient by this
-    assert abs(abs(found - GRADIENT[1]) - error) < ulp
+    ):
+        found = gradient(bellani, POINT.astype(dtype), method, step)[1]
+        ulp = float(np.spacing(dtype(11.7))) / step  # one more or less in the values of f moves the quotient by this
+        assert abs(abs(found - GRADIENT[1]) - error) < ulp
 
 
 @pytest.mark.parametrize(("method", "best"), [("forward", 1e-6), ("central", 1e-9), ("complex", 1e-14)])
@@ -88,14 +82,12 @@ def test_the_default_step_is_near_the_bottom_of_the_u(method, best):
     assert max(errors) > 1e4 * default
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_the_price_in_evaluations(method):
-    f = Counted(lambda x: np.sum(np.sin(x)))
-    gradient(f, np.ones((3, 4)), method)
-    assert f.evaluations == {"forward": 14, "central": 25, "complex": 15}[method]
-    f = Counted(f.f)
-    gradient(f, np.ones((3, 4)), method, check=False)
-    assert f.evaluations == {"forward": 13, "central": 24, "complex": 13}[method]
+def test_the_price_in_evaluations():
+    for check, prices in ((True, (14, 25, 15)), (False, (13, 24, 13))):
+        for method, price in zip(("forward", "central", "complex"), prices):
+            f = Counted(lambda x: np.sum(np.sin(x)))
+            gradient(f, np.ones((3, 4)), method, check=check)
+            assert f.evaluations == price, (method, check)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -114,17 +106,8 @@ def test_shapes_and_types_of_input_and_result(method):
     assert gradient(cube_sum, np.array(2.0), method) == pytest.approx(12)
     assert gradient(cube_sum, [[1, 2], [3, 4]], method) == pytest.approx(np.array([[3, 12], [27, 48]]))
     assert gradient(cube_sum, (0.0, 1e8), method)[1] == pytest.approx(3e16)  # the step grows with x
-
-
-def test_f_may_change_its_argument():
-    def f(x):
-        x *= 2
-        return x[0] * x[1]
-
-    x = np.array([3.0, 4.0])
-    for method in METHODS:
-        assert gradient(f, x, method) == pytest.approx(np.array([16, 12]))
-    assert x.tolist() == [3, 4]
+    assert jacobian(lambda x: np.outer(x, x), np.ones(3), method).shape == (3, 3, 3)
+    assert jacobian(lambda x: np.array([x, 2 * x]), 1.0, method).tolist() == pytest.approx([1, 2])
 
 
 @settings(max_examples=25, deadline=None)
@@ -137,10 +120,26 @@ def test_jacobian_of_an_elementwise_product(x, method):
     assert np.abs(found - expected).max() < 20 * TOLERANCE[method](np.finfo(float).eps)  # |f| <= 36
 
 
-def test_jacobian_shapes():
-    assert jacobian(lambda x: np.outer(x, x), np.ones(3)).shape == (3, 3, 3)
-    assert jacobian(lambda x: x.sum(), np.ones((2, 3))).shape == (2, 3)
-    assert jacobian(lambda x: np.array([x, 2 * x]), 1.0).tolist() == pytest.approx([1, 2])
+@pytest.mark.parametrize("method", METHODS)
+def test_f_may_change_its_argument_or_fill_the_same_array_each_time(method):
+    def doubled(x):
+        x *= 2
+        return x[0] * x[1]
+
+    buffers = {kind: np.zeros(2, kind) for kind in (float, complex)}
+
+    def filling(x):
+        buffer = buffers[complex if np.iscomplexobj(x) else float]
+        buffer[:] = x * x
+        return buffer
+
+    x = np.array([3.0, 4.0])
+    assert gradient(doubled, x, method) == pytest.approx(np.array([16, 12]))
+    assert x.tolist() == [3, 4]
+    assert jacobian(filling, [1.0, 2.0], method) == pytest.approx(np.diag([2.0, 4.0]), abs=1e-6)
+
+
+# The complex step.
 
 
 def kinked(x):
@@ -156,76 +155,14 @@ def through_numpy(x):
     return np.sum(np.maximum(y, 0)) + np.mean(np.abs(x)) + x @ x + np.prod(np.sign(x) * x)
 
 
-@pytest.mark.parametrize("f", [kinked, branching, through_numpy])
-@pytest.mark.parametrize("x", [[-1.3, 0.4], [1.3, -0.4], [0.2, 0.7]])
-def test_complex_step_through_kinks_and_branches(f, x):
-    assert gradient(f, x, "complex") == pytest.approx(gradient(f, x, "central"), abs=1e-9)
-
-
-def test_plain_complex_numbers_would_lose_the_absolute_value(monkeypatch):
-    """What `OnTheRealLine` is for: without it the derivative of abs(x) comes out as 0."""
-    monkeypatch.setattr("helpers.diff.numerical.OnTheRealLine", np.ndarray)
-    assert gradient(lambda x: abs(x[0]) * x[1], [-2.0, 3.0], "complex", check=False).tolist() == [0, 2]
-    monkeypatch.undo()
-    assert gradient(lambda x: abs(x[0]) * x[1], [-2.0, 3.0], "complex").tolist() == [-3, 2]
-
-
-@pytest.mark.parametrize(
-    "f",
-    [
-        np.linalg.norm,
-        np.std,
-        lambda x: math.sin(x[0]),
-        lambda x: np.conj(x)[0],
-        lambda x: np.angle(x[0]),
-        lambda x: int(x[0]),
-    ],
-)
-def test_complex_step_refuses_what_drops_the_imaginary_part(f):
-    with pytest.raises(TypeError, match=r"drops the imaginary part.*method='central'"):
-        gradient(f, [2.0, 3.0], "complex")
-
-
-def test_results_in_place_keep_the_derivative():
+def test_complex_step_through_kinks_and_branches(monkeypatch):
+    for f, x in itertools.product((kinked, branching, through_numpy), ([-1.3, 0.4], [1.3, -0.4], [0.2, 0.7])):
+        assert gradient(f, x, "complex") == pytest.approx(gradient(f, x, "central"), abs=1e-9)
     z = np.array([-3 + 1e-20j]).view(OnTheRealLine)
     z += 1
     assert np.asarray(abs(z)).tolist() == [2 - 1e-20j]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "error", "words"),
-    [
-        ({"method": "backward"}, ValueError, "method must be one of forward, central, complex, got 'backward'"),
-        ({"method": ["central"]}, ValueError, "method must be"),
-        ({"step": 0}, ValueError, "step must be above 0"),
-        ({"step": -1e-5}, ValueError, "step must be above 0"),
-        ({"step": math.nan}, ValueError, "step must be above 0"),
-        ({"step": math.inf}, ValueError, "step must be above 0"),
-        ({"step": "small"}, TypeError, "step must be a number"),
-        ({"step": True}, TypeError, "step must be a number"),
-        ({"step": 1e-20}, ValueError, r"step 1e-20 is too small: it does not change x = 2.0 in float64; try 1e-05"),
-        ({"step": 1e-20, "method": "forward"}, ValueError, "try 3e-08"),
-        ({"step": 1e-320, "method": "complex"}, ValueError, "step 1e-320 is too small"),
-        ({"step": 1e-8, "x": np.float32([1, 2])}, ValueError, "does not change x = 1.0 in float32"),
-        ({"x": [[1.0, 2.0], [3.0]]}, ValueError, "x must be .* rows of different lengths"),
-        ({"x": np.array([1.0, None])}, TypeError, "x must be real numbers"),
-        ({"x": "2"}, TypeError, "x must be real numbers"),
-        ({"x": None}, TypeError, "x must be real numbers"),
-        ({"x": [True, False]}, TypeError, "x must be real numbers"),
-        ({"x": [1j, 2]}, TypeError, "x must be real numbers"),
-        ({"x": []}, ValueError, "x must hold at least one number"),
-        ({"x": [math.nan, 1.0]}, ValueError, "x must be finite"),
-        ({"f": lambda x: x * x}, ValueError, r"f must give one number, got an array of shape \(2,\); use jacobian"),
-        ({"f": lambda x: math.inf}, ValueError, "f must be finite"),
-        ({"f": lambda x: "2"}, TypeError, "f must give numbers, got '2' of type str"),
-        ({"f": lambda x: None}, TypeError, "f must give numbers, got None"),
-        ({"f": lambda x: x[0] + 1j}, ValueError, "f must give real numbers for real x"),
-        ({"f": lambda x: d.log(-x[0]), "method": "complex"}, ValueError, "log needs x > 0"),
-    ],
-)
-def test_bad_input_is_named(arguments, error, words):
-    with pytest.raises(error, match=words):
-        gradient(**{"f": bellani, "x": [2.0, 5.0], **arguments})
+    monkeypatch.setattr("helpers.diff.numerical.OnTheRealLine", np.ndarray)  # what it is for
+    assert gradient(lambda x: abs(x[0]) * x[1], [-2.0, 3.0], "complex", check=False).tolist() == [0, 2]
 
 
 DROPS = {
@@ -238,26 +175,22 @@ DROPS = {
 }
 
 
-@pytest.mark.parametrize(("size", "dtype"), [(8, np.float32), (8, np.float64), (100, np.float64), (1000, np.float64)])
-@pytest.mark.parametrize("name", DROPS)
-def test_what_drops_the_imaginary_part_is_refused(name, size, dtype):
-    x = np.linspace(1, 2, size).astype(dtype)
-    with pytest.raises(ValueError, match=r"may drop the imaginary part.*check=False"):
-        gradient(DROPS[name], x, "complex")
-
-
-@pytest.mark.parametrize("x", [3.0, 1e-9, -1e-3, 1e6])
-def test_a_real_part_of_one_number_is_refused_wherever_it_stands(x):
-    for f in (lambda x: x.real**2, lambda x: 1 + x.real, lambda x: x + x.real, lambda x: 1e6 + x.real):
-        with pytest.raises(ValueError, match="may drop the imaginary part"):
-            gradient(f, x, "complex")
-    assert gradient(lambda x: x.real**2, x, "complex", check=False) == 0
-
-
-@pytest.mark.parametrize("f", [abs, d.relu, np.sqrt, lambda x: x**0.5])
-def test_a_kink_is_refused_by_the_complex_step(f):
-    with pytest.raises(ValueError, match="not be smooth at x"):
-        gradient(f, 0.0, "complex")
+def test_what_drops_the_imaginary_part_is_refused():
+    of_numpy = (np.linalg.norm, np.std, lambda x: np.conj(x)[0], lambda x: np.angle(x[0]))
+    for f in (*of_numpy, lambda x: math.sin(x[0]), lambda x: int(x[0])):
+        with pytest.raises(TypeError, match=r"drops the imaginary part.*method='central'"):
+            gradient(f, [2.0, 3.0], "complex")
+    for name, (size, dtype) in itertools.product(DROPS, ((8, np.float32), (8, float), (100, float), (1000, float))):
+        with pytest.raises(ValueError, match=r"may drop the imaginary part.*check=False"):
+            gradient(DROPS[name], np.linspace(1, 2, size).astype(dtype), "complex")
+    for x in (3.0, 1e-9, -1e-3, 1e6):
+        for f in (lambda x: x.real**2, lambda x: 1 + x.real, lambda x: x + x.real, lambda x: 1e6 + x.real):
+            with pytest.raises(ValueError, match="may drop the imaginary part"):
+                gradient(f, x, "complex")
+        assert gradient(lambda x: x.real**2, x, "complex", check=False) == 0
+    for f in (abs, d.relu, np.sqrt, lambda x: x**0.5):
+        with pytest.raises(ValueError, match="not be smooth at x"):
+            gradient(f, 0.0, "complex")
 
 
 SMOOTH = {
@@ -272,53 +205,61 @@ SMOOTH = {
 }
 
 
-@pytest.mark.parametrize("name", SMOOTH)
-def test_no_smooth_function_is_refused_on_any_scale(name):
-    f, derivative, points = SMOOTH[name]
-    for x in points:
-        assert gradient(f, x, "complex") == pytest.approx(derivative(x), rel=1e-12)
+def test_no_smooth_function_is_refused_on_any_scale():
+    for name, (f, derivative, points) in SMOOTH.items():
+        for x in points:
+            assert gradient(f, x, "complex") == pytest.approx(derivative(x), rel=1e-12), (name, x)
+
+
+# What is refused.
+
+NOISE, CALLS = np.random.default_rng(0), itertools.count()
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_f_may_fill_the_same_array_each_time(method):
-    buffers = {kind: np.zeros(2, kind) for kind in (float, complex)}
-
-    def f(x):
-        buffer = buffers[complex if np.iscomplexobj(x) else float]
-        buffer[:] = x * x
-        return buffer
-
-    assert jacobian(f, [1.0, 2.0], method) == pytest.approx(np.diag([2.0, 4.0]), abs=1e-6)
-
-
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize(
-    ("f", "words"),
-    [
+def test_what_cannot_have_the_right_difference_is_refused(method):
+    for f, words in (
         (lambda x: x.sum() > 1, "truth values"),
         (lambda x: np.array([1, 2]), "an array of whole numbers"),
         (lambda x: x.astype(np.complex64 if np.iscomplexobj(x) else np.float32).sum(), "gives (float32|complex64) for"),
         (lambda x: np.zeros(int(x[0].real > 1) + 1), "one shape at x and beside it|one direction disagree"),
-    ],
-)
-def test_what_cannot_have_the_right_difference_is_refused(f, words, method):
-    with pytest.raises((TypeError, ValueError), match=words):
-        jacobian(f, [1.0, 2.0], method)
-
-
-def test_check_is_true_or_false():
-    with pytest.raises(TypeError, match="check must be True or False, got 1"):
-        gradient(bellani, POINT, "complex", check=1)
-
-
-NOISE = np.random.default_rng(0)
-CALLS = itertools.count()
+        (lambda x: x.sum() + 1e-3 * NOISE.standard_normal(), "two values at one point|one direction disagree"),
+        (lambda x: x.sum() + next(CALLS), "two values at one point|one direction disagree"),
+    ):
+        with pytest.raises((TypeError, ValueError), match=words):
+            jacobian(f, [1.0, 2.0], method)
 
 
 @pytest.mark.parametrize(
-    "f", [lambda x: x.sum() + 1e-3 * NOISE.standard_normal(), lambda x: x.sum() + next(CALLS)], ids=["noise", "memory"]
+    ("arguments", "error", "words"),
+    [
+        ({"method": "backward"}, ValueError, "method must be one of forward, central, complex, got 'backward'"),
+        ({"method": ["central"]}, ValueError, "method must be"),
+        ({"check": 1}, TypeError, "check must be True or False, got 1"),
+        ({"step": 0}, ValueError, "step must be above 0"),
+        ({"step": -1e-5}, ValueError, "step must be above 0"),
+        ({"step": math.nan}, ValueError, "step must be above 0"),
+        ({"step": math.inf}, ValueError, "step must be above 0"),
+        ({"step": "small"}, TypeError, "step must be a number"),
+        ({"step": True}, TypeError, "step must be a number"),
+        ({"step": 1e-20}, ValueError, r"step 1e-20 is too small: it does not change x = 2.0 in float64; try 1e-05"),
+        ({"step": 1e-20, "method": "forward"}, ValueError, "try 3e-08"),
+        ({"step": 1e-320, "method": "complex"}, ValueError, "step 1e-320 is too small"),
+        ({"step": 1e-8, "x": np.float32([1, 2])}, ValueError, "does not change x = 1.0 in float32"),
+        ({"x": [[1.0, 2.0], [3.0]]}, ValueError, "x must be rectangular.* rows have different lengths"),
+        ({"x": np.array([1.0, None])}, TypeError, "x must be real numbers"),
+        ({"x": "2"}, TypeError, "x must be real numbers"),
+        ({"x": [True, False]}, TypeError, "x must be real numbers"),
+        ({"x": [1j, 2]}, TypeError, "x must be real numbers"),
+        ({"x": []}, ValueError, "x must hold at least one number"),
+        ({"x": [math.nan, 1.0]}, ValueError, "and be finite; got"),
+        ({"f": lambda x: x * x}, ValueError, r"f must give one number, got an array of shape \(2,\); use jacobian"),
+        ({"f": lambda x: math.inf}, ValueError, "f must be finite"),
+        ({"f": lambda x: "2"}, TypeError, "f must give numbers, got '2' of type str"),
+        ({"f": lambda x: x[0] + 1j}, ValueError, "f must give real numbers for real x"),
+        ({"f": lambda x: d.log(-x[0]), "method": "complex"}, ValueError, "log needs x > 0"),
+    ],
 )
-@pytest.mark.parametrize("method", METHODS)
-def test_f_gives_one_value_at_one_point_or_is_refused(f, method):
-    with pytest.raises(ValueError, match="two values at one point|one direction disagree"):
-        gradient(f, [1.0, 2.0], method)
+def test_bad_input_is_named(arguments, error, words):
+    with pytest.raises(error, match=words):
+        gradient(**{"f": bellani, "x": [2.0, 5.0], **arguments})

@@ -9,38 +9,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers.diff import forward, rules, scalar
+from helpers.diff.arrays import vjp
 from helpers.diff.forward import jvp
 from helpers.diff.rules import RULES
 from helpers.diff.scalar import Scalar, topological_order
 
 # An instruction takes two numbers a, b and the functions m of a library. Each stays in its domain.
 INSTRUCTIONS = [
-    lambda m, a, b: a + b,
-    lambda m, a, b: a - b,
-    lambda m, a, b: a * b,
-    lambda m, a, b: a / (b * b + 1),
-    lambda m, a, b: 2.5 / (1.5 + a * a) - b,
-    lambda m, a, b: -a,
-    lambda m, a, b: 0.5 - a,
-    lambda m, a, b: a * 3 + 1,
-    lambda m, a, b: a**2,
-    lambda m, a, b: a**3 - b,
-    lambda m, a, b: (a * a + 0.5) ** -1.5,
-    lambda m, a, b: (a * a + 0.5) ** b,
-    lambda m, a, b: 1.5**a,
-    lambda m, a, b: m.log(1 + a * a),
-    lambda m, a, b: m.exp(-a * a),
-    lambda m, a, b: m.sqrt(a * a + b * b + 0.1),
-    lambda m, a, b: m.sin(a) * m.cos(b),
-    lambda m, a, b: m.tan(m.tanh(a)),
-    lambda m, a, b: m.sigmoid(a - b),
-    lambda m, a, b: m.relu(a) + b,
-    lambda m, a, b: abs(a) * 0.7,
-    lambda m, a, b: m.maximum(a, b),
-    lambda m, a, b: m.minimum(a, b) * a,
-    lambda m, a, b: a + b if a > 0 else a - b * b,
-    lambda m, a, b: a * b if a <= b else m.sin(a),
-]
+    lambda m, a, b: a + b, lambda m, a, b: a - b, lambda m, a, b: a * b, lambda m, a, b: a / (b * b + 1),
+    lambda m, a, b: 2.5 / (1.5 + a * a) - b, lambda m, a, b: -a, lambda m, a, b: 0.5 - a, lambda m, a, b: a * 3 + 1,
+    lambda m, a, b: a**2, lambda m, a, b: a**3 - b, lambda m, a, b: (a * a + 0.5) ** -1.5,
+    lambda m, a, b: (a * a + 0.5) ** b, lambda m, a, b: 1.5**a, lambda m, a, b: m.log(1 + a * a),
+    lambda m, a, b: m.exp(-a * a), lambda m, a, b: m.sqrt(a * a + b * b + 0.1), lambda m, a, b: m.sin(a) * m.cos(b),
+    lambda m, a, b: m.tan(m.tanh(a)), lambda m, a, b: m.sigmoid(a - b), lambda m, a, b: m.relu(a) + b,
+    lambda m, a, b: abs(a) * 0.7, lambda m, a, b: m.maximum(a, b), lambda m, a, b: m.minimum(a, b) * a,
+    lambda m, a, b: a + b if a > 0 else a - b * b, lambda m, a, b: a * b if a <= b else m.sin(a),
+]  # fmt: skip
 STEPS = st.tuples(st.integers(0, len(INSTRUCTIONS) - 1), st.integers(0, 99), st.integers(0, 99))
 PROGRAMS = st.lists(STEPS, min_size=1, max_size=14)
 INPUTS = st.tuples(*[st.floats(-2, 2).map(lambda x: round(x, 3))] * 3)
@@ -94,12 +78,13 @@ def agree(found, expected, magnitudes):
 
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(PROGRAMS, INPUTS)
-def test_both_modes_agree_with_torch(program, inputs):
+def test_all_engines_agree_with_torch(program, inputs):
     value, expected = of_torch(program, inputs)
     output, gradient, magnitudes = reverse(program, inputs)
     assert abs(output.value - value) <= 1e-12 * max(1.0, abs(value))
     assert agree(gradient, expected, magnitudes)
     assert agree(pushed(program, inputs), expected, magnitudes)
+    assert agree(vjp(lambda *x: run(program, rules, x), *inputs)[1](1.0), expected, magnitudes)
 
 
 EVERYTHING = [(which, which % 3, (which + 1) % 3) for which in range(len(INSTRUCTIONS))]  # each on the inputs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import math
 import operator
 import sys
@@ -14,50 +15,39 @@ import torch
 
 from helpers.diff.forward import Dual, jvp
 from helpers.diff.rules import RULES, DomainError
-from helpers.diff.scalar import Constant, Scalar, cos, exp, log, relu, sin, sqrt, tanh, topological_order
-
-
-def example(x1, x2):
-    return log(x1) + x1 * x2 - sin(x2)
+from helpers.diff.scalar import Constant, Scalar, exp, log, relu, sin, sqrt, tanh, topological_order
 
 
 def test_the_example_of_the_lecture():
     x1, x2 = Scalar(2.0), Scalar(5.0)
-    y = example(x1, x2)
+    y = log(x1) + x1 * x2 - sin(x2)
     y.backward()
-    assert y.value == example(2.0, 5.0)
+    assert y.value == log(2.0) + 2.0 * 5.0 - sin(5.0)
     assert x1.gradient == 5.5
     assert x2.gradient == pytest.approx(2 - math.cos(5), rel=1e-15)
-    assert round(x2.gradient, 5) == 1.71634
     assert y.operation is RULES["sub"]
     assert [type(parent) for parent in y.parents] == [Scalar, Scalar]
-    assert x1.operation is None
-    assert x1.parents == ()
+    assert (x1.operation, x1.parents, Scalar(1.0).gradient) == (None, (), 0.0)
 
 
-@pytest.mark.parametrize("number", [3, 3.0, True, np.float32(3), np.float64(3), np.int64(3), np.array(3.0)], ids=repr)
-@pytest.mark.parametrize("op", [operator.add, operator.sub, operator.mul, operator.truediv, operator.pow])
-def test_numbers_mix_in_on_both_sides(number, op):
-    plain = float(number)
+def test_numbers_mix_in_on_both_sides():
+    numbers = [3, 3.0, True, np.float32(3), np.float64(3), np.int64(3), np.array(3.0)]
+    operators = [operator.add, operator.sub, operator.mul, operator.truediv, operator.pow]
     h = 1e-6  # central differences of numbers of order one: h² and eps / h, both below 1e-9
-    for ours, f in (
-        (lambda x: op(x, number), lambda v: op(v, plain)),
-        (lambda x: op(number, x), lambda v: op(plain, v)),
-    ):
-        x = Scalar(2.0)
-        y = ours(x)
-        assert type(y) is Scalar
-        assert type(y.value) is float
-        assert y.value == pytest.approx(f(2.0), rel=1e-15)
-        y.backward()
-        assert x.gradient == pytest.approx((f(2.0 + h) - f(2.0 - h)) / (2 * h), abs=1e-7)
-
-
-def test_numbers_are_constants_in_the_trace():
-    x = Scalar(2.0)
-    y = 3 * x
+    for number, op in itertools.product(numbers, operators):
+        for ours, f in (
+            (lambda x: op(x, number), lambda v: op(v, float(number))),  # noqa: B023
+            (lambda x: op(number, x), lambda v: op(float(number), v)),  # noqa: B023
+        ):
+            x = Scalar(2.0)
+            y = ours(x)
+            y.backward()
+            assert type(y) is Scalar, (number, op)
+            assert type(y.value) is float
+            assert y.value == pytest.approx(f(2.0), rel=1e-15)
+            assert x.gradient == pytest.approx((f(2.0 + h) - f(2.0 - h)) / (2 * h), abs=1e-7), (number, op)
+    y = 3 * Scalar(2.0)
     assert [type(parent) for parent in y.parents] == [Constant, Scalar]
-    assert (y + y.parents[0]).value == 9.0
 
 
 def test_unary_operators_and_augmented_assignment():
@@ -77,17 +67,13 @@ def test_comparison_is_by_value_and_hashing_by_identity():
     assert (a != b) is False
     assert a < 3 < Scalar(4.0)
     assert np.float64(1) < a <= b >= 2.0
-    assert a > -1
     assert sorted([Scalar(3.0), a])[0] is a
     assert max(a, Scalar(5.0)) == 5
     assert len({a, b}) == 2
     assert a in {a}
     assert a != "2"
-    assert a is not None
     assert a != None  # noqa: E711
-    assert bool(a)
-    assert not Scalar(0.0)
-    assert a.value == 2.0
+    assert (bool(a), bool(Scalar(0.0))) == (True, False)
     with pytest.raises(TypeError):
         a < "3"  # noqa: B015
 
@@ -96,6 +82,7 @@ def test_backward_gives_the_same_numbers_any_number_of_times():
     x = Scalar(3.0)
     square = x * x
     y = square * x + square
+    x.value = 100.0  # a later change does not reach what is recorded
     for _ in range(3):
         y.backward()
         assert (x.gradient, square.gradient, y.gradient) == (33.0, 4.0, 1.0)
@@ -103,14 +90,8 @@ def test_backward_gives_the_same_numbers_any_number_of_times():
     assert x.gradient == 6.0
     y.backward(seed=2.0)
     assert x.gradient == 66.0
-
-
-def test_a_later_change_of_a_value_does_not_reach_what_is_recorded():
-    x = Scalar(3.0)
-    y = x * x
-    x.value = 100.0
-    y.backward()
-    assert x.gradient == 6.0
+    x.backward()
+    assert (x.gradient, topological_order(x)) == (1.0, [x])
 
 
 def test_gradients_accumulate_over_outputs_as_in_torch():
@@ -140,33 +121,17 @@ def test_control_flow():
         branch(*inputs).backward()
         assert tuple(x.gradient for x in inputs) == expected
 
-    def root(a):  # Newton's iteration: a loop that ends when it has converged
-        x = a
-        while abs(x * x - a) > 1e-14:
-            x = (x + a / x) / 2
-        return x
-
-    a = Scalar(2.0)
-    root(a).backward()
-    assert a.gradient == pytest.approx(0.5 / math.sqrt(2), rel=1e-12)
-
-    def quotient(a, b):
-        try:
-            return a / b
-        except ZeroDivisionError:
-            return a * 10
-
-    a = Scalar(2.0)
-    quotient(a, Scalar(0.0)).backward()
-    assert a.gradient == quotient(1.0, 0.0) == 10.0
-
-
-def test_an_output_that_is_an_input_and_one_that_uses_nothing():
-    x = Scalar(2.0)
+    a = x = Scalar(2.0)
+    while abs(x * x - a) > 1e-14:  # Newton's iteration for the root: a loop that ends when it has converged
+        x = (x + a / x) / 2
     x.backward()
-    assert x.gradient == 1.0
-    assert topological_order(x) == [x]
-    assert Scalar(1.0).gradient == 0.0
+    assert a.gradient == pytest.approx(0.5 / math.sqrt(2), rel=1e-12)
+    try:
+        y = a / Scalar(0.0)
+    except ZeroDivisionError:
+        y = a * 10
+    y.backward()
+    assert a.gradient == 10.0
 
 
 def test_topological_order_puts_parents_first_and_each_node_once():
@@ -209,57 +174,38 @@ def test_a_trace_is_freed_without_the_garbage_collector():
 
 
 def test_second_derivatives_from_a_dual_that_carries_scalars():
-    def f(x, y):
-        return exp(x * y) * sin(x) + tanh(y) / x + relu(x) ** 3
+    def f(m, a, b):
+        return m.exp(a * b) * m.sin(a) + m.tanh(b) / a + m.relu(a) ** 3
 
     x, y = Scalar(0.7), Scalar(-0.4)
-    _, slope = jvp(f, (x, y), (0.5, 2.0))
+    _, slope = jvp(lambda a, b: f(sys.modules["helpers.diff.scalar"], a, b), (x, y), (0.5, 2.0))
     slope.backward()  # the gradient of a directional derivative: the Hessian times the direction
-
-    def of_torch(t):
-        a, b = t
-        return torch.exp(a * b) * torch.sin(a) + torch.tanh(b) / a + torch.relu(a) ** 3
-
     at, direction = torch.tensor([0.7, -0.4], dtype=torch.float64), torch.tensor([0.5, 2.0], dtype=torch.float64)
-    expected = torch.autograd.functional.hessian(of_torch, at) @ direction
+    expected = torch.autograd.functional.hessian(lambda t: f(torch, *t), at) @ direction
     assert [x.gradient, y.gradient] == pytest.approx(expected.tolist(), rel=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("call", "error", "words"),
-    [
-        (lambda x: Scalar("2"), TypeError, "a Scalar holds a real number, got str: '2'"),
-        (lambda x: Scalar(None), TypeError, "NoneType"),
-        (lambda x: Scalar(x), TypeError, "got a Scalar"),
-        (lambda x: Scalar(Dual(1.0, 1.0)), TypeError, "a Dual can hold Scalars"),
-        (lambda x: Scalar(1j), TypeError, "complex"),
-        (lambda x: Scalar(np.ones(2)), TypeError, r"an array of shape \(2,\)"),
-        (lambda x: x * np.ones(3), TypeError, r"an array of shape \(3,\)"),
-        (lambda x: np.ones(3) + x, TypeError, r"an array of shape \(3,\)"),
-        (lambda x: x + 1j, TypeError, "complex"),
-        (lambda x: x + "a", TypeError, "unsupported operand"),
-        (lambda x: [1] - x, TypeError, "unsupported operand"),
-        (lambda x: x**None, TypeError, "unsupported operand"),
-        (lambda x: np.arctan(x), TypeError, r"numpy.arctan.*\.value"),
-        (lambda x: log(x - 2), DomainError, "log needs x > 0, got 0.0"),
-        (lambda x: sqrt(x - 3), DomainError, "sqrt needs x >= 0, got -1.0"),
-        (lambda x: sqrt(x - 2), DomainError, "sqrt has no finite derivative at 0.0"),
-        (lambda x: x / 0, DomainError, "div needs a divisor that is not 0, got 2.0 and 0.0"),
-        (lambda x: 1 / (x - 2), ZeroDivisionError, "got 1.0 and 0.0"),
-        (lambda x: (x - 2) ** -1, ZeroDivisionError, "exponent -1, got 0.0"),
-        (lambda x: (x - 3) ** 0.5, DomainError, "got -1.0"),
-        (lambda x: (x - 3) ** x, DomainError, "power needs a base > 0"),
-        (lambda x: exp(x * 1000), OverflowError, "exp of 2000.0"),
-        (lambda x: cos(x * math.inf), DomainError, "cos has no value at inf"),
-        (lambda x: x.backward("1"), TypeError, "got str: '1'"),
-    ],
-)
-def test_bad_input(call, error, words):
-    with pytest.raises(error, match=words):
-        call(Scalar(2.0))
 
 
 def test_infinite_and_nan_values_are_values():
     assert math.isnan((Scalar(math.nan) + 1).value)
     assert (Scalar(1e308) * 10).value == math.inf
     assert repr(Scalar(2.0, name="x1")) == "Scalar(2.0, name='x1')"
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda x: Scalar("2"), TypeError, "the value of a Scalar must be real numbers, got '2'"),
+        (lambda x: Scalar(Dual(1.0, 1.0)), TypeError, "got Dual; take its .value"),
+        (lambda x: Scalar(np.ones(2)), TypeError, r"an array of shape \(2,\)"),
+        (lambda x: x * np.ones(3), TypeError, r"an array of shape \(3,\)"),
+        (lambda x: x + 1j, TypeError, "complex"),
+        (lambda x: x + "a", TypeError, "unsupported operand"),
+        (lambda x: [1] - x, TypeError, "unsupported operand"),
+        (lambda x: sqrt(x - 2), DomainError, "sqrt has no finite derivative at 0.0"),
+        (lambda x: 1 / (x - 2), ZeroDivisionError, "got 1.0 and 0.0"),
+        (lambda x: relu(x).backward("1"), TypeError, "real numbers, got '1'"),
+    ],
+)
+def test_bad_input(call, error, words):
+    with pytest.raises(error, match=words):
+        call(Scalar(2.0))

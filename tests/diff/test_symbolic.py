@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import gc
 import math
 import re
@@ -98,33 +97,16 @@ def test_values_derivatives_and_text_agree_with_sympy(expression):
     check_against_sympy(expression)
 
 
-EVERY_ROW = [
-    *(f(X * Y + 0.4) for f in UNARY),
-    *(f(X * Y, X - 0.3) for f in BINARY),
-    s.tan(X) / s.sqrt(X) - s.log(X) + 2**X + X**X,
-]
-
-
-@pytest.mark.parametrize("expression", EVERY_ROW, ids=str)
-def test_every_row_of_the_table(expression):
-    check_against_sympy(expression)
-
-
-def with_derivative(rule, index, change):
-    derivatives = list(rule.derivatives)
-    right = derivatives[index]
-    derivatives[index] = lambda y, *operands: change(right(y, *operands))
-    return dataclasses.replace(rule, derivatives=tuple(derivatives))
-
-
-@pytest.mark.parametrize("change", [lambda d: -d, lambda d: 1.001 * d, lambda d: 0 * d], ids=["sign", "0.1 %", "lost"])
-@pytest.mark.parametrize(("name", "index"), [("mul", 0), ("mul", 1), ("add", 1), ("div", 1), ("sin", 0), ("power", 1)])
-def test_the_oracle_refuses_wrong_rules(name, index, change, monkeypatch):
-    monkeypatch.setitem(RULES, name, with_derivative(RULES[name], index, change))
-    x = Symbol("x")
-    expression = x * 2 + s.sin(x) * x + 3 / x + (x + 1) ** x + (2 + s.cos(x)) * x
-    with pytest.raises(AssertionError):
+def test_every_row_of_the_table():
+    for expression in (
+        *(f(X * Y + 0.4) for f in UNARY),
+        *(f(X * Y, X - 0.3) for f in BINARY),
+        s.tan(X) / s.sqrt(X) - s.log(X) + 2**X + X**X,
+    ):
         check_against_sympy(expression)
+    for constant in (Y + 2, Constant(3)):
+        assert differentiate(constant, X).evaluate({}) == 0
+    assert str(differentiate(X * Y, Symbol("x"))) == "y * 1"  # found by its name
 
 
 def test_expression_swell():
@@ -163,11 +145,15 @@ def test_laues_equivalence():
     assert dual.tangent == derivative.evaluate({"x": 0.7})
 
 
-def test_what_does_not_depend_on_the_symbol():
-    assert differentiate(Y + 2, X).evaluate({}) == 0
-    assert differentiate(Constant(3), X).evaluate({}) == 0
-    assert str(differentiate(X * Y, X)) == "y * 1"
-    assert str(differentiate(Symbol("x"), X)) == "1"  # found by its name
+def test_simplify():
+    for expression, simple in (
+        (X + 0, "x"), (0 + X, "x"), (X - 0, "x"), (0 - X, "-x"), (1 * X * 1, "x"), (X * 0 + Y, "y"), (X / 1, "x"),
+        (0 / X, "0"), (X * -1, "-x"), (X / -1, "-x"), (neg(-X), "x"), (neg(neg(-X)), "-x"), (X + (-Y), "x - y"),
+        (-X + Y, "y - x"), (X - (-Y), "x + y"), (0 - (-X), "x"), (X + -2, "x - 2"), (X**1, "x"), (X**0, "1"),
+        (Constant(2) * 3 + X, "6 + x"), (s.log(Constant(-1)) + 0, "log(-1)"),
+        (s.exp(Constant(1000)), "exp(1000)"), (s.sin(X * 1) + Y, "sin(x) + y"),
+    ):  # fmt: skip
+        assert str(simplify(expression)) == simple
 
 
 def test_a_new_row_works_at_once(monkeypatch):
@@ -191,20 +177,6 @@ def test_simplify_keeps_the_value_and_makes_nothing_larger(expression):
         for shared in (True, False):
             assert operations(simple, shared=shared) <= operations(given_, shared=shared)
         assert simplify(simple) is simple
-
-
-@pytest.mark.parametrize(
-    ("expression", "simple"),
-    [
-        (X + 0, "x"), (0 + X, "x"), (X - 0, "x"), (0 - X, "-x"), (1 * X * 1, "x"), (X * 0 + Y, "y"), (X / 1, "x"),
-        (0 / X, "0"), (X * -1, "-x"), (X / -1, "-x"), (neg(-X), "x"), (neg(neg(-X)), "-x"), (X + (-Y), "x - y"),
-        (-X + Y, "y - x"), (X - (-Y), "x + y"), (0 - (-X), "x"), (X + -2, "x - 2"), (X**1, "x"), (X**0, "1"),
-        (Constant(2) * 3 + X, "6 + x"), (s.log(Constant(-1)) + 0, "log(-1)"),
-        (s.exp(Constant(1000)), "exp(1000)"), (s.sin(X * 1) + Y, "sin(x) + y"),
-    ],
-)  # fmt: skip
-def test_simplify(expression, simple):
-    assert str(simplify(expression)) == simple
 
 
 @settings(max_examples=40, deadline=None)
@@ -265,13 +237,10 @@ def test_how_expressions_are_written(expression, text, latex):
     assert parse(text, names)(*values) == pytest.approx(expression.evaluate(dict(zip(names, values))))
 
 
-def test_what_is_too_long_is_not_written():
+def test_values_of_any_type_and_what_is_too_long_to_be_written():
     assert str(nested(40)) == "<80 operations as a graph, too long to be written out>"
     assert nested(40)._repr_latex_() == r"$\displaystyle \text{80 operations as a graph, too long to be written out}$"
     assert operations(nested(40), shared=False) == 2**41 - 2
-
-
-def test_values_of_any_type():
     f = X * s.exp(Y)
     assert f.evaluate({"x": np.array([1, 2]), "y": 0}).tolist() == [1, 2]
     assert f.evaluate({"x": np.float32(2), "y": np.float32(0)}).dtype == np.float32
@@ -281,38 +250,28 @@ def test_values_of_any_type():
     assert isinstance((X + 1).evaluate({"x": 1}), float)
 
 
-def chain(length):
+def test_a_chain_of_45_000_nodes():
     y = X
-    for _ in range(length // 2):
+    for _ in range(15_000):
         y = s.sin(y) * 1.0
-    return y
-
-
-def test_a_chain_of_100_000_nodes():
-    y = chain(70_000)
     dy = differentiate(y, X)
-    assert len(topological_order(y)) > 100_000
-    assert operations(y, dy) == 5 * 35_000  # sine and product; cosine and two products of the derivative
+    assert len(topological_order(y)) > 45_000
+    assert operations(y, dy) == 5 * 15_000  # sine and product; cosine and two products of the derivative
     assert dy.evaluate({"x": 0.5}) > 0
     del y, dy
     gc.collect()  # freeing the chain does not recurse either
 
 
-@pytest.mark.parametrize(
-    "program",
-    [
-        lambda x: x if x > 0 else -x, lambda x: x == 0, lambda x: 1 if x else 2, lambda x: max(x, 0), lambda x: x != 1,
-        lambda x: x if 0 <= x < 1 else 1, lambda x: x in [1, 2], parse("a + 1 if a > 0 else a - 1"),
-    ],
-)  # fmt: skip
-def test_control_flow_needs_a_value(program):
-    with pytest.raises(TypeError, match=r"neither true nor false while its symbols have no values.*relu or step"):
-        program(X)
+UNDECIDED = "neither true nor false while its symbols have no values.*relu or step"
 
 
 @pytest.mark.parametrize(
     ("mistake", "error", "words"),
     [
+        *[(lambda f=f: f(X), TypeError, UNDECIDED) for f in (
+            lambda x: x if x > 0 else -x, lambda x: x == 0, lambda x: 1 if x else 2, lambda x: max(x, 0),
+            lambda x: x != 1, lambda x: x if 0 <= x < 1 else 1, lambda x: x in [1, 2], parse("a if a > 0 else -a"),
+        )],
         (lambda: X.evaluate({"y": 1.0}), ValueError, "values must have a number for 'x', got y"),
         (lambda: X.evaluate({"x": "1"}), TypeError, "x must be a number, got '1'"),
         (lambda: s.log(X).evaluate({"x": -1}), DomainError, "log needs x > 0, got -1.0"),
@@ -329,7 +288,7 @@ def test_control_flow_needs_a_value(program):
         (lambda: float(X), TypeError, "x has no value; give its symbols values"),
         (lambda: math.exp(X), TypeError, "x has no value"),
     ],
-)
+)  # fmt: skip
 def test_bad_input_is_named(mistake, error, words):
     with pytest.raises(error, match=words):
         mistake()
@@ -339,8 +298,8 @@ NAMES = ("a", "b", "x1", "e")
 EXTREME = [0.0, -0.0, 1.0, -1.0, 2.0, 0.1, -3.5, 1e200, -1e200, 1e-200, 1e308, 1.7976931348623157e308, 5e-324, 1e-310]
 numbers = st.one_of(st.sampled_from(EXTREME), st.floats(allow_nan=False, allow_infinity=False))
 EXPONENTS = [0, 1, 2, 3, -1, -2, 0.5, -1.5, 1e-5, 1e17, 1e300, -1e300]
-BINARY = ["add", "sub", "mul", "div", "power", "maximum", "minimum"]
-UNARY = ["neg", "abs", "sin", "exp", "tanh", "sqrt", "log", "relu"]
+PAIRS = ["add", "sub", "mul", "div", "power", "maximum", "minimum"]
+SINGLES = ["neg", "abs", "sin", "exp", "tanh", "sqrt", "log", "relu"]
 
 
 def made(rule, *operands):
@@ -350,9 +309,9 @@ def made(rule, *operands):
 trees = st.recursive(
     st.one_of(st.sampled_from([Symbol(name) for name in NAMES]), numbers.map(Constant)),
     lambda inner: st.one_of(
-        st.builds(lambda n, a, b: made(RULES[n], a, b), st.sampled_from(BINARY), inner, inner),
-        st.builds(lambda n, a, b: made(RULES[n], a, b), st.sampled_from(BINARY[:4]), inner, inner),
-        st.builds(lambda n, a: made(RULES[n], a), st.sampled_from(UNARY), inner),
+        st.builds(lambda n, a, b: made(RULES[n], a, b), st.sampled_from(PAIRS), inner, inner),
+        st.builds(lambda n, a, b: made(RULES[n], a, b), st.sampled_from(PAIRS[:4]), inner, inner),
+        st.builds(lambda n, a: made(RULES[n], a), st.sampled_from(SINGLES), inner),
         st.builds(lambda n, a: made(power_by(n), a), st.sampled_from(EXPONENTS), inner),
     ),
     max_leaves=8,
@@ -378,7 +337,7 @@ def check_read_again(tree, point):
     try:
         read = parse(str(tree), NAMES)
     except FormulaError as error:  # a part without a variable has no finite value, or is not even a float
-        assert re.search("needs|larger than the largest|no value|more than 300 digits", str(error))  # noqa: PT017
+        assert re.search("needs|larger than the largest|no value", str(error))  # noqa: PT017
         return
     assert value_of(lambda: read(*map(point.get, NAMES))) == expected, str(tree)
 
@@ -397,66 +356,11 @@ def test_a_tree_that_is_read_is_written_the_same(tree, point):
         again = parse(text, NAMES)(*map(Symbol, NAMES))
     except FormulaError:
         return
-    if isinstance(again, Expression) and not any(_constants_only(node) for node in topological_order(tree)):
+    numbers = [
+        node for node in topological_order(tree) if node.parents and all(type(p) is Constant for p in node.parents)
+    ]
+    if isinstance(again, Expression) and not numbers:  # the reader works these out
         assert str(again) == text
-
-
-def _constants_only(node):
-    """Return whether an operation has numbers alone: the reader works these out."""
-    return bool(node.parents) and all(isinstance(parent, Constant) for parent in node.parents)
-
-
-def grouped(text):
-    """Read a written LaTeX formula with Python: as far as grouping goes, a second reader."""
-    text = text.removeprefix(r"$\displaystyle ").removesuffix("$")
-    text = text.replace(r"\left(", "(").replace(r"\right)", ")").replace(r"\cdot", "*").replace(r"\,", "*")
-    text = text.replace("_{1}", "1")
-    while found := re.search(r"\\frac\{|\^\{", text):
-        start = found.end()
-        top = _closing(text, start)
-        if found[0] == "^{":
-            text = f"{text[: found.start()]}**({text[start:top]}){text[top + 1 :]}"
-        else:
-            end = _closing(text, top + 2)
-            text = f"{text[: found.start()]}(({text[start:top]})/({text[top + 2 : end]})){text[end + 1 :]}"
-    return text
-
-
-def _closing(text, start):
-    depth = 1
-    while depth:
-        depth += {"{": 1, "}": -1}.get(text[start], 0)
-        start += 1
-    return start - 1
-
-
-arithmetic = st.recursive(
-    st.one_of(st.sampled_from([Symbol(n) for n in NAMES]), st.sampled_from([2.0, -3.5, 1e-7, -1e30]).map(Constant)),
-    lambda inner: st.one_of(
-        st.builds(lambda n, a, b: made(RULES[n], a, b), st.sampled_from(BINARY[:4]), inner, inner),
-        st.builds(lambda a: made(RULES["neg"], a), inner),
-        st.builds(lambda n, a: made(power_by(n), a), st.sampled_from([2, -1]), inner),
-    ),
-    max_leaves=7,
-)
-
-
-@settings(max_examples=200, deadline=None)
-@given(arithmetic, st.fixed_dictionaries({name: st.floats(0.5, 9) for name in NAMES}))
-def test_latex_groups_as_the_graph_does(tree, point):
-    try:
-        expected = tree.evaluate(point)
-    except ArithmeticError:
-        return
-    read = parse(grouped(tree._repr_latex_()), NAMES)(*map(point.get, NAMES))
-    assert read == pytest.approx(expected, rel=1e-9, nan_ok=True)  # a number such as 1e-7 is written as a product
-
-
-@pytest.mark.parametrize("tree", [Symbol("a") * (Symbol("a") / Symbol("b")), Symbol("a") - (Symbol("a") + Symbol("b"))])
-def test_the_check_refuses_missing_brackets(tree, monkeypatch):
-    monkeypatch.setattr("helpers.diff.expressions._needs_brackets", lambda *_: False)
-    with pytest.raises(AssertionError):
-        check_read_again(tree, {"a": 3.0, "b": 7.0, "x1": 1.0, "e": 1.0})
 
 
 @settings(max_examples=300, deadline=None)
@@ -477,5 +381,8 @@ def test_a_power_with_a_number_as_exponent_takes_every_base():
         assert tree.evaluate(point) == 8
     assert (x**y).evaluate({"x": x, "y": 3.0}).evaluate({"x": -2.0}) == -8
     assert simplify(x ** (Constant(2) + 1)).evaluate({"x": -2.0}) == -8
-    with pytest.raises(DomainError):
-        (x**y).evaluate({"x": -2.0, "y": Constant(3.0) + 0 * x}).evaluate({"x": -2.0})
+    assert (x**y).evaluate({"x": -2.0, "y": 3.0}) == parse("x**y")(-2.0, 3.0) == -8
+    assert differentiate(x**y, x).evaluate({"x": -2.0, "y": 3.0}) == 12
+    for refused, exponent in ((x**y, 2.5), (differentiate(x**y, y), 3.0)):
+        with pytest.raises(DomainError):
+            refused.evaluate({"x": -2.0, "y": exponent})

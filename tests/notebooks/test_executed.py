@@ -14,8 +14,9 @@ FAILING = {
     "interact(lambda x: [][x], x=(0, 3))",
     "Output": "from ipywidgets import Output\nout = Output()\ndisplay(out)\nwith out:\n    {}['key']",
     "explorer": PANEL + "Explorer(lambda x: 6 / x, x=slider('x', 0, 0, 3))",
-    "runner": "from helpers.widgets.runner import Runner\n"
-    "Runner(lambda: (iter([int('one')]), 1), lambda *_: None).controls",
+    "trainer": "from helpers.widgets.trainer import Trainer\n"
+    "class Fails(Trainer):\n    def _begin(self):\n        return iter([int('one')]), 1\n"
+    "Fails({})",
     "stderr": "import warnings\nwarnings.warn('beware')",
 }
 SAYS = ["index out of range", "'key'", "division by zero", "invalid literal for int", "beware"]

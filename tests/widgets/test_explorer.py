@@ -73,18 +73,23 @@ def test_many_changes_before_the_loop_has_time_are_one_answer():
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize(
-    ("control", "option"),
-    [
+def test_a_control_says_what_it_can_hold_and_what_it_is():
+    for control, option in (
         (choice("a", [("one", 1), "two"]), OneOf([1, "two"])),
         (slider("a", 1, -2, 5), Whole(-2, 5)),
         (slider("a", 0.5, 0.0, 1.0, 0.1), Real(0.0, 1.0)),
         (log_slider("a", 0.1, -3, 2), Real(0.001, 100.0)),
         (whole("a", 1, 0, 9), Whole(0, 9)),
         (text_box("a", "x + 1"), Words()),
-    ],
-)
-def test_a_control_says_what_it_can_hold_and_what_it_is(control, option):
-    assert option_of(control) == option
-    assert control.style.description_width == "initial"
-    assert control.description
+    ):
+        assert option_of(control) == option
+        assert control.style.description_width == "initial"
+        assert control.description
+
+
+def test_an_explorer_is_made_of_a_function_and_controls():
+    for value in (3, "3", None, [1]):
+        with pytest.raises(TypeError, match="x must be a control"):
+            Explorer(lambda x: x, x=value)
+        with pytest.raises(TypeError, match="show must be a function"):
+            Explorer(value, x=slider("x", 1, 0, 3))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 
-import pytest
 import torch
 
 from helpers.networks import NETWORKS
@@ -12,14 +11,15 @@ from helpers.plots import drawing
 from helpers.widgets.gradient_graphs import NETS, RULES, bytes_kept, gradient_graph_panel
 
 
-@pytest.mark.parametrize(("rule", "net"), list(itertools.product(RULES, NETS)))
-def test_every_rule_on_every_net(rule, net, monkeypatch):
+def test_every_rule_on_every_net(monkeypatch):
     monkeypatch.setattr(drawing, "_ways", list)  # as text: twenty pictures would take seconds
-    facts, graph = gradient_graph_panel().run(rule=rule, net=net, samples=1, saved=True)
-    assert "Without a gradient: no parameter." in facts.lines
-    assert "<li>Kept for the backward pass: " in facts._repr_html_()
-    green = "Past y: " in graph.description
-    assert green == rule.startswith(("ordinary", "slip: y")), graph.description
+    panel = gradient_graph_panel()
+    for rule, net in itertools.product(RULES, NETS):
+        facts, graph = panel.run(rule=rule, net=net, samples=1, saved=True)
+        assert "Without a gradient: no parameter." in facts.lines, (rule, net)
+        assert "<li>Kept for the backward pass: " in facts._repr_html_()
+        green = "Past y: " in graph.description
+        assert green == rule.startswith(("ordinary", "slip: y")), (rule, net, graph.description)
 
 
 def test_bytes_are_those_counted_by_hand():

@@ -32,20 +32,19 @@ def test_the_maps_are_those_of_the_document():
     assert purified(GOLDEN, 2)[[0, 2]] == pytest.approx(GOLDEN)
 
 
-@pytest.mark.parametrize("place", range(3))
-def test_a_run_is_that_of_the_plain_generator(place):
+def test_a_run_is_that_of_the_plain_generator():
     panel = IdempotentPanel("N1", samples=16, seed=2, epochs=6)
-    last = panel.run().history[-1][place]
-    net = NETWORKS["N1"](seed=2)
-    data = Samples("normal", 16, fresh=True, seed=2)
-    for step in train_idempotent(net, partial(SGD, lr=0.1), RULES[place], 6, data):
-        pass
-    assert all(torch.equal(p, q) for p, q in zip(panel.nets[place].parameters(), net.parameters()))
-    assert (last.error, last.trace, last.rank) == (step.error, step.trace, step.rank)
-    with torch.no_grad():
-        y = net(panel.inputs)
-        np.testing.assert_array_equal(last.outputs, y[:, :2])
-        np.testing.assert_array_equal(last.again, net(y)[:, :2])
+    states = panel.run().history[-1]
+    for mine, rule, last in zip(panel.nets, RULES, states, strict=True):
+        net, data = NETWORKS["N1"](seed=2), Samples("normal", 16, fresh=True, seed=2)
+        for step in train_idempotent(net, partial(SGD, lr=0.1), rule, 6, data):
+            pass
+        assert all(torch.equal(p, q) for p, q in zip(mine.parameters(), net.parameters()))
+        assert (last.error, last.trace, last.rank) == (step.error, step.trace, step.rank)
+        with torch.no_grad():
+            y = net(panel.inputs)
+            np.testing.assert_array_equal(last.outputs, y[:, :2])
+            np.testing.assert_array_equal(last.again, net(y)[:, :2])
 
 
 def test_in_the_plane_the_factor_is_1_and_with_five_outputs_it_is_not():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -20,8 +21,6 @@ from helpers.widgets.step_sizes import (
 )
 
 PRECISIONS = [np.float32, np.float64]
-EACH = pytest.mark.parametrize("name", CASES)
-IN_BOTH = pytest.mark.parametrize("dtype", PRECISIONS)
 
 
 def by_hand(name):
@@ -49,17 +48,17 @@ def by_hand(name):
     )[name]
 
 
-@EACH
-def test_the_truth_is_that_of_the_school_book(name):
-    assert derivatives(CASES[name]) == pytest.approx(by_hand(name), rel=1e-12)
+def test_the_truth_is_that_of_the_school_book():
+    for name, case in CASES.items():
+        assert derivatives(case) == pytest.approx(by_hand(name), rel=1e-12), name
 
 
-@IN_BOTH
-def test_the_errors_are_those_of_the_engine(dtype):
+def test_the_errors_are_those_of_the_engine():
     case = CASES["Wang & Jenkins' f at x = −1"]
-    errors, truth = step_errors(case, dtype), derivatives(case)[1]
-    for method in METHODS:
-        for i in (100, 120, 140):
+    truth = derivatives(case)[1]
+    for dtype in PRECISIONS:
+        errors = step_errors(case, dtype)
+        for method, i in itertools.product(METHODS, (100, 120, 140)):
             estimate = gradient(case.f, dtype(case.x), method, float(STEPS[i]))
             assert errors[method][i] == pytest.approx(abs(float(estimate) - truth), rel=1e-3, abs=1e-12)
 
@@ -71,26 +70,24 @@ def test_float32_forward_with_bellanis_step_is_off_by_one_ulp_over_h():
     assert abs(error - 0.09509146) <= np.spacing(np.float32(11.65)) / 1e-5
 
 
-@EACH
-@IN_BOTH
-def test_the_dashed_lines_hold_where_theory_speaks(name, dtype):
+def test_the_dashed_lines_hold_where_theory_speaks():
     """Above the step that x can see, and below the length on which f changes, no error is far above its bound."""
-    case = CASES[name]
-    fine = (np.spacing(dtype(case.x)) * 4 < STEPS) & (STEPS < 1e-2)
-    for method, error in step_errors(case, dtype).items():
-        bound = sum(expected_parts(case, dtype)[method])
-        assert (error <= 3 * bound)[fine].all()
-        # and the bound is no idle one: somewhere on each side of the valley an error comes near it
-        assert (error[fine] >= bound[fine] / 20).any()
+    for (name, case), dtype in itertools.product(CASES.items(), PRECISIONS):
+        fine = (np.spacing(dtype(case.x)) * 4 < STEPS) & (STEPS < 1e-2)
+        for method, error in step_errors(case, dtype).items():
+            bound = sum(expected_parts(case, dtype)[method])
+            assert (error <= 3 * bound)[fine].all(), (name, dtype, method)
+            # and the bound is no idle one: somewhere on each side of the valley an error comes near it
+            assert (error[fine] >= bound[fine] / 20).any(), (name, dtype, method)
 
 
-@IN_BOTH
-def test_the_default_step_is_near_the_best_for_functions_of_size_one(dtype):
+def test_the_default_step_is_near_the_best_for_functions_of_size_one():
     case = CASES["Wang & Jenkins' f at x = −1"]
-    for method, step in default_steps(case, dtype).items():
-        parts = sum(expected_parts(case, dtype, step)[method])
-        assert parts <= 3 * sum(expected_parts(case, dtype)[method]).min()
-        assert step == pytest.approx(METHODS[method].best_step(np.finfo(dtype)))
+    for dtype in PRECISIONS:
+        for method, step in default_steps(case, dtype).items():
+            parts = sum(expected_parts(case, dtype, step)[method])
+            assert parts <= 3 * sum(expected_parts(case, dtype)[method]).min()
+            assert step == pytest.approx(METHODS[method].best_step(np.finfo(dtype)))
 
 
 def test_the_larger_part_rules():
