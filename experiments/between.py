@@ -24,7 +24,7 @@ from torch.optim import Adam, Rprop
 from helpers.datasets import datasets
 from helpers.networks import layered_net
 from helpers.training import RULES, accuracy, average_loss, predictor
-from helpers.training.damped import Inputs
+from helpers.training.local import Inputs
 
 N, POINTS, LAST, SEEDS = 100, 500, 20, range(10)
 WIDTHS = [2, 32, 32, 32, 1]

@@ -43,6 +43,7 @@ class _Seeded(TorchDispatchMode):
     def __init__(self, seed: int) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.generator = functools.cache(lambda device: torch.Generator(device).manual_seed(seed))
+        self.has_drawn = False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = dict(kwargs or {})
@@ -51,6 +52,7 @@ class _Seeded(TorchDispatchMode):
             device = torch.device(kwargs.get("device") or like)
             if device.type != "meta":
                 func, kwargs["generator"] = _with_generator(func), self.generator(device)
+                self.has_drawn = True
         return func(*args, **kwargs)
 
 
@@ -58,7 +60,7 @@ def _with_generator(operation: Any) -> Any:
     """Return the form of a random operation that takes a generator beside its other arguments."""
     names = {argument.name for argument in operation._schema.arguments} | {"generator"}
     packet = operation.overloadpacket
-    for form in (getattr(packet, name) for name in packet.overloads()):
+    for form in (operation, *(getattr(packet, name) for name in packet.overloads())):
         if {argument.name for argument in form._schema.arguments} == names:
             return form
     raise RuntimeError(f"{operation} draws at random and takes no generator; it cannot be seeded here")

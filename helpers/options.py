@@ -15,22 +15,6 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Whole:
-    """A whole number from ``low`` to ``high``."""
-
-    low: float
-    high: float = math.inf
-
-    def check(self, name: str, value: Any) -> int:
-        """Return the value as an int, or refuse it by name."""
-        if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-            raise TypeError(f"{name} must be a whole number{_range(self.low, self.high)}, got {value!r}")
-        if not self.low <= int(value) <= self.high:
-            raise ValueError(f"{name} must be a whole number{_range(self.low, self.high)}, got {value!r}")
-        return int(value)
-
-
-@dataclass(frozen=True)
 class Real:
     """A finite number from ``low`` to ``high``; ``above``: more than ``low``."""
 
@@ -40,12 +24,30 @@ class Real:
 
     def check(self, name: str, value: Any) -> float:
         """Return the value as a plain number, or refuse it by name."""
-        words = f"{name} must be a number{_range(self.low, self.high, self.above)}, got {value!r}"
-        if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        number: float = self._ranged(name, value, numbers.Real, "number")
+        return number
+
+    def _ranged(self, name: str, value: Any, kind: Any, noun: str) -> Any:
+        ends = (
+            f" from {self.low:.15g} to {self.high:.15g}" if math.isfinite(self.high) else f", {self.low:.15g} or more"
+        )
+        ends = f", more than {self.low:.15g}" if self.above else ends
+        words = f"{name} must be a {noun}{ends}, got {value!r}"
+        if isinstance(value, bool) or not isinstance(value, kind):
             raise TypeError(words)
         number = int(value) if isinstance(value, numbers.Integral) else float(value)
         if not self.low <= number <= self.high or abs(number) == math.inf or (self.above and number == self.low):
             raise ValueError(words)
+        return number
+
+
+@dataclass(frozen=True)
+class Whole(Real):
+    """A whole number from ``low`` to ``high``."""
+
+    def check(self, name: str, value: Any) -> int:
+        """Return the value as an int, or refuse it by name."""
+        number: int = self._ranged(name, value, numbers.Integral, "whole number")
         return number
 
 
@@ -64,43 +66,22 @@ class OneOf:
 
 
 @dataclass(frozen=True)
-class Several:
-    """One or more different names out of some, ``most`` of them at most."""
-
-    values: Collection[str]
-    most: float = math.inf
-
-    def check(self, name: str, value: Any) -> tuple[str, ...]:
-        """Return the names as a tuple, or refuse them by the option's name; a single string is no list of names."""
-        if isinstance(value, str) or not isinstance(value, Iterable):
-            raise TypeError(
-                f"{name} must be a list or tuple of names, such as ({next(iter(self.values))!r},), got {value!r}"
-            )
-        names = tuple(value)
-        for one in names:
-            if not isinstance(one, str) or one not in self.values:
-                raise ValueError(f"{name} must be among {' | '.join(self.values)}, got {one!r}")
-        if not 1 <= len(names) <= self.most or len(set(names)) < len(names):
-            raise ValueError(
-                f"{name} must be one {_most(self.most)} different names, got {' | '.join(names) or 'none'}"
-            )
-        return names
-
-
-@dataclass(frozen=True)
 class Each:
-    """One to ``most`` values, each of which an option allows."""
+    """One to ``most`` values, each of which an option allows; ``different``: no two alike."""
 
-    option: Whole | Real
+    option: Real | OneOf
     most: int
+    different: bool = False
 
-    def check(self, name: str, value: Any) -> tuple[float, ...]:
-        """Return the values as a tuple, or refuse them by name."""
+    def check(self, name: str, value: Any) -> tuple[Any, ...]:
+        """Return the values as a tuple, or refuse them by name; a single text is no list of names."""
         if not isinstance(value, (tuple, list)):
-            raise TypeError(f"{name} must be a tuple of numbers, such as ({self.option.low:g},), got {value!r}")
-        if not 1 <= len(value) <= self.most:
-            raise ValueError(f"{name} must be one to {self.most} numbers, got {len(value)}")
-        return tuple(self.option.check(name, one) for one in value)
+            one = next(iter(self.option.values)) if isinstance(self.option, OneOf) else self.option.low
+            raise TypeError(f"{name} must be a tuple or list, such as ({one!r},), got {value!r}")
+        values = tuple(self.option.check(name, one) for one in value)
+        if not 1 <= len(values) <= self.most or (self.different and len(set(values)) < len(values)):
+            raise ValueError(f"{name} must be one to {self.most}{' different' * self.different} values, got {value!r}")
+        return values
 
 
 @dataclass(frozen=True)
@@ -114,26 +95,10 @@ class Words:
         return value
 
 
-Option = Whole | Real | OneOf | Several | Each | Words
+Option = Real | OneOf | Each | Words
 
 
 def known(given: Iterable[str], names: Collection[str]) -> None:
-    """Refuse options that do not exist.
-
-    Raises
-    ------
-    TypeError
-        If there is one; the message names it, and all that exist.
-    """
+    """Refuse options that do not exist: a TypeError that names them, and all that do."""
     if unknown := [name for name in given if name not in names]:
         raise TypeError(f"no option is called {', '.join(map(repr, unknown))}; there are {', '.join(names)}")
-
-
-def _range(low: float, high: float, above: bool = False) -> str:
-    if math.isfinite(high):
-        return f" from {low:.15g} to {high:.15g}"
-    return f", more than {low:.15g}" if above else f", {low:.15g} or more"
-
-
-def _most(most: float) -> str:
-    return f"to {most:g}" if math.isfinite(most) else "or more"

@@ -11,9 +11,8 @@ from typing import Any
 
 from torch import nn
 
-from helpers.training.arguments import Criterion, OptimizerFactory
-from helpers.training.constrained import ConstrainedStep, train_constrained
-from helpers.training.damped import locally_optimize_damped
+from helpers.training.arguments import Criterion, Factory
+from helpers.training.constrained import adjoints, cosine, multipliers_at, relative_difference, train_constrained
 from helpers.training.feedback import feedback_alignment
 from helpers.training.layers import (
     accuracy,
@@ -25,24 +24,20 @@ from helpers.training.layers import (
     predictor,
 )
 from helpers.training.local import (
-    ParallelStep,
-    SequentialStep,
     locally_optimize,
+    locally_optimize_damped,
     locally_optimize_parallel,
     locally_optimize_window,
 )
-from helpers.training.local_losses import local_losses, similarity_loss
-from helpers.training.multipliers import MultiplierStep, adjoints, cosine, multipliers_at, relative_difference
-from helpers.training.rules import BackpropStep, Rule, Step, Training, TrainingError, backprop_optimize, train
-from helpers.training.signals import forward_forward, signal_propagation
+from helpers.training.rules import Rule, Step, Training, TrainingError, backprop_optimize, train
+from helpers.training.signals import forward_forward, local_losses, signal_propagation, similarity_loss
 
 __all__ = [
-    "RULES", "BackpropStep", "ConstrainedStep", "MultiplierStep", "ParallelStep", "Rule", "SequentialStep", "Step",
-    "Training", "TrainingError", "accuracy", "adjoints", "average_loss", "backprop_optimize", "cosine",
-    "feedback_alignment", "fit_decoders", "forward_forward", "layer_scores", "local_losses", "locally_optimize",
-    "locally_optimize_damped", "locally_optimize_parallel", "locally_optimize_window", "make_decoders",
-    "make_encoders", "multipliers_at", "predictor", "relative_difference", "signal_propagation", "similarity_loss",
-    "train", "train_constrained",
+    "RULES", "Rule", "Step", "Training", "TrainingError", "accuracy", "adjoints", "average_loss", "backprop_optimize",
+    "cosine", "feedback_alignment", "fit_decoders", "forward_forward", "layer_scores", "local_losses",
+    "locally_optimize", "locally_optimize_damped", "locally_optimize_parallel", "locally_optimize_window",
+    "make_decoders", "make_encoders", "multipliers_at", "predictor", "relative_difference", "signal_propagation",
+    "similarity_loss", "train", "train_constrained",
 ]  # fmt: skip
 
 
@@ -50,7 +45,7 @@ def _without_hidden(train: Callable[..., Training[Any]], **chosen: Any) -> Calla
     """Call a rule as the local rules are called, one that has no use for ``hidden_criterion``."""
 
     def rule(
-        model: nn.Sequential, optimizer: OptimizerFactory, hidden_criterion: Criterion, *rest: Any, **options: Any
+        model: nn.Sequential, optimizer: Factory, hidden_criterion: Criterion, *rest: Any, **options: Any
     ) -> Training[Any]:
         return train(model, optimizer, *rest, **{**chosen, **options})
 

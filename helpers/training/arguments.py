@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import inspect
 import itertools
-import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, TypedDict
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import one_hot
 from torch.optim import Optimizer
 
-from helpers.datasets import whole_number
+from helpers.options import OneOf, Whole
 from helpers.training.layers import FAILURES, Batches, unfit_targets
 
 Criterion = Callable[[Tensor, Tensor], Tensor]
-OptimizerFactory = Callable[[list[nn.Parameter]], Optimizer]
+Factory = Callable[[list[nn.Parameter]], Optimizer]  # makes an optimiser
 StepMode = Literal["epoch", "batch"]
+FLAG = OneOf((True, False))
 
 
 class Options(TypedDict, total=False):
-    """What every rule may be told beside its arguments: see `locally_optimize_parallel`."""
+    """What every rule may be told beside its arguments: see `backprop_optimize`."""
 
     train_decoders: bool
     step: StepMode
@@ -36,35 +37,25 @@ class Passes:
     """The batches, epoch by epoch, and the options of a call, checked.
 
     The first batch is looked at (``.X``, ``.Y``) and still served in the first epoch, so that no shuffle is drawn
-    twice. Every batch is checked as it enters: two tensors, a row a sample, finite. With ``targets=False`` Y is not
-    looked at.
+    twice. Every batch is checked as it enters: two tensors, a row a sample, finite. ``targets=False``: Y is not looked
+    at.
     """
 
     def __init__(
-        self,
-        epochs: int,
-        batches: Batches,
-        *,
-        train_decoders: bool = True,
-        step: StepMode = "epoch",
-        seed: int | None = None,
-        targets: bool = True,
-    ) -> None:
+        self, epochs: int, batches: Batches, *, train_decoders: bool = True, step: StepMode = "epoch",
+        seed: int | None = None, targets: bool = True,
+    ) -> None:  # fmt: skip
         check_recording()
-        self.epochs = whole_number("epochs", epochs, 1)
-        if step not in ("epoch", "batch"):
-            raise ValueError(f"step must be 'epoch' or 'batch', got {step!r}")
-        self.seed = None if seed is None else whole_number("seed", seed, 0)
-        if self.seed is not None and self.seed >= 2**63:
-            raise ValueError(f"seed must be less than 2**63, what torch can hold, got {seed!r}")
-        self.train_decoders = flag("train_decoders", train_decoders)
-        self.step, self.batches, self.targets, self.fresh = step, batches, targets, True
+        self.epochs = Whole(1).check("epochs", epochs)
+        self.step: StepMode = OneOf(("epoch", "batch")).check("step", step)
+        self.seed = None if seed is None else Whole(0, 2**63 - 1).check("seed", seed)  # what torch can hold
+        self.train_decoders = FLAG.check("train_decoders", train_decoders)
+        self.batches, self.targets, self.fresh = batches, targets, True
         try:
-            self.started: Iterator[Any] = iter(batches)
+            self.started: Iterator[Any] = iter(batches if not isinstance(batches, Tensor) else None)  # type: ignore
         except TypeError:
-            raise TypeError(f"batches must be an iterable of pairs (X, Y), got {type(batches).__name__}") from None
-        if isinstance(batches, Tensor):
-            raise TypeError("batches must yield pairs (X, Y), got one tensor; give [(X, Y)]")
+            got = type(batches).__name__
+            raise TypeError(f"batches must yield pairs (X, Y) of tensors, such as [(X, Y)], got one {got}") from None
         if epochs > 1 and self.started is batches:
             raise ValueError(
                 f"batches is a one-shot iterator ({type(batches).__name__}), used up after one of {epochs} epochs; "
@@ -84,23 +75,20 @@ class Passes:
             yield from map(self._checked, self.batches)
 
     def _checked(self, pair: Any) -> tuple[Tensor, Tensor]:
-        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
-            raise TypeError(f"batches must yield pairs (X, Y) of tensors, got {type(pair).__name__}")
-        for part in pair:
-            if not isinstance(part, Tensor):
-                raise TypeError(
-                    f"batches must yield pairs (X, Y) of tensors, got one of {type(part).__name__}; "
-                    "torch.as_tensor(..., dtype=torch.float32) makes one"
-                )
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2 or not all(isinstance(part, Tensor) for part in pair):
+            got = ", ".join(type(part).__name__ for part in (pair if isinstance(pair, (tuple, list)) else [pair]))
+            raise TypeError(
+                f"batches must yield pairs (X, Y) of tensors, got {got}; torch.as_tensor(..., dtype=torch.float32) "
+                "makes one"
+            )
         X, Y = pair
         if not self.targets:
             return X, Y
-        if not X.dim() or not Y.dim() or len(X) != len(Y):
+        if not X.dim() or not Y.dim() or not len(X) == len(Y) > 0:
             raise ValueError(
-                f"batches: X and Y must have a row for each sample, got shapes {tuple(X.shape)} and {tuple(Y.shape)}"
+                "batches: X and Y must have a row for each sample, one at least, got shapes "
+                f"{tuple(X.shape)} and {tuple(Y.shape)}"
             )
-        if not len(X):
-            raise ValueError(f"batches: a batch is empty, its X has shape {tuple(X.shape)}; leave it out")
         for name, part in (("X", X), ("Y", Y)):
             # a sum is quicker than a look at each number; where it overflows, each is looked at
             if not part.detach().sum().isfinite() and not part.isfinite().all():
@@ -110,8 +98,8 @@ class Passes:
     def gather(self) -> tuple[list[Tensor], Tensor]:
         """Run through all batches once; return each X, and all Y together."""
         pairs = list(self)
-        for pair in pairs[1:]:
-            for name, part, first in zip("XY", pair, pairs[0]):
+        for name, (first, *others) in zip("XY", zip(*pairs)):
+            for part in others:
                 if part.shape[1:] != first.shape[1:] or part.dtype != first.dtype or part.device != first.device:
                     raise ValueError(
                         f"batches: they must fit together, sample under sample, but rows of {name} are "
@@ -128,28 +116,27 @@ class Checked:
     """
 
     def __init__(self, name: str, criterion: Criterion) -> None:
-        if isinstance(criterion, type):
-            form = f"{criterion.__name__} is a class, write {criterion.__name__}()"
-            raise TypeError(f"{name} must be a callable (scores, targets) -> loss; {form}")
-        if not callable(criterion):
-            raise TypeError(f"{name} must be a callable (scores, targets) -> loss, got {criterion!r}")
+        if isinstance(criterion, type) or not callable(criterion):
+            made = f"the class {criterion.__name__}, write {criterion.__name__}()"
+            got = made if isinstance(criterion, type) else repr(criterion)
+            raise TypeError(f"{name} must be a callable (scores, targets) -> loss, got {got}")
         self.name, self.criterion, self.first = name, criterion, True
 
     def __call__(self, scores: Tensor, Y: Tensor) -> Tensor:
         """Return the loss of targets that fit the scores."""
         if reason := unfit_targets(scores, Y):
             raise NamedError(reason)
-        first, self.first = self.first, False
-        if first:
-            classes = scores.shape[1] if scores.dim() > 1 else 1
-            rows = torch.arange(classes + 1, device=Y.device) % len(Y)
+        given, targets = scores, Y
+        if self.first:
+            self.first = False
+            rows = torch.arange(1 + (scores.shape[1] if scores.dim() > 1 else 1), device=Y.device) % len(Y)
             try:
                 self._loss(scores.detach()[rows], Y[rows])
             except NamedError:
                 if scores.shape == Y.shape:
                     raise
                 raise NamedError(unfit_targets(scores, Y, indices=False)) from None
-        given, targets = (scores.clone(), Y.clone()) if first else (scores, Y)
+            given, targets = scores.clone(), Y.clone()
         versions = given._version, targets._version
         loss = self._loss(given, targets)
         if (given._version, targets._version) != versions or not (_same(given, scores) and _same(targets, Y)):
@@ -174,27 +161,55 @@ class Checked:
         return loss
 
 
+def class_count(width: int) -> int:
+    """Return how many classes a net with so many outputs tells apart: two, where it has one output."""
+    return max(width, 2)
+
+
+def class_labels(Y: Tensor, width: int) -> Tensor:
+    """Return the class of each sample, (n,) whole numbers from 0; ValueError for what a net of that width cannot name.
+
+    Targets are 0 or 1, (n, 1); one-hot, (n, width); or the classes themselves, whole numbers (n,).
+    """
+    if not Y.is_floating_point() and Y.dim() == 1:
+        if len(Y) and not 0 <= int(Y.min()) <= int(Y.max()) < class_count(width):
+            most = class_count(width) - 1
+            raise ValueError(f"targets must be classes from 0 to {most}, got {int(Y.min())} to {int(Y.max())}")
+        return Y.long()
+    if Y.dim() != 2 or Y.shape[1] != width:
+        raise ValueError(f"targets have shape {tuple(Y.shape)} but the net gives (n, {width}) scores")
+    if not ((Y == 0) | (Y == 1)).all() or (width > 1 and not (Y.sum(1) == 1).all()):
+        form = "0 or 1" if width == 1 else "one-hot, a single 1 in each row"
+        raise ValueError(f"targets must be class labels, {form}: this rule has no use for other numbers")
+    return Y[:, 0].long() if width == 1 else Y.argmax(1)
+
+
+def codes(labels: Tensor, classes: int, like: Tensor | None = None) -> Tensor:
+    """Return what stands for a label, (n, classes): one-hot less its mean, so that zero stands for "no label"."""
+    dtype, device = (torch.get_default_dtype(), labels.device) if like is None else (like.dtype, like.device)
+    return one_hot(labels, classes).to(device, dtype) - 1 / classes
+
+
 def _same(a: Tensor, b: Tensor) -> bool:
     return a is b or bool(((a == b) | (a.isnan() & b.isnan())).all())
 
 
-def make_optimizer(factory: OptimizerFactory, parameters: list[nn.Parameter]) -> Optimizer:
+def make_optimizer(factory: Factory, parameters: list[nn.Parameter]) -> Optimizer:
     """Call the reader's factory, and refuse what no rule can step with: TypeError or ValueError."""
-    if isinstance(factory, Optimizer):
-        name = type(factory).__name__
+    if isinstance(factory, Optimizer) or not callable(factory):
+        kind = type(factory).__name__
+        name = kind if isinstance(factory, Optimizer) else "Rprop"
         raise TypeError(
-            f"optimizer must be a class or a factory, such as {name} or functools.partial({name}, lr=0.01), got an "
-            f"{name} object: shared by all layers, it is zeroed and stepped once a layer, and its state adapts to none"
+            f"optimizer must be a class or a factory, such as {name} or functools.partial({name}, lr=0.01), and no "
+            f"{kind} object: shared by all layers, it would be zeroed and stepped once a layer, and adapt to none"
         )
-    if not callable(factory):
-        raise TypeError(f"optimizer must be a class or a factory of optimisers, got {factory!r}")
     try:
         optimizer = factory(parameters)
     except FAILURES as error:
         raise NamedError(f"optimizer could not be made from a list of parameters: {error}") from error
-    if not isinstance(optimizer, Optimizer):
-        raise TypeError(f"optimizer must make a torch.optim.Optimizer, got {type(optimizer).__name__}")
     name = type(optimizer).__name__
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(f"optimizer must make a torch.optim.Optimizer, got {name}")
     closure = inspect.signature(optimizer.step).parameters.get("closure")
     if closure is not None and closure.default is inspect.Parameter.empty:
         raise TypeError(
@@ -230,27 +245,3 @@ def check_recording() -> None:
     if torch.is_inference_mode_enabled() or not torch.is_grad_enabled():
         where = "torch.inference_mode()" if torch.is_inference_mode_enabled() else "torch.no_grad()"
         raise NamedError(f"nothing can be learned under {where}, where torch records no gradient; train outside of it")
-
-
-def at_least(name: str, value: float, least: float, *, open_end: bool = False) -> float:
-    """Return a finite number that is ``least`` or more (``open_end``: more), or refuse it by name."""
-    words = f"{name} must be a finite number, {'more than' if open_end else 'at least'} {least}, got {value!r}"
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(words)
-    if not math.isfinite(value) or value < least or (open_end and value == least):
-        raise ValueError(words)
-    return value
-
-
-def flag(name: str, value: bool) -> bool:
-    """Return True or False, or refuse anything else by name."""
-    if not isinstance(value, bool):
-        raise TypeError(f"{name} must be True or False, got {value!r}")
-    return value
-
-
-def one_of(name: str, value: Any, options: Iterable[Any]) -> Any:
-    """Return one of the options, or refuse anything else by name."""
-    if value not in (known := list(options)):
-        raise ValueError(f"{name} must be one of {', '.join(map(str, known))}, got {value!r}")
-    return value

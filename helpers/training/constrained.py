@@ -5,45 +5,27 @@ Minimise ``criterion(h_L(z_{L-1}), Y)`` subject to ``z_i = h_i(z_{i-1}; W_i)``, 
 
     criterion(h_L(z_{L-1}), Y)  +  sum over i of  <λ_i, c_i> + μ/(2n) |c_i|²
 
-Without the penalty, stationarity in z_i reads λ_i = (dh_{i+1}/dz_i)' λ_{i+1}, and in the last one
-λ_{L-1} = (dh_L/dz_{L-1})' dL/dh_L: the multipliers obey the equations of back-propagation. With this sign of the gaps a
-multiplier is the adjoint dL/dz_i itself, at any point where the gaps are zero and z is stationary.
-
->>> from torch.optim import Rprop
->>> from torch.nn.functional import binary_cross_entropy
->>> from helpers.datasets import datasets
->>> from helpers.networks import layered_net
->>> data = datasets["signed_xor"].train()
->>> model = layered_net([2, 32, 32, 1], activation=nn.Tanh, normalize=False, seed=0)
->>> for step in train_constrained(model, Rprop, binary_cross_entropy, 100, [(data.X, data.Y)], method="penalty"):
-...     pass
->>> step.epoch, max(step.violation) < 0.1, [tuple(z.shape) for z in step.activations]
-(100, True, [(1000, 32), (1000, 32)])
+Without the penalty, stationarity in z_i reads λ_i = (dh_{i+1}/dz_i)' λ_{i+1}: the equations of back-propagation. With
+this sign of the gaps a multiplier is the adjoint dL/dz_i itself, where the gaps are zero and z is stationary.
 """
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Iterable, Iterator
-from typing import Any, Literal, NamedTuple, Unpack, get_args
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Literal, NamedTuple, Unpack
 
 import torch
 from torch import Tensor, nn
+from torch.optim import LBFGS
 
-from helpers.datasets import whole_number
-from helpers.training.arguments import (
-    Checked,
-    Criterion,
-    OptimizerFactory,
-    Options,
-    Passes,
-    at_least,
-    check_apart,
-    one_of,
-)
-from helpers.training.layers import Batches, layer_outputs, mode, probe
-from helpers.training.rules import Rule, Training, start
+from helpers.options import OneOf, Real, Whole
+from helpers.training.arguments import Checked, Criterion, Factory, Options, Passes, check_apart, check_recording
+from helpers.training.layers import Batches, kind, layer_outputs, mode, probe
+from helpers.training.rules import Rule, Step, Training, TrainingError, start
 
+norm = torch.linalg.vector_norm
 Method = Literal["penalty", "augmented_lagrangian", "admm"]
 LARGEST_PENALTY = 1e3  # where growth ends: far beyond, the loss is lost beside the penalty
 RHO = 10.0  # ADMM: weight of z = g(p) against p = A(z): Taylor et al. use the same ten to one
@@ -51,28 +33,31 @@ RIDGE = 1e-4  # a sample's pull of the weights towards what they were: the Gram 
 PROXIMAL_STEPS = 2  # steps of the optimiser in p_i; with one, Rprop cannot tell that it overshot
 
 
-def constants(tensors: Iterable[Tensor]) -> nn.ParameterList:
+def constants(tensors: Iterable[Tensor]) -> Any:
     """Hold tensors in a module, where they are copied and restored with the weights, but nothing trains them."""
     return nn.ParameterList(nn.Parameter(t.clone(), requires_grad=False) for t in tensors)
+
+
+def grown(penalty: float, growth: float) -> float:
+    """Return the next penalty: times ``growth``, but not beyond the limit; one that began beyond it stays."""
+    return max(penalty, min(penalty * growth, LARGEST_PENALTY))
 
 
 class Relaxed(nn.Module):
     """A net pulled apart: each block reads a variable of its own, and the gaps between the blocks have a price μ > 0.
 
-    The variables start where the net feeds X (n, ...) forward, so every gap is zero, as are the multipliers.
+    The variables start where the net feeds X (n, ...) forward: the gaps are zero, as are the multipliers.
     """
 
     def __init__(self, model: nn.Sequential, X: Tensor, criterion: Criterion, penalty: float) -> None:
         super().__init__()
-        self.model, self.criterion, self.penalty = model, criterion, penalty
+        self.model, self.criterion, self.penalty, self.loss = model, criterion, penalty, math.nan
         with torch.no_grad(), mode(False, model):
             outputs = list(layer_outputs(list(model)[:-1], X))
-        self.activations = nn.ParameterList(z.clone() for z in outputs)
+        self.activations: Any = nn.ParameterList(z.clone() for z in outputs)
         self.multipliers = constants(torch.zeros_like(z) for z in outputs)
-        self.gaps: list[Tensor] = []
-        self.loss = math.nan  # of the scores that were judged last
 
-    def lagrangian(self, X: Tensor, Y: Tensor) -> Tensor:
+    def judge(self, X: Tensor, Y: Tensor) -> Tensor:
         """Return the augmented Lagrangian; keep the gaps. A block's input is a leaf: no gradient passes below it."""
         outputs: list[Tensor] = [block(h.clone()) for block, h in zip(self.model, [X, *self.activations])]
         gaps = [h - z for h, z in zip(outputs, self.activations)]
@@ -85,24 +70,32 @@ class Relaxed(nn.Module):
 
     @torch.no_grad()
     def update_multipliers(self) -> None:
-        """Take the step of Hestenes and Powell: λ_i ← λ_i + μ/n c_i.
-
-        At the point of these gaps, the Lagrangian then has the gradient that the augmented one had before.
-        """
+        """Take the step of Hestenes and Powell, λ_i ← λ_i + μ/n c_i: the gradient at these gaps stays what it was."""
         for multiplier, gap in zip(self.multipliers, self.gaps):
             multiplier += self.penalty / len(gap) * gap
 
 
 class Constrained(Rule):
-    """Weights and activations move together along the gradient of the augmented Lagrangian."""
+    """What is learned moves along the gradient of the augmented Lagrangian; μ and the multipliers in between."""
 
-    def __init__(self, optimizer: OptimizerFactory, problem: Relaxed) -> None:
-        super().__init__(problem.model, optimizer, [[problem.model, problem.activations]])
-        self.problem = problem
+    def __init__(self, optimizer: Factory, problem: Any, learns: Iterable[nn.Module], *schedule: Any) -> None:
+        super().__init__(problem.model, optimizer, [learns])
+        self.problem, (self.method, self.growth, self.inner) = problem, schedule
+
+    def begin(self, epoch: int) -> None:
+        if epoch > 1 and (epoch - 1) % self.inner == 0:
+            if self.method == "augmented_lagrangian":
+                self.problem.update_multipliers()
+            self.problem.penalty = grown(self.problem.penalty, self.growth)
 
     def backward(self, X: Tensor, Y: Tensor) -> list[float]:
-        """Add the gradient of all samples."""
-        return [self.learn(0, self.problem.lagrangian(X, Y))]
+        return [self.learn(0, self.problem.judge(X, Y))]
+
+    def report(self, step: Step) -> ConstrainedStep:
+        problem, epoch = self.problem, step.epoch
+        multipliers, activations = ([t.detach() for t in held] for held in (problem.multipliers, problem.activations))
+        gaps = [float(gap.abs().max()) for gap in problem.gaps]
+        return ConstrainedStep(epoch, problem.loss, gaps, multipliers, activations, problem.penalty, epoch)
 
 
 class Split(nn.Module):
@@ -122,48 +115,39 @@ class Split(nn.Module):
         self.model, self.X, self.criterion, self.penalty, self.loss = model, X, criterion, penalty, math.nan
         blocks: list[Any] = list(model)
         self.linear, self.nonlinear = [block[0] for block in blocks], [block[1:] for block in blocks]
-        self._check()
+        self._check(X)
         self.affine: list[Tensor] = []  # A_i(z_{i-1})
-        self.gaps: list[Tensor] = []
         h, outputs = X, list[Tensor]()
         with torch.no_grad(), mode(False, model):
             for linear, g in zip(self.linear, self.nonlinear):
                 self.affine.append(linear(h))
                 h = g(self.affine[-1].clone())
                 outputs.append(h)
-        self.pre_activations = nn.ParameterList(p.clone() for p in self.affine)
+        self.pre_activations: Any = nn.ParameterList(p.clone() for p in self.affine)
         self.activations = constants(outputs[:-1])
         self.pre_multipliers = constants(torch.zeros_like(p) for p in self.affine)
         self.multipliers = constants(torch.zeros_like(z) for z in outputs[:-1])
 
-    def _check(self) -> None:
+    def _check(self, X: Tensor) -> None:
         """Refuse data that is no matrix, and blocks that do not begin with their only parameters, an `nn.Linear`."""
-        if self.X.dim() != 2:
-            shape = tuple(self.X.shape)
-            raise ValueError(f"batches: for ADMM X must be of shape (n, d), got {shape}; flatten it first")
+        if X.dim() != 2:
+            raise ValueError(f"batches: for ADMM X must be of shape (n, d), got {tuple(X.shape)}; flatten it first")
         for i, (linear, rest) in enumerate(zip(self.linear, self.nonlinear)):
             if not isinstance(linear, nn.Linear):
-                raise ValueError(
-                    f"model: block {i} begins with {type(linear).__name__}; ADMM's weight step needs an nn.Linear, "
-                    "choose another method"
-                )
+                raise ValueError(f"model: block {i} begins with {type(linear).__name__}; ADMM needs an nn.Linear")
             if [*rest.parameters(), *rest.buffers()]:
-                raise ValueError(
-                    f"model: behind its linear layer, block {i} holds parameters or statistics; ADMM has no step for "
-                    "them, choose another method"
-                )
+                raise ValueError(f"model: block {i} holds parameters or statistics that ADMM has no step for")
             if linear.bias is not None and linear.bias.requires_grad != linear.weight.requires_grad:
-                raise ValueError(
-                    f"model: block {i} has either weight or bias frozen; ADMM solves for both, or for neither"
-                )
+                raise ValueError(f"model: block {i} has weight or bias frozen; ADMM solves for both, or for neither")
 
     @property
     def inputs(self) -> list[Tensor]:
         """What each block reads: X, z_1, ..., z_{L-1}."""
         return [self.X, *self.activations]
 
-    def judge(self, Y: Tensor) -> Tensor:
-        """Return the criterion of g_L(p_L), (n, k); keep the gaps h_i(z_{i-1}) - z_i."""
+    def judge(self, X: Tensor, Y: Tensor) -> Tensor:
+        """Return the criterion of g_L(p_L), (n, k); keep Y and the gaps h_i(z_{i-1}) - z_i."""
+        self.Y = Y
         with torch.no_grad():
             self.gaps = [g(a.clone()) - z for g, a, z in zip(self.nonlinear, self.affine, self.activations)]
         loss = self.criterion(self.nonlinear[-1](self.pre_activations[-1].clone()), Y)
@@ -185,7 +169,7 @@ class Split(nn.Module):
         if linear.bias is not None:
             H = torch.cat([H, H.new_ones(n, 1)], dim=1)
         residual = self.pre_activations[i] - self.pre_multipliers[i] * (n / self.penalty) - linear(self.inputs[i])
-        gram = H.T @ H + RIDGE * n * torch.eye(H.shape[1], dtype=H.dtype, device=H.device)
+        gram = H.T @ H + RIDGE * n * torch.eye(H.shape[1], **kind(H))
         change = torch.linalg.solve(gram, H.T @ residual)
         linear.weight += change[: linear.in_features].T
         if linear.bias is not None:
@@ -200,10 +184,10 @@ class Split(nn.Module):
             wanted = wanted - above.bias
         below = self.nonlinear[i](self.pre_activations[i].clone()) + self.multipliers[i] / (RHO * m)
         W = above.weight
-        normal = W.T @ W + RHO * torch.eye(W.shape[1], dtype=W.dtype, device=W.device)
+        normal = W.T @ W + RHO * torch.eye(W.shape[1], **kind(W))
         self.activations[i].copy_(torch.linalg.solve(normal, wanted @ W + RHO * below, left=False))
 
-    def price_of(self, i: int, Y: Tensor) -> Tensor:
+    def price_of(self, i: int) -> Tensor:
         """Return what p_i can change of the augmented Lagrangian, over m: a sum over samples, whatever n and μ are."""
         p, m = self.pre_activations[i], self.penalty / len(self.X)
         price: Tensor = (self.affine[i] + self.pre_multipliers[i] / m - p).square().sum() / 2
@@ -211,7 +195,7 @@ class Split(nn.Module):
         if i < len(self.activations):
             gap: Tensor = output - self.activations[i] + self.multipliers[i] / (RHO * m)
             return price + RHO / 2 * gap.square().sum()
-        return price + self.criterion(output, Y) / m
+        return price + self.criterion(output, self.Y) / m
 
     @torch.no_grad()
     def update_multipliers(self) -> None:
@@ -223,25 +207,16 @@ class Split(nn.Module):
             multiplier += RHO * m * (g(p.clone()) - z)
 
 
-class Admm(Rule):
+class Admm(Constrained):
     """A rule whose update is one iteration of ADMM: block by block A_i, z_i, p_i, and then all multipliers.
 
     An iteration takes about twice the multiplications of a gradient pass, and for each layer two linear systems of its
     width. After Taylor et al. (2016); there, only the output has a multiplier, and the steps in p are exact.
     """
 
-    def __init__(self, optimizer: OptimizerFactory, problem: Split, Y: Tensor) -> None:
-        check_apart([block] for block in problem.model)
-        super().__init__(problem.model, optimizer, [[problem.pre_activations]])
-        self.problem, self.Y = problem, Y
-
     def reached(self) -> list[nn.Parameter]:
         """Return the output's pre-activations: those below are given their gradients in `update`."""
         return [self.problem.pre_activations[-1]]
-
-    def backward(self, X: Tensor, Y: Tensor) -> list[float]:
-        """Judge where the variables stand; the gradient is that of the output alone."""
-        return [self.learn(0, self.problem.judge(Y))]
 
     def update(self) -> None:
         """Run one iteration; a block reads what the block below has just become."""
@@ -253,7 +228,7 @@ class Admm(Rule):
                 problem.solve_activation(i)
             problem.refresh(i)
             for _ in range(PROXIMAL_STEPS):
-                problem.price_of(i, self.Y).backward(inputs=[problem.pre_activations[i]])
+                problem.price_of(i).backward(inputs=[problem.pre_activations[i]])
                 super().update()
         problem.update_multipliers()
 
@@ -261,19 +236,10 @@ class Admm(Rule):
 class ConstrainedStep(NamedTuple):
     """What an epoch of constrained training yields; the tensors are live, so clone what you want to keep.
 
-    Attributes
-    ----------
-    epoch : int
-        Number of the epoch, from 1; ``passes``, gradient passes over the data so far, is the same number.
-    loss : float
-        ``criterion`` at the variables, before this epoch's update. The net itself, fed forward, has a loss of its own.
-    violation : list of float
-        max \\|h_i(z_{i-1}) - z_i\\| over all training points and units, a number for each hidden block.
-    multipliers, activations : list of Tensor
-        λ_i (zero under ``"penalty"``) and z_i, each (n, ...) as the output of hidden block i, in the order of the
-        batches.
-    penalty : float
-        μ.
+    ``loss`` is the criterion at the variables, before this epoch's update; the net itself, fed forward, has a loss of
+    its own. ``violation`` is max \\|h_i(z_{i-1}) - z_i\\| over training points and units, a number for each hidden
+    block. ``multipliers`` λ_i (zero under ``"penalty"``) and ``activations`` z_i are (n, ...) as the output of hidden
+    block i, in the order of the batches; ``penalty`` is μ, ``passes`` the gradient passes over the data so far.
     """
 
     epoch: int
@@ -286,41 +252,29 @@ class ConstrainedStep(NamedTuple):
 
 
 def train_constrained(
-    model: nn.Sequential,
-    optimizer: OptimizerFactory,
-    criterion: Criterion,
-    epochs: int,
-    batches: Batches,
-    *,
-    method: Method = "augmented_lagrangian",
-    penalty: float = 1.0,
-    growth: float = 1.2,
-    inner: int = 10,
+    model: nn.Sequential, optimizer: Factory, criterion: Criterion, epochs: int, batches: Batches, *,
+    method: Method = "augmented_lagrangian", penalty: float = 1.0, growth: float = 1.2, inner: int = 10,
     **options: Unpack[Options],
-) -> Training[ConstrainedStep]:
+) -> Training[ConstrainedStep]:  # fmt: skip
     """Train a net whose activations are variables and whose hidden blocks are constraints.
 
     Parameters
     ----------
-    model : nn.Sequential
-        As in `backprop_optimize`. For ``"admm"`` each block begins with an ``nn.Linear`` and has no other parameters.
+    model, criterion, epochs, **options
+        As in `backprop_optimize`; ``step="batch"`` is refused. For ``"admm"`` each block begins with an ``nn.Linear``
+        and has no other parameters.
     optimizer : callable
         Makes one optimiser for weights and activations (``"admm"``: for pre-activations only). A sample's activations
         have a gradient of the order of 1/n: take one that divides the scale out, such as ``Rprop``. ADMM gives it two
         steps an epoch; if it lags behind, as ``Adam`` does, the multipliers wind up and nothing is learned.
-    criterion, epochs, **options
-        As in `backprop_optimize`; ``step="batch"`` is refused.
     batches : iterable of (X, Y)
         X (n, ...) and Y (n, k), run through once, at the call: all samples are one problem.
     method : {"augmented_lagrangian", "penalty", "admm"}
-        ``"penalty"``: multipliers stay zero. ``"augmented_lagrangian"``: a multiplier step every ``inner`` epochs.
-        ``"admm"``: weights and activations by least squares, pre-activations by the optimiser, a multiplier step every
-        epoch.
-    penalty, growth : float
+        A multiplier step every ``inner`` epochs; none, so the multipliers stay zero; weights and activations by least
+        squares, pre-activations by the optimiser, and a multiplier step every epoch.
+    penalty, growth, inner : float, float, int
         The first μ, more than 0, the price of a sample's squared gap against its loss; the factor on it, 1 or more,
         every ``inner`` epochs, until it has reached 1000.
-    inner : int
-        Epochs between two steps of multipliers and of μ, 1 or more.
 
     Yields
     ------
@@ -329,55 +283,118 @@ def train_constrained(
 
     Notes
     -----
-    An epoch takes one forward and one backward pass over each block (ADMM: `Admm`). Memory: activations and multipliers
-    of all n samples, and the optimiser's state for them, beside what back-propagation keeps.
-    A block that normalises over the batch (or drops units) is a constraint that ties all samples together (or a random
-    one). In evaluation mode it is another function: then the gaps do not begin at zero, and a small violation does not
-    say that the net fed forward computes the same.
-
-    References
-    ----------
-    Carreira-Perpiñán & Wang (2014), "Distributed optimization of deeply nested systems" (penalty, by the name of
-    auxiliary coordinates). Hestenes (1969) and Powell (1969), for the multipliers. Taylor, Burmeister, Xu, Singh, Patel
-    & Goldstein (2016), "Training neural networks without gradients: a scalable ADMM approach".
+    An epoch takes a forward and a backward pass over each block (ADMM: `Admm`); activations and multipliers of all n
+    samples are kept. A block that normalises over the batch is another function in evaluation mode, whatever the
+    violation. After Carreira-Perpiñán & Wang (2014), "Distributed optimization of deeply nested systems" (penalty);
+    Hestenes (1969), Powell (1969); Taylor et al. (2016), "Training neural networks without gradients: a scalable ADMM".
     """
     passes = Passes(epochs, batches, **options)
     if passes.step != "epoch":
         raise ValueError("step must be 'epoch': the activations of all samples are variables, and move together")
-    one_of("method", method, get_args(Method))
-    at_least("penalty", penalty, 0, open_end=True)
-    at_least("growth", growth, 1)
-    whole_number("inner", inner, 1)
+    OneOf(("penalty", "augmented_lagrangian", "admm")).check("method", method)
+    Real(0, above=True).check("penalty", penalty)
+    schedule = method, Real(1).check("growth", growth), Whole(1).check("inner", inner)
     probe(model, passes.X)
     features, Y = passes.gather()
-    whole = Passes(epochs, [(torch.cat(features), Y)])
-    checked = Checked("criterion", criterion)
-    kind = Split if method == "admm" else Relaxed
-    problem: Any = kind(model, whole.X, checked, penalty)
-    rule = Admm(optimizer, problem, Y) if method == "admm" else Constrained(optimizer, problem)
-
-    def report(step: Any) -> ConstrainedStep:
-        return ConstrainedStep(
-            step.epoch,
-            problem.loss,
-            [float(gap.abs().max()) for gap in problem.gaps],
-            [multiplier.detach() for multiplier in problem.multipliers],
-            [z.detach() for z in problem.activations],
-            problem.penalty,
-            passes=step.epoch,
-        )
-
-    def steps(plain: Iterator[ConstrainedStep]) -> Iterator[ConstrainedStep]:
-        for step in plain:
-            yield step
-            if step.epoch % inner == 0:
-                if method == "augmented_lagrangian":
-                    problem.update_multipliers()
-                problem.penalty = grown(problem.penalty, growth)
-
-    return Training(rule, steps(start(rule, whole, report, rows=None)))
+    whole = Passes(epochs, [(torch.cat(features), Y)], seed=passes.seed)
+    problem = (Split if method == "admm" else Relaxed)(model, whole.X, Checked("criterion", criterion), penalty)
+    if isinstance(problem, Split):
+        check_apart([block] for block in model)
+        return start(Admm(optimizer, problem, [problem.pre_activations], *schedule), whole, rows=None)
+    return start(Constrained(optimizer, problem, [model, problem.activations], *schedule), whole, rows=None)
 
 
-def grown(penalty: float, growth: float) -> float:
-    """Return the next penalty: times ``growth``, but not beyond the limit; one that began beyond it stays."""
-    return max(penalty, min(penalty * growth, LARGEST_PENALTY))
+# The weights held fixed, the method of multipliers finds what back-propagation computes
+
+
+class MultiplierStep(NamedTuple):
+    """What an outer step yields: its number from 1, its μ, then of each hidden block the largest gap, |λ_i - adjoint| /
+    |adjoint|, the cosine of the two, λ_i and dL/dz_i (n, ...); at last the gradient passes over the data so far.
+    """
+
+    outer: int
+    penalty: float
+    violation: list[float]
+    difference: list[float]
+    cosine: list[float]
+    multipliers: list[Tensor]
+    adjoints: list[Tensor]
+    passes: int
+
+
+def adjoints(model: nn.Sequential, X: Tensor, Y: Tensor, criterion: Criterion) -> list[Tensor]:
+    """Return dL/dz_i, (n, ...) as z_i, of each hidden block's output z_i, by back-propagation in evaluation mode.
+
+    X is (n, ...), Y (n, k), and the criterion ``(scores, targets) -> mean loss``: an adjoint is of the order of 1/n.
+    """
+    probe(model, X)
+    hidden, h, checked = list[Tensor](), X, Checked("criterion", criterion)
+    with mode(False, model), torch.enable_grad():
+        for block in list(model)[:-1]:
+            h = block(h.clone())
+            if not h.requires_grad:  # frozen weights: start the graph at this output
+                h = h.detach().requires_grad_()
+            hidden.append(h)
+        loss = checked(model[-1](h.clone()), Y)
+    return list(torch.autograd.grad(loss, hidden)) if hidden else []
+
+
+def relative_difference(multipliers: Sequence[Tensor], references: Sequence[Tensor]) -> list[float]:
+    """Return |λ - reference| / |reference| of each pair; infinite or NaN where the reference is zero."""
+    return [float(norm(m - r) / norm(r)) for m, r in zip(multipliers, references)]
+
+
+def cosine(multipliers: Sequence[Tensor], references: Sequence[Tensor]) -> list[float]:
+    """Return the cosine of the angle between each multiplier and its reference, -1 to 1; NaN if either is zero."""
+    return [float((m * r).sum() / (norm(m) * norm(r))) for m, r in zip(multipliers, references)]
+
+
+def multipliers_at(
+    model: nn.Sequential, X: Tensor, Y: Tensor, criterion: Criterion, *, penalty: float = 100.0, growth: float = 2.0,
+    outer: int = 10, inner: int = 100,
+) -> Iterator[MultiplierStep]:  # fmt: skip
+    """Run the method of multipliers on the activations alone, the weights held fixed. Yields `MultiplierStep`.
+
+    ``penalty`` is μ of the first of ``outer`` steps of the multipliers, more than 0, and ``growth`` the factor on it
+    each step, 1 or more, until it has reached 1000; ``inner`` are the iterations of L-BFGS that a step may take to
+    minimise over the activations. Other arguments are as in `adjoints`.
+
+    All is computed in float64, on a copy in evaluation mode. A larger μ takes fewer steps, each on a worse conditioned
+    problem. μ must outweigh the negative curvature of a sample's loss in its activations: below that, these leave for a
+    better loss, and the difference stalls far from zero; the growth ends that. After LeCun (1988), "A theoretical
+    framework for back-propagation"; Hestenes (1969) and Powell (1969).
+    """
+    check_recording()
+    Real(0, above=True).check("penalty", penalty)
+    Real(1).check("growth", growth)
+    Whole(1).check("outer", outer)
+    Whole(1).check("inner", inner)
+    probe(model, X)
+    fixed = copy.deepcopy(model).double().eval().requires_grad_(False)
+    X, Y = X.double(), Y.double() if Y.is_floating_point() else Y
+    return _steps(Relaxed(fixed, X, Checked("criterion", criterion), penalty), X, Y, growth, outer, inner)
+
+
+def _steps(problem: Relaxed, X: Tensor, Y: Tensor, growth: float, outer: int, inner: int) -> Iterator[MultiplierStep]:
+    references, passes = adjoints(problem.model, X, Y, problem.criterion), 0
+
+    def price() -> Tensor:
+        nonlocal passes
+        passes += 1
+        optimizer.zero_grad()
+        value = problem.judge(X, Y) * len(X)  # a sum over samples: gradients of order 1
+        value.backward()
+        return value.detach()
+
+    for step in range(1, outer + 1):
+        tight: Any = {"tolerance_grad": 1e-9, "tolerance_change": 0, "line_search_fn": "strong_wolfe"}
+        optimizer = LBFGS(list(problem.activations), max_iter=inner, **tight)
+        optimizer.step(price)
+        if not math.isfinite(price()):  # also takes the gaps at the minimum
+            raise TrainingError(f"outer step {step}: the loss is not finite; look for NaN in X, Y and the weights")
+        problem.update_multipliers()
+        found = [m.detach().clone() for m in problem.multipliers]
+        largest = [float(gap.abs().max()) for gap in problem.gaps]
+        compared = relative_difference(found, references), cosine(found, references)
+        yield MultiplierStep(step, problem.penalty, largest, *compared, found, references, passes)
+        problem.penalty = grown(problem.penalty, growth)

@@ -3,15 +3,6 @@
 The parameters of N nets are stacked, (N, ...), and ``torch.func.vmap`` turns the net of one sample into a net of the
 stack. A loop over small nets spends its time on calling torch; the stack calls it once for all. With more samples a net
 the arithmetic takes over, of which stacking saves nothing: the gain shrinks towards 1.
-
->>> from helpers.networks import NETWORKS
->>> from helpers.training.idempotent import Samples
->>> ensemble = Ensemble([NETWORKS["N1"](seed=seed) for seed in range(3)])
->>> data = Samples("normal", 32, fresh=True, copies=3)
->>> for step in train_ensemble(ensemble, Algorithm.MODIFIED, 0.1, 100, data):
-...     pass
->>> step.epoch, step.errors.shape, ensemble.images().shape, step.diverged.sum().item()
-(100, torch.Size([3]), torch.Size([3, 5, 5]), 0)
 """
 
 from __future__ import annotations
@@ -25,8 +16,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
 from helpers.training.arguments import Passes
-from helpers.training.idempotent import Algorithm, wanted_move
-from helpers.training.idempotent_measures import check_samples, numerical_rank
+from helpers.training.idempotent import Algorithm, check_samples, numerical_rank, wanted_move
 from helpers.training.layers import Batches
 from helpers.training.rules import TrainingError
 
@@ -34,10 +24,7 @@ from helpers.training.rules import TrainingError
 class Ensemble:
     """N nets of one architecture, their parameters stacked, (N, ...), in ``parameters`` by the names of the net's own.
 
-    Parameters
-    ----------
-    nets : sequence of nn.Module
-        One or more, alike but for their numbers, without buffers. They are copied; a net may be named several times.
+    The nets, one or more, are alike but for their numbers, and without buffers; they are copied.
     """
 
     def __init__(self, nets: Sequence[nn.Module]) -> None:
@@ -86,16 +73,10 @@ class Ensemble:
 
 
 class EnsembleStep(NamedTuple):
-    """What an epoch yields; norms and ranks are the ensemble's, computed when asked for.
+    """What an epoch yields: its number, and of each net, (N,), the idempotent error and whether it has diverged.
 
-    Attributes
-    ----------
-    epoch : int
-        Number of the epoch, from 1.
-    errors : Tensor, shape (N,)
-        Idempotent error of each net, the mean over the epoch's samples before each update; NaN once it has diverged.
-    diverged : Tensor of bool, shape (N,)
-        Nets whose error or parameters have become infinite or NaN: they stay at their last finite parameters.
+    The error is the mean over the epoch's samples before each update; NaN where error or parameters have become
+    infinite or NaN: such a net stays at its last finite parameters. Norms and ranks are the ensemble's.
     """
 
     epoch: int
@@ -104,21 +85,16 @@ class EnsembleStep(NamedTuple):
 
 
 def train_ensemble(
-    ensemble: Ensemble,
-    algorithm: Algorithm,
-    learning_rates: float | Sequence[float] | Tensor,
-    epochs: int,
+    ensemble: Ensemble, algorithm: Algorithm, learning_rates: float | Sequence[float] | Tensor, epochs: int,
     batches: Batches,
-) -> Iterator[EnsembleStep]:
+) -> Iterator[EnsembleStep]:  # fmt: skip
     """Train every net of an ensemble to be idempotent, by gradient descent, one step of this generator per epoch.
-
-    Net i learns exactly what `train_idempotent` would teach it with ``SGD(lr=learning_rates[i])``, a step each batch. A
-    net that diverges by itself is a result, and the others go on.
 
     Parameters
     ----------
     ensemble : Ensemble
-        Trained in place.
+        Trained in place. Net i learns exactly what `train_idempotent` would teach it with ``SGD(lr=learning_rates[i])``
+        and a step each batch. A net that diverges by itself is a result, and the others go on.
     algorithm : Algorithm
         The rule. M1 is refused: on the nets that it is for, it equals MODIFIED.
     learning_rates : float, or sequence or Tensor of shape (N,)

@@ -1,16 +1,4 @@
-"""Feedback alignment: the error comes down through fixed random matrices, where back-propagation transposes weights.
-
->>> from torch.optim import Rprop
->>> from torch.nn.functional import binary_cross_entropy
->>> from helpers.datasets import datasets
->>> from helpers.networks import layered_net
->>> data = datasets["signed_xor"].train()
->>> model = layered_net([2, 32, 32, 1], activation=nn.Tanh, normalize=False, seed=0)
->>> for step in feedback_alignment(model, Rprop, binary_cross_entropy, 30, [(data.X, data.Y)], seed=0):
-...     pass
->>> step.epoch, [angle < 90 for angle in step.angles], step.angles[-1]
-(30, [True, True, True], 0.0)
-"""
+"""Feedback alignment: the error comes down through fixed random matrices, where back-propagation transposes weights."""
 
 from __future__ import annotations
 
@@ -22,29 +10,23 @@ import torch
 from torch import Tensor, nn
 
 from helpers.networks import seeded
-from helpers.training.arguments import Checked, Criterion, OptimizerFactory, Options, Passes, check_apart, flag
+from helpers.training.arguments import FLAG, Checked, Criterion, Factory, Options, Passes, check_apart
 from helpers.training.layers import Batches, probe
 from helpers.training.local import first_linear
-from helpers.training.rules import Rule, Training, finite, start
+from helpers.training.rules import Rule, Step, Training, finite, start
 
 
 class Feedback(Rule):
     """The whole net, whose blocks are given their gradients one by one, from the last to the first."""
 
     def __init__(
-        self,
-        model: nn.Sequential,
-        optimizer: OptimizerFactory,
-        criterion: Criterion,
-        matrices: Sequence[Tensor],
-        direct: bool,
-        angles: bool,
-    ) -> None:
+        self, model: nn.Sequential, optimizer: Factory, criterion: Criterion, matrices: Sequence[Tensor],
+        direct: bool, angles: bool,
+    ) -> None:  # fmt: skip
         check_apart([block] for block in model)
         super().__init__(model, optimizer)
-        self.criterion, self.matrices = Checked("criterion", criterion), nn.ParameterList(matrices)
-        self.matrices.requires_grad_(False)
-        self.direct, self.angles = direct, angles
+        self.criterion, self.direct, self.angles = Checked("criterion", criterion), direct, angles
+        self.matrices: Any = nn.ParameterList(matrices).requires_grad_(False)
         self.begin(1)
 
     def begin(self, epoch: int) -> None:
@@ -67,7 +49,7 @@ class Feedback(Rule):
         value, groups = finite(loss), self.groups
         if self.angles:
             learned = [p for group in groups for p in group]
-            found = [torch.zeros_like(p) if g is None else g for p, g in zip(learned, _vjp(loss, learned))]
+            found = [_or_zero(g, p) for p, g in zip(learned, _vjp(loss, learned))]
             self.true = [a + b for a, b in zip(self.true, found)] if self.true else found
         if not loss.requires_grad:
             self.refuse_unreached(self.reached(), " and in the criterion")
@@ -79,24 +61,27 @@ class Feedback(Rule):
                 if self.direct:
                     error = error.view_as(output)
                 else:  # what stands before the linear layer above, a flattening say, is a part of that block: exact
-                    error = _vjp(passes[i + 1].linear_input, [passes[i + 1].input], error)[0]
-                    error = torch.zeros_like(output) if error is None else error  # cut off between the blocks
+                    above = passes[i + 1]
+                    error = _or_zero(_vjp(above.linear_input, [above.input], error)[0], output)
             found_delta, *gradients = _vjp(output, [passes[i].pre_activation, *groups[i]], error)
             for p, gradient in zip(groups[i], gradients):
                 if gradient is not None:
                     p.grad = gradient if p.grad is None else p.grad + gradient
             if i == top or not self.direct:
-                delta = torch.zeros_like(passes[i].pre_activation) if found_delta is None else found_delta
+                delta = _or_zero(found_delta, passes[i].pre_activation)
         return [value]
 
     def update(self) -> None:
         """Note the angles, then let the optimiser take one step."""
         if self.angles:
             true = iter(self.true)
-            given = [[torch.zeros_like(p) if p.grad is None else p.grad for p in group] for group in self.groups]
+            given = [[_or_zero(p.grad, p) for p in group] for group in self.groups]
             self.seen.append([angle(group, [next(true) for _ in group]) for group in given])
             self.true = []
         super().update()
+
+    def report(self, step: Step) -> FeedbackStep:
+        return FeedbackStep(step.epoch, step.loss, [math.fsum(block) / len(block) for block in zip(*self.seen)])
 
 
 class FeedbackStep(NamedTuple):
@@ -112,16 +97,9 @@ class FeedbackStep(NamedTuple):
 
 
 def feedback_alignment(
-    model: nn.Sequential,
-    optimizer: OptimizerFactory,
-    criterion: Criterion,
-    epochs: int,
-    batches: Batches,
-    *,
-    direct: bool = False,
-    angles: bool = True,
-    **options: Unpack[Options],
-) -> Training[FeedbackStep]:
+    model: nn.Sequential, optimizer: Factory, criterion: Criterion, epochs: int, batches: Batches, *,
+    direct: bool = False, angles: bool = True, **options: Unpack[Options],
+) -> Training[FeedbackStep]:  # fmt: skip
     """Train a net by errors that fixed random matrices send down.
 
     Parameters
@@ -129,8 +107,7 @@ def feedback_alignment(
     model : nn.Sequential
         Nested blocks; trained in place. Every block but the first has an ``nn.Linear`` (``direct``: only the last).
     optimizer, criterion, epochs, batches, **options
-        As in `backprop_optimize`; the seed is that of the matrices: normal, with the variance of torch's initial
-        weights for such a layer.
+        As in `backprop_optimize`; the seed is that of the matrices: normal, with the variance of torch's own weights.
     direct : bool
         False: block by block, e ← B_i δ_i, where back-propagation has e ← W_i' δ_i, with δ_i the error at the
         pre-activations of block i (the output of its first linear layer) and e the error at the output of the block
@@ -145,30 +122,21 @@ def feedback_alignment(
 
     Notes
     -----
-    Within a block the vJp is exact, whatever the activation and normalisation. An epoch takes one forward and one
-    backward pass, and the activations of all layers are kept, as in back-propagation.
-
-    References
-    ----------
-    Lillicrap, Cownden, Tweed & Akerman (2016), "Random synaptic feedback weights support error backpropagation for deep
-    learning". Nøkland (2016), "Direct feedback alignment provides learning in deep neural networks".
+    Within a block the vJp is exact. An epoch takes one forward and one backward pass, and the activations of all layers
+    are kept. After Lillicrap, Cownden, Tweed & Akerman (2016), "Random synaptic feedback weights support error
+    backpropagation for deep learning", and Nøkland (2016), "Direct feedback alignment provides learning in deep neural
+    networks".
     """
     passes = Passes(epochs, batches, **options)
-    matrices = feedback_matrices(model, probe(model, passes.X), flag("direct", direct), passes.seed)
-    rule = Feedback(model, optimizer, criterion, matrices, direct, flag("angles", angles))
-
-    def report(step: Any) -> FeedbackStep:
-        return FeedbackStep(step.epoch, step.loss, [math.fsum(block) / len(block) for block in zip(*rule.seen)])
-
-    return start(rule, passes, report)
+    matrices = feedback_matrices(model, probe(model, passes.X), FLAG.check("direct", direct), passes.seed)
+    return start(Feedback(model, optimizer, criterion, matrices, direct, FLAG.check("angles", angles)), passes)
 
 
 def feedback_matrices(model: nn.Sequential, outputs: Sequence[Tensor], direct: bool, seed: int | None) -> list[Tensor]:
-    """Draw, for each hidden block, the matrix that brings its error.
+    """Draw, for each hidden block, the matrix that brings its error, (out, in) as the weights of the block above.
 
-    ``outputs`` are those of each block to one sample, as `probe` gives them. Block by block, matrix i has the shape of
-    the weights of block i + 1, (out, in); ``direct``: (units of the output block's linear layer, numbers in the output
-    of i).
+    ``outputs`` are those of each block to one sample, as `probe` gives them; ``direct``: matrix i is (units of the
+    output block's linear layer, numbers in the output of i).
     """
     layers: list[Any] = [first_linear(block) for block in model]
     for i, layer in enumerate(layers):
@@ -209,6 +177,10 @@ def _run(block: nn.Module, h: Tensor) -> _Pass:
     return _Pass(h, *noted[0], output)
 
 
+def _or_zero(t: Tensor | None, like: Tensor) -> Tensor:
+    return torch.zeros_like(like) if t is None else t
+
+
 def _vjp(output: Tensor, inputs: Sequence[Tensor], cotangent: Tensor | None = None) -> list[Any]:
     """Pull a cotangent back from output to inputs; None for what the output does not depend on."""
     if not output.requires_grad:
@@ -217,11 +189,7 @@ def _vjp(output: Tensor, inputs: Sequence[Tensor], cotangent: Tensor | None = No
 
 
 def angle(a: Sequence[Tensor], b: Sequence[Tensor]) -> float:
-    """Return the angle in degrees between two lists of tensors, each taken as one long vector; NaN if one is zero.
-
-    >>> angle([torch.tensor([1.0, 0.0])], [torch.tensor([1.0, 1.0])])
-    45.0
-    """
+    """Return the angle in degrees between two lists of tensors, each taken as one long vector; NaN if one is zero."""
     if not a:
         return math.nan
     u, v = (torch.cat([t.flatten() for t in tensors]).double() for tensors in (a, b))

@@ -19,10 +19,8 @@ True
 >>> step.error < 1e-6, step.diverged, step.rank  # a perfect score, for the zero map
 (True, False, 0)
 
-References
-----------
-McWeeny (1960), "Some recent advances in density matrix theory", for 3A² - 2A³. Jensen & Vicary (2025), "Enforcing
-Idempotency in Neural Networks", ICML.
+After McWeeny (1960), "Some recent advances in density matrix theory" (3A² - 2A³), and Jensen & Vicary (2025),
+"Enforcing Idempotency in Neural Networks", ICML.
 """
 
 from __future__ import annotations
@@ -37,24 +35,11 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from helpers.datasets import datasets, whole_number
-from helpers.training.arguments import OptimizerFactory, Passes, StepMode, one_of
-from helpers.training.idempotent_measures import (
-    applied,
-    check_samples,
-    idempotent_error,
-    image_of_identity,
-    mean_square_change,
-    numerical_rank,
-    trace_and_norm,
-)
-from helpers.training.layers import Batches
-from helpers.training.rules import Diverged, Rule, Training, TrainingError, finite, start
-
-__all__ = [
-    "Algorithm", "IdempotencyLoss", "IdempotentStep", "Samples", "idempotent_error", "image_of_identity", "m1_update",
-    "make_loss", "numerical_rank", "purify", "trace_and_norm", "train_idempotent",
-]  # fmt: skip
+from helpers.datasets import datasets
+from helpers.options import OneOf, Whole
+from helpers.training.arguments import Factory, Passes, StepMode
+from helpers.training.layers import Batches, kind, mode
+from helpers.training.rules import Rule, Step, Training, finite, start
 
 
 class Algorithm(Enum):
@@ -73,29 +58,19 @@ def purify(A: ArrayLike | Tensor, steps: int) -> Tensor:
     ----------
     A : Tensor or array_like, real or complex
         Shape (): a scalar. (k,): k scalars. (..., n, n): a matrix, or a batch of them. A tensor or array keeps its
-        precision, Python numbers are float64.
+        precision, Python numbers are float64; whole numbers in a tensor or array are refused.
     steps : int
-        0 or more.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If ``A`` holds whole numbers in a tensor or array (say ``A.double()``), or is neither scalars nor square
-        matrices.
+        0 or more; of matrices, two products each, O(n³).
 
     Notes
     -----
-    Two products of matrices a step, O(n³). An eigenvalue goes to 0 or 1, quadratically in the end, or stays on the
-    repelling fixed point 1/2 or a cycle; outside [(1 - √5)/2, (1 + √5)/2] a real one diverges, and the iterates become
-    infinite or NaN. Nothing is clipped.
+    An eigenvalue goes to 0 or 1, quadratically in the end, or stays on the repelling fixed point 1/2 or a cycle;
+    outside [(1 - √5)/2, (1 + √5)/2] a real one diverges, and the iterates become infinite or NaN. Nothing is clipped.
 
     >>> purify(0.6, 3)
     tensor([0.6000, 0.6480, 0.7155, 0.8033], dtype=torch.float64)
-    >>> purify([[0.9, 0.3], [0.0, 0.2]], 9)[-1].round(decimals=4)  # a projector, though not an orthogonal one
-    tensor([[1.0000, 0.4286],
-            [0.0000, 0.0000]], dtype=torch.float64)
     """
-    whole_number("steps", steps, 0)
+    Whole(0).check("steps", steps)
     iterate = torch.as_tensor(A)
     if not hasattr(A, "dtype"):  # Python numbers
         iterate = torch.as_tensor(A, dtype=torch.complex128 if iterate.is_complex() else torch.float64)
@@ -104,7 +79,7 @@ def purify(A: ArrayLike | Tensor, steps: int) -> Tensor:
     if iterate.dim() >= 2 and iterate.shape[-1] != iterate.shape[-2]:
         raise ValueError(f"A must be scalars or square matrices (..., n, n), got shape {tuple(iterate.shape)}")
     matrices = iterate.dim() >= 2
-    one = torch.eye(iterate.shape[-1], dtype=iterate.dtype, device=iterate.device) if matrices else 1.0
+    one = torch.eye(iterate.shape[-1], **kind(iterate)) if matrices else 1.0
     iterates = [iterate]
     for _ in range(steps):
         factor = 3 * one - 2 * iterate  # A²(3 - 2A) is 3A² - 2A³ in one product less
@@ -121,22 +96,12 @@ def wanted_move(net: Callable[[Tensor], Tensor], y: Tensor) -> Tensor:
 
 
 def m1_update(W: Tensor, x: Tensor) -> Tensor:
-    """Return ΔW of the rule M1 for the net y = xW': the mean over the samples of the outer products Δ x'.
+    """Return ΔW (n, n) of the rule M1, for the net y = xW': the mean over the samples of the outer products Δ x'.
 
-    Parameters
-    ----------
-    W : Tensor, shape (n, n)
-        The weight of a linear layer without bias, as ``nn.Linear`` keeps it.
-    x : Tensor, shape (m, n)
-        Inputs.
-
-    Notes
-    -----
-    ΔW (n, n) has no graph; the rule is W ← W + learning rate · ΔW.
-    Δ = y (3W' - 2W'W' - I) at y = xW': for x = I, ΔW is the step of `purify`, over n. Four products, O(mn²).
+    W (n, n) is the weight of a linear layer without bias, x (m, n) its inputs; the rule is W ← W + learning rate · ΔW.
+    Δ = y (3W' - 2W'W' - I) at y = xW': for x = I, ΔW is the step of `purify`, over n. Four products, O(mn²); no graph.
     """
-    if not isinstance(W, Tensor):
-        raise TypeError(f"W must be a tensor, got {type(W).__name__}")
+    check_samples("W", W)
     if W.dim() != 2 or W.shape[0] != W.shape[1]:
         raise ValueError(f"W must be square, (n, n), got shape {tuple(W.shape)}")
     check_samples("x", x)
@@ -144,6 +109,84 @@ def m1_update(W: Tensor, x: Tensor) -> Tensor:
         raise ValueError(f"x must have shape (m, {len(W)}) to fit W, got {tuple(x.shape)}")
     with torch.no_grad():
         return wanted_move(lambda h: h @ W.T, x @ W.T).T @ x / len(x)
+
+
+def check_samples(name: str, x: Tensor) -> None:
+    """Refuse, by name, what is no floating-point tensor of samples (..., n)."""
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{name} must be a tensor, got {type(x).__name__}")
+    if not x.is_floating_point():
+        raise TypeError(f"{name} must be floating point, got {x.dtype}; say {name}.float()")
+    if not x.dim() or not x.numel():
+        raise ValueError(f"{name} must have shape (..., n) and hold a sample at least, got {tuple(x.shape)}")
+
+
+def applied(net: Callable[[Tensor], Tensor], y: Tensor) -> tuple[Tensor, Tensor]:
+    """Return n(y), and y as it was before: a net may change its input in place. The graph of another gets no copy."""
+    before, version = y.clone(), y._version
+    y2 = net(y)
+    return y2, y if y._version == version else before
+
+
+def mean_square_change(net: Callable[[Tensor], Tensor], y: Tensor) -> Tensor:
+    """Return E(y) = mean((n(y) - y)²) over samples and features, a scalar with its graph; refuse what has none."""
+    check_samples("y", y)
+    try:
+        y2, y = applied(net, y)
+    except RuntimeError as error:
+        raise ValueError(
+            f"net cannot take y of shape {tuple(y.shape)}, {y.dtype}; an idempotent net takes what it gives: {error}"
+        ) from error
+    if y2.shape != y.shape:
+        raise ValueError(
+            f"net must give back what it takes, but maps {tuple(y.shape)} to {tuple(y2.shape)}; "
+            "an idempotent net is as wide at its end as at its beginning"
+        )
+    return (y2 - y).square().mean()
+
+
+def idempotent_error(net: nn.Module, x: Tensor) -> float:
+    """Return mean((n(n(x)) - n(x))²) for samples x of shape (..., n), in evaluation mode and without a graph."""
+    check_samples("x", x)
+    with torch.no_grad(), mode(False, net):
+        return float(mean_square_change(net, net(x.clone())))
+
+
+def image_of_identity(net: nn.Module, width: int | None = None) -> Tensor:
+    """Return n(I), (n, n): row i is what the net makes of unit vector i; W' for a linear net, plus its bias.
+
+    ``width`` is n, by default that of the first linear layer.
+    """
+    if width is None:
+        linear = next((part for part in net.modules() if isinstance(part, nn.Linear)), None)
+        if linear is None:
+            raise ValueError("net has no nn.Linear to read its width from; give width=")
+        width = linear.in_features
+    like = next(net.parameters(), torch.empty(0))
+    with torch.no_grad(), mode(False, net):
+        image: Tensor = net(torch.eye(Whole(1).check("width", width), **kind(like)))
+    if image.shape != (width, width):
+        raise ValueError(f"net must be as wide at its end as at its beginning, but maps {width} to {image.shape[-1]}")
+    return image
+
+
+def trace_and_norm(net: nn.Module, width: int | None = None) -> tuple[float, float]:
+    """Return trace and Frobenius norm of n(I): of an idempotent linear net, the trace is the rank.
+
+    The zero map has a perfect idempotent error, and trace and norm 0: never report the one without the other.
+    """
+    image = image_of_identity(net, width)
+    return float(image.trace()), float(torch.linalg.matrix_norm(image))
+
+
+def numerical_rank(image: Tensor) -> Tensor:
+    """Return the number of singular values above 1/2 of matrices (..., n, n); -1 where one is not finite.
+
+    The singular values of an idempotent matrix are 0, or 1 and more: 1/2 lies between. O(n³).
+    """
+    finite = image.isfinite().all(-1).all(-1)
+    values = torch.linalg.svdvals(torch.where(finite[..., None, None], image, 0))
+    return torch.where(finite, (values > 0.5).sum(-1), -1)
 
 
 class _ModifiedLoss(torch.autograd.Function):
@@ -172,22 +215,13 @@ class IdempotencyLoss(nn.Module):
     net : nn.Module
         The net n, on samples (..., n); its parameters are used, not copied.
     modified : bool
-        False: the ordinary derivative, through n(y) too. True: dE/dy is replaced by -(3 n(y) - 2 n(n(y)) - y)/m, with m
-        the number of samples, and no gradient flows through n(y).
+        False: the ordinary derivative, through n(y) too: one forward and one backward pass. True: dE/dy is replaced by
+        -(3 n(y) - 2 n(n(y)) - y)/m, with m the number of samples, and no gradient flows through n(y): three forward
+        passes, of which none keeps anything but y. The backward pass reads the parameters as they then are (and draws
+        dropout anew), so step the optimiser after it. Both work under ``create_graph``.
     scaled : bool
         Whether the ordinary loss is multiplied by n/2. It is a mean over samples *and* features, and the modified rule
         divides by the samples only: this factor makes steps of equal learning rate comparable.
-
-    Notes
-    -----
-    Ordinary: one forward and one backward pass through n(y). Modified: three forward passes, of which none keeps
-    anything but y; the backward pass reads the parameters as they then are, so step the optimiser after it. Both work
-    under ``create_graph``. A net that draws at random (dropout) would draw anew in the backward pass.
-
-    >>> net = nn.Linear(1, 1, bias=False)
-    >>> _ = nn.init.constant_(net.weight, 0.5)
-    >>> IdempotencyLoss(net, modified=False)(net(torch.tensor([[2.0]]))).item()  # 0.5 - 1, squared
-    0.25
     """
 
     def __init__(self, net: nn.Module, modified: bool = True, *, scaled: bool = False) -> None:
@@ -220,40 +254,20 @@ def make_loss(net: nn.Module, algorithm: Algorithm) -> IdempotencyLoss:
 class Samples:
     """Batches (X, X) of a data set of the course, for nets that learn from X alone; going through them is an epoch.
 
-    Parameters
-    ----------
-    name : str
-        A data set of ``helpers.datasets``, such as ``"normal"`` or ``"digits"``; its training split, without targets.
-    samples, batch : int
-        Samples an epoch and a batch (the last batch may be smaller); by default all in one batch.
-    fresh : bool
-        Whether each epoch draws anew. Of the digits, an epoch draws ``samples`` of the 1000 training images.
-    copies : int, optional
-        Draw that many independent data sets side by side, for an ensemble: X has shape (copies, batch, n).
-    seed : int
-        Equal seeds give equal epochs, in the order in which they are gone through.
-    **options
-        What the data set takes: ``dimension=5`` of ``"normal"``, ``noise=0.1`` of all.
-
-    >>> [tuple(X.shape) for X, _ in Samples("normal", 6, batch=4, dimension=5)]
-    [(4, 5), (2, 5)]
+    An epoch has ``samples`` of the training split of the data set ``name``, in batches of ``batch`` (by default one).
+    ``fresh``: each epoch draws anew, of the digits from their 1000 training images. ``copies``: so many independent
+    data sets side by side, for an ensemble, X (copies, batch, n). Equal seeds give equal epochs, in the order in which
+    they are gone through. ``options`` are what the data set takes: ``dimension=5`` of ``"normal"``, ``noise=0.1``.
     """
 
     def __init__(
-        self,
-        name: str,
-        samples: int,
-        *,
-        batch: int | None = None,
-        fresh: bool = False,
-        copies: int | None = None,
-        seed: int = 0,
-        **options: Any,
-    ) -> None:
+        self, name: str, samples: int, *, batch: int | None = None, fresh: bool = False, copies: int | None = None,
+        seed: int = 0, **options: Any,
+    ) -> None:  # fmt: skip
         self.name, self.fresh, self.options = name, fresh, options
-        self.samples, self.seed = whole_number("samples", samples, 1), whole_number("seed", seed, 0)
-        self.batch = self.samples if batch is None else whole_number("batch", batch, 1)
-        self.copies = None if copies is None else whole_number("copies", copies, 1)
+        self.samples, self.seed = Whole(1).check("samples", samples), Whole(0).check("seed", seed)
+        self.batch = self.samples if batch is None else Whole(1).check("batch", batch)
+        self.copies = None if copies is None else Whole(1).check("copies", copies)
         self.passes = 0
         self.held = self._draw(seed)
 
@@ -270,12 +284,17 @@ class Samples:
 
 
 class Idempotent(Rule):
-    """The whole net learns from its own outputs."""
+    """The whole net learns from its own outputs; where it diverges, that is a result."""
 
-    def __init__(self, model: nn.Module, optimizer: OptimizerFactory, algorithm: Algorithm) -> None:
+    ends_where_it_diverges = True
+
+    def __init__(self, model: nn.Module, optimizer: Factory, algorithm: Algorithm, width: int) -> None:
         super().__init__(model, optimizer)
         self.matrix: Any = _only_matrix(model) if algorithm is Algorithm.M1 else None  # which learns without a graph
-        self.criterion = make_loss(model, Algorithm.MODIFIED if self.matrix is not None else algorithm)
+        self.criterion, self.width = (
+            make_loss(model, Algorithm.MODIFIED if self.matrix is not None else algorithm),
+            width,
+        )
 
     def backward(self, X: Tensor, Y: Tensor) -> list[float]:
         """Add the gradient of a batch, or, by M1, -ΔW where an optimiser expects one."""
@@ -287,6 +306,10 @@ class Idempotent(Rule):
         move = m1_update(self.matrix, X)
         self.matrix.grad = -move if self.matrix.grad is None else self.matrix.grad - move
         return [finite(self.criterion(y.detach()))]
+
+    def report(self, step: Step) -> IdempotentStep:
+        error = step.loss / (self.width / 2 if self.criterion.scaled else 1.0)
+        return IdempotentStep(step.epoch, error, image_of_identity(self.model, self.width), math.isnan(error))
 
 
 def _only_matrix(net: nn.Module) -> nn.Parameter:
@@ -326,48 +349,36 @@ class IdempotentStep(NamedTuple):
 
 
 def train_idempotent(
-    model: nn.Module,
-    optimizer: OptimizerFactory,
-    algorithm: Algorithm,
-    epochs: int,
-    batches: Batches,
-    *,
+    model: nn.Module, optimizer: Factory, algorithm: Algorithm, epochs: int, batches: Batches, *,
     step: StepMode = "batch",
-) -> Training[IdempotentStep]:
+) -> Training[IdempotentStep]:  # fmt: skip
     """Train a net to be idempotent, one step of this generator per epoch.
 
     Parameters
     ----------
     model : nn.Module
         As wide at its end as at its beginning; trained in place. M1 wants one ``nn.Linear`` without bias.
-    optimizer : callable
-        Makes an optimiser from parameters: ``functools.partial(SGD, lr=0.1)`` is that of the document.
+    optimizer, epochs, step
+        As in `backprop_optimize`; here a step each batch is the default.
     algorithm : Algorithm
         The rule, or its value, such as ``"modified"``.
-    epochs, step
-        As in `backprop_optimize`; here a step each batch is the default.
     batches : iterable of (X, Y)
         X (m, n); Y is not looked at. A list or `Samples` stays fixed, ``Samples(..., fresh=True)`` is new every epoch.
 
     Yields
     ------
     IdempotentStep
-        ``(epoch, error, image, diverged)``, and ``.trace``, ``.norm``, ``.rank``; the model has then been updated.
-
-    Raises
-    ------
-    TypeError, ValueError, TrainingError
-        As `backprop_optimize`; and a model of unequal widths, whole numbers for samples. A loss that becomes infinite
-        or NaN by itself is a result: it is yielded, with ``diverged``.
+        ``(epoch, error, image, diverged)``, and ``.trace``, ``.norm``, ``.rank``; the model has then been updated. A
+        loss that becomes infinite or NaN by itself is a result: the last step, with ``diverged``.
 
     Notes
     -----
     A sample takes two forward and two backward passes by the ordinary rules, four forward and one backward by the
-    modified one; n(I) takes one more pass of n samples an epoch. Nothing is drawn at random here. After Jensen (2024),
-    "Modified Backpropagation for Idempotent Neural Networks".
+    modified one; n(I) takes n samples more. After Jensen (2024), "Modified Backpropagation for Idempotent Neural
+    Networks".
     """
     named: dict[Any, Algorithm] = {rule.value: rule for rule in Algorithm}
-    algorithm = one_of("algorithm", named.get(algorithm, algorithm), Algorithm)
+    algorithm = OneOf([*Algorithm]).check("algorithm", named.get(algorithm, algorithm))
     if not isinstance(model, nn.Module):
         raise TypeError(f"model must be an nn.Module, got {type(model).__name__}")
     passes = Passes(epochs, batches, step=step, targets=False)
@@ -378,21 +389,4 @@ def train_idempotent(
     except (RuntimeError, ValueError, TypeError) as error:
         message = f"model cannot take the X of batches, of shape {tuple(X.shape)} and {X.dtype}, twice: {error}"
         raise ValueError(message) from error
-    scale = X.shape[-1] / 2 if algorithm is Algorithm.ORDINARY_SCALED else 1.0
-
-    def report(step: Any) -> IdempotentStep:
-        return IdempotentStep(step.epoch, step.loss / scale, image_of_identity(model, X.shape[-1]), False)
-
-    def until_divergence(steps: Iterator[IdempotentStep]) -> Iterator[IdempotentStep]:
-        epoch = 0
-        try:
-            for step in steps:
-                epoch = step.epoch
-                yield step
-        except TrainingError as error:
-            if not isinstance(error.__cause__, Diverged):
-                raise
-            yield IdempotentStep(epoch + 1, math.nan, image_of_identity(model, X.shape[-1]), True)
-
-    rule = Idempotent(model, optimizer, algorithm)
-    return Training(rule, until_divergence(start(rule, passes, report)))
+    return start(Idempotent(model, optimizer, algorithm, X.shape[-1]), passes)

@@ -70,8 +70,10 @@ class FrozenPrefix(nn.Module):
 
     def __init__(self, model: nn.Sequential, depth: int) -> None:
         super().__init__()
-        self.hidden = (model,)  # inside a tuple torch does not register it, so no optimiser finds its parameters here
-        self.depth = depth
+        self.hidden, self.depth = (
+            (model,),
+            depth,
+        )  # in a tuple: so torch does not register it, nor do optimisers find it
 
     @property
     def model(self) -> nn.Sequential:
@@ -79,7 +81,6 @@ class FrozenPrefix(nn.Module):
         return self.hidden[0]
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return what the prefix makes of x."""
         blocks = list(self.model)[: self.depth]
         with torch.no_grad(), mode(False, *blocks):
             return [x, *layer_outputs(blocks, x)][-1]
@@ -94,21 +95,14 @@ def make_encoders(model: nn.Sequential) -> list[FrozenPrefix]:
 def make_decoders(model: nn.Sequential, X: Tensor, *, seed: int | None = None) -> list[nn.Module]:
     """Return, for each hidden block, a linear read-out without bias; for the output block the identity.
 
-    Decoder i maps the output of block i, (n, ...), flattened to a vector, to (n, k), with k the width of the net's
-    output.
-
-    Parameters
-    ----------
-    model : nn.Sequential
-        Nested blocks; no parameter, buffer or mode of it changes.
-    X : Tensor, shape (n, ...)
-        Inputs; the first sample is sent through to measure the blocks.
-    seed : int or None
-        Seed of the initial weights (torch's default for ``nn.Linear``).
+    Decoder i maps the output of block i, (n, ...), flattened, to (n, k), k being the width of the net's output. The
+    ``seed`` is that of the weights (torch's default for ``nn.Linear``); the first sample of X (n, ...) is sent through
+    to measure the blocks, and nothing of the model changes.
     """
     *hidden, output = probe(model, X)
     with seeded(seed):
-        return [*(_read_out(h, output[0].numel()) for h in hidden), nn.Identity()]
+        linears = [nn.Linear(h[0].numel(), output[0].numel(), bias=False, **kind(h)) for h in hidden]
+    return _read_outs(hidden, linears)
 
 
 def fit_decoders(model: nn.Sequential, X: Tensor, Y: Tensor) -> list[nn.Module]:
@@ -119,31 +113,32 @@ def fit_decoders(model: nn.Sequential, X: Tensor, Y: Tensor) -> list[nn.Module]:
     probes" (with a bias and a logistic loss there; bias-free here, as the decoders of local propagation are).
     """
     check_nested(model)
-    decoders: list[nn.Module] = []
     with torch.no_grad(), mode(False, model):
-        for h in layer_outputs(list(model)[:-1], X):
+        outputs = list(layer_outputs(list(model)[:-1], X))
+        linears = []
+        for h in outputs:
             weight = torch.linalg.lstsq(h.flatten(1), Y, driver="gelsd").solution.T
-            decoders.append(_read_out(h, len(weight), weight))
-    return [*decoders, nn.Identity()]
+            linears.append(nn.utils.skip_init(nn.Linear, *weight.T.shape, bias=False, **kind(h)))
+            linears[-1].weight.copy_(weight)
+    return _read_outs(outputs, linears)
 
 
-def _read_out(h: Tensor, width: int, weight: Tensor | None = None) -> nn.Module:
-    """Make a read-out of outputs like h, with torch's random weights or with those given."""
-    kind = {"device": h.device, "dtype": h.dtype}
-    if weight is None:
-        linear = nn.Linear(h[0].numel(), width, bias=False, **kind)
-    else:
-        linear = nn.utils.skip_init(nn.Linear, h[0].numel(), width, bias=False, **kind)
-        linear.weight.data.copy_(weight)
-    return linear if h.dim() == 2 else nn.Sequential(nn.Flatten(), linear)
+def _read_outs(outputs: Iterable[Tensor], linears: Iterable[nn.Module]) -> list[nn.Module]:
+    flat = [linear if h.dim() == 2 else nn.Sequential(nn.Flatten(), linear) for h, linear in zip(outputs, linears)]
+    return [*flat, nn.Identity()]
+
+
+def kind(t: Tensor) -> dict[str, Any]:
+    """Return what a tensor that goes with t must be like."""
+    return {"dtype": t.dtype, "device": t.device}
 
 
 def probe(model: nn.Sequential, X: Tensor) -> list[Tensor]:
     """Send one sample through the blocks, twice, and return each output, (1, ...); the model stays as it was."""
     check_nested(model)
     if not isinstance(X, Tensor) or not X.dim() or not len(X):
-        kind = f"shape {tuple(X.shape)}" if isinstance(X, Tensor) else type(X).__name__
-        raise TypeError(f"X must be a tensor with a row for each sample, got {kind}")
+        got = f"shape {tuple(X.shape)}" if isinstance(X, Tensor) else type(X).__name__
+        raise TypeError(f"X must be a tensor with a row for each sample, got {got}")
     first, again = _outputs(model, X[:1]), _outputs(model, X[:1])
     for i, (h, other) in enumerate(zip(first, again)):
         if not torch.equal(h.nan_to_num(), other.nan_to_num()):
@@ -177,13 +172,13 @@ def _outputs(model: nn.Sequential, h: Tensor) -> list[Tensor]:
 
 def check_nested(model: nn.Sequential) -> None:
     """Refuse a model that is not a Sequential of non-empty Sequentials."""
-    if not isinstance(model, nn.Sequential) or not len(model):
-        raise TypeError(f"model must be a Sequential of blocks, such as {FORM}, got {type(model).__name__}")
-    for i, block in enumerate(model):
-        if not isinstance(block, nn.Sequential):
-            raise TypeError(f"model must be nested, such as {FORM}; its part {i} is a {type(block).__name__}")
-        if not len(block):
-            raise ValueError(f"model: block {i} is empty; give it a layer or leave it out")
+    parts: list[Any] = list(model) if isinstance(model, nn.Sequential) else []
+    wrong = next((part for part in parts if not isinstance(part, nn.Sequential)), None)
+    if not parts or wrong is not None:
+        got = type(model).__name__ if wrong is None else f"one that holds a {type(wrong).__name__}"
+        raise TypeError(f"model must be a nested Sequential, of blocks, such as {FORM}, got {got}")
+    if not all(map(len, parts)):
+        raise ValueError(f"model: block {[*map(len, parts)].index(0)} is empty; give it a layer or leave it out")
 
 
 # Answers
@@ -209,14 +204,14 @@ def predictor(model: nn.Module) -> Callable[[ArrayLike | Tensor], Scores]:
 
 def like_weights(model: nn.Module, X: ArrayLike | Tensor) -> Tensor:
     """Return X as a tensor of the net's type, on its device."""
-    weight = next(model.parameters())
-    return torch.as_tensor(X, dtype=weight.dtype, device=weight.device)
+    return torch.as_tensor(X, **kind(next(model.parameters())))
 
 
 def accuracy(scores: ArrayLike | Tensor, targets: ArrayLike | Tensor) -> float:
     """Return the share of right answers, 0 to 1, of scores and targets (n, k): of several columns the largest wins.
 
-    One column is cut at 0.5, as fits targets of 0 and 1; of logits, take the sigmoid first. NaN is refused.
+    One column is cut at 0.5, as fits targets of 0 and 1, and no others are taken; of logits, take the sigmoid first.
+    NaN is refused.
     """
     s, t = np.asarray(scores), np.asarray(targets)
     if s.shape != t.shape or s.ndim != 2 or not s.size:
@@ -224,8 +219,11 @@ def accuracy(scores: ArrayLike | Tensor, targets: ArrayLike | Tensor) -> float:
     for name, values in (("scores", s), ("targets", t)):
         if np.isnan(values).any():
             raise ValueError(f"{name} must be numbers, but hold NaN: of it, no answer is right or wrong")
-    right = (s >= 0.5) == (t >= 0.5) if s.shape[-1] == 1 else s.argmax(-1) == t.argmax(-1)
-    return float(right.mean())
+    if s.shape[1] > 1:
+        return float((s.argmax(1) == t.argmax(1)).mean())
+    if not np.isin(t, (0, 1)).all():
+        raise ValueError("targets of one column must be 0 or 1; of -1 and 1, say (targets + 1) / 2 of both")
+    return float(((s >= 0.5) == t).mean())
 
 
 def average_loss(comparator: Callable[[Tensor, Tensor], Tensor], batches: Batches) -> float:
@@ -250,8 +248,7 @@ def average_loss(comparator: Callable[[Tensor, Tensor], Tensor], batches: Batche
             versions = X._version, Y._version
             with _NoPairs(Y):
                 loss: Any = comparator(X, Y)
-            number = isinstance(loss, (Tensor, np.ndarray, numbers.Real))
-            if not number or (loss.numel() if isinstance(loss, Tensor) else np.size(loss)) != 1:
+            if not isinstance(loss, (Tensor, np.ndarray, numbers.Real)) or torch.as_tensor(loss).numel() != 1:
                 got = f"a tensor of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
                 raise TypeError(f"comparator must return one number, a mean loss, got {got}")
             if (X._version, Y._version) != versions:
@@ -292,16 +289,13 @@ class _NoPairs(TorchFunctionMode):
         for Y in ours:
             for other in tensors:
                 if 0 < Y.dim() != other.dim() > 0 and len(Y) == len(other):
-                    self._check(other, Y)
+                    with contextlib.suppress(RuntimeError):  # shapes that do not broadcast: the operation judges them
+                        if torch.broadcast_shapes(other.shape, Y.shape) not in (other.shape, Y.shape):
+                            raise ValueError(unfit_targets(other, Y))
         result = func(*args, **(kwargs or {}))
         if len(ours) == len(tensors) == 1 and isinstance(result, Tensor) and result.shape == ours[0].shape:
             self.targets.append(result)
         return result
-
-    def _check(self, scores: Tensor, Y: Tensor) -> None:
-        with contextlib.suppress(RuntimeError):  # shapes that do not broadcast at all are for the operation to judge
-            if torch.broadcast_shapes(scores.shape, Y.shape) not in (scores.shape, Y.shape):
-                raise ValueError(unfit_targets(scores, Y))
 
 
 def unfit_targets(scores: Tensor, Y: Tensor, *, indices: bool = True) -> str | None:

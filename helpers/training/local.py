@@ -1,14 +1,12 @@
-"""Local propagation: each block learns from its own linear decoder, all at once, one after the other, or in between.
+"""Local propagation: each block learns from a judge of its own, all at once, one after the other, or in between.
 
 >>> from torch.optim import Rprop
 >>> from torch.nn.functional import binary_cross_entropy, mse_loss
 >>> from helpers.datasets import datasets
 >>> from helpers.networks import mertens_net
 >>> data = datasets["signed_xor"].train()
->>> steps = locally_optimize_parallel(
-...     mertens_net(seed=0), Rprop, mse_loss, binary_cross_entropy, 20, [(data.X, data.Y)], seed=0
-... )
->>> for epoch, loss, encoders, decoders in steps:
+>>> arguments = (mertens_net(seed=0), Rprop, mse_loss, binary_cross_entropy, 20, [(data.X, data.Y)])
+>>> for epoch, loss, encoders, decoders in locally_optimize_parallel(*arguments, seed=0):
 ...     pass
 >>> epoch, len(encoders), decoders[0]
 (20, 4, Linear(in_features=100, out_features=1, bias=False))
@@ -16,23 +14,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import contextlib
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal, NamedTuple, Unpack
 
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from helpers.datasets import Shuffled, whole_number
-from helpers.training.arguments import (
-    Checked,
-    Criterion,
-    OptimizerFactory,
-    Options,
-    Passes,
-    StepMode,
-    check_apart,
-)
+from helpers.datasets import Shuffled
+from helpers.options import OneOf, Real, Whole
+from helpers.training.arguments import Checked, Criterion, Factory, Options, Passes, check_apart
 from helpers.training.layers import (
     Batches,
     FrozenPrefix,
@@ -43,7 +35,7 @@ from helpers.training.layers import (
     make_encoders,
     mode,
 )
-from helpers.training.rules import Rule, Training, run, start
+from helpers.training.rules import Rule, Step, Training, run, start
 
 Damping = Literal["axes", "layer"]
 
@@ -52,7 +44,7 @@ class Blockwise(Rule):
     """A rule whose blocks learn one above the other, each with ends of its own; no gradient leaves a block."""
 
     def __init__(
-        self, model: nn.Sequential, optimizer: OptimizerFactory, ends: Iterable[nn.Module], train_ends: bool
+        self, model: nn.Sequential, optimizer: Factory, ends: Iterable[nn.Module], train_ends: bool = True
     ) -> None:
         check_apart([block] for block in model)  # also where the ends are not in the way
         ends = nn.ModuleList(ends).requires_grad_(train_ends)
@@ -78,34 +70,8 @@ class Blockwise(Rule):
         return losses
 
 
-class Local(Blockwise):
-    """Each block learns through its own decoder: the parallel rule; or those in ``active``, a window of blocks."""
-
-    def __init__(
-        self,
-        model: nn.Sequential,
-        optimizer: OptimizerFactory,
-        hidden_criterion: Criterion,
-        criterion: Criterion,
-        decoders: Sequence[nn.Module],
-        train_decoders: bool = True,
-    ) -> None:
-        hidden, last = Checked("hidden_criterion", hidden_criterion), Checked("criterion", criterion)
-        super().__init__(model, optimizer, decoders, train_decoders)
-        self.decoders, self.criteria = decoders, [*[hidden] * (len(model) - 1), last]
-
-    def judge(self, i: int, h: Tensor, Y: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the output of block i, and the criterion of what its decoder reads there."""
-        output = self.model[i](h)
-        return output, self.criteria[i](self.decoders[i](output), Y)
-
-    def forward(self, X: Tensor) -> list[Tensor]:
-        """Return the answer of every layer, through its decoder."""
-        return [decoder(h) for decoder, h in zip(self.decoders, layer_outputs(self.model, X))]
-
-
 class ParallelStep(NamedTuple):
-    """What an epoch of the parallel rule yields: its number, the output block's loss before the update, both ends."""
+    """What an epoch of a local rule yields: its number, the output block's loss before the update, both ends."""
 
     epoch: int
     loss: float
@@ -118,7 +84,7 @@ class ParallelStep(NamedTuple):
 
 
 class SequentialStep(NamedTuple):
-    """What an epoch of the sequential rule yields: the block in training, its epoch and loss, both ends."""
+    """What an epoch of the sequential rule yields: the block in training, from 0; its epoch and loss; both ends."""
 
     idx: int
     epoch: int
@@ -141,160 +107,233 @@ class WindowStep(NamedTuple):
     predict = ParallelStep.predict  # type: ignore[misc]
 
 
+class DampedStep(NamedTuple):
+    """What an epoch of the damped rule yields: `relative_movement` of each block's inputs; else as `ParallelStep`."""
+
+    displacements: list[Tensor]
+    epoch: int
+    loss: float
+    encoders: list[FrozenPrefix]
+    decoders: list[nn.Module]
+
+    predict = ParallelStep.predict  # type: ignore[misc]
+
+
+class Local(Blockwise):
+    """The parallel rule: each block learns through its own decoder."""
+
+    def __init__(
+        self, model: nn.Sequential, optimizer: Factory, hidden: Criterion, criterion: Criterion, passes: Passes
+    ) -> None:
+        self.decoders = make_decoders(model, passes.X, seed=passes.seed)
+        self.both: Any = make_encoders(model), self.decoders
+        judge_hidden, judge = Checked("hidden_criterion", hidden), Checked("criterion", criterion)
+        self.criteria = [*[judge_hidden] * (len(model) - 1), judge]
+        super().__init__(model, optimizer, self.decoders, passes.train_decoders)
+
+    def judge(self, i: int, h: Tensor, Y: Tensor) -> tuple[Tensor, Tensor]:
+        output = self.model[i](h)
+        return output, self.criteria[i](self.decoders[i](output), Y)
+
+    def forward(self, X: Tensor) -> list[Tensor]:
+        return [decoder(h) for decoder, h in zip(self.decoders, layer_outputs(self.model, X))]
+
+    def report(self, step: Step) -> Any:
+        return ParallelStep(step.epoch, step.loss, *self.both)
+
+
 def locally_optimize_parallel(
-    model: nn.Sequential,
-    optimizer: OptimizerFactory,
-    hidden_criterion: Criterion,
-    criterion: Criterion,
-    epochs: int,
-    batches: Batches,
-    *,
-    train_decoders: bool = True,
-    step: StepMode = "epoch",
-    seed: int | None = None,
-) -> Training[ParallelStep]:
+    model: nn.Sequential, optimizer: Factory, hidden_criterion: Criterion, criterion: Criterion, epochs: int,
+    batches: Batches, **options: Unpack[Options],
+) -> Training[ParallelStep]:  # fmt: skip
     """Train all blocks at once, each by its own loss: one simultaneous sweep per epoch.
 
     Parameters
     ----------
     model : nn.Sequential
         Hidden blocks and the output block, each an ``nn.Sequential``; trained in place. No two blocks share memory.
-    optimizer : callable
-        Makes an optimiser from parameters: a class, or ``functools.partial(Adam, lr=1e-2)``. Called once per block.
     hidden_criterion, criterion : callable
         ``(scores, targets) -> mean loss`` of the hidden blocks (through their decoders) and of the output block.
-    epochs, batches, step
-        As in `backprop_optimize`.
-    train_decoders : bool
-        Train each decoder with its block, or leave it at its random start.
-    seed : int or None
-        Seed of the decoders' weights.
+    optimizer, epochs, batches, **options
+        As in `backprop_optimize`, as are the errors; the optimiser is made once per block.
 
     Yields
     ------
     ParallelStep
         ``(epoch, loss, encoders, decoders)``; the model has then been updated, and the encoders and decoders are live.
 
-    Raises
-    ------
-    TypeError, ValueError, TrainingError
-        As `backprop_optimize`.
-
     Notes
     -----
     An epoch takes L forward and L backward passes of a block, and the memory for the backward pass of one. Each block
-    sees its input as it was before this epoch's update. After Mertens, "Local propagation by linear decoders"; Nokland
+    sees its input as it was before this epoch's update. After Mertens, "Local propagation by linear decoders"; Nøkland
     & Eidnes (2019) train such decoders too.
     """
-    passes = Passes(epochs, batches, train_decoders=train_decoders, step=step, seed=seed)
-    rule, ends = make_local(Local, passes, model, optimizer, hidden_criterion, criterion)
-    return start(rule, passes, lambda step: ParallelStep(step.epoch, step.loss, *ends))
+    passes = Passes(epochs, batches, **options)
+    return start(Local(model, optimizer, hidden_criterion, criterion, passes), passes)
 
 
-def make_local(kind: Any, passes: Passes, model: nn.Sequential, *arguments: Any, **options: Any) -> tuple[Any, Any]:
-    """Make a local rule, and its encoders and decoders."""
-    ends = make_encoders(model), make_decoders(model, passes.X, seed=passes.seed)
-    return kind(model, *arguments, ends[1], passes.train_decoders, **options), ends
+class Sequential(Local):
+    """The block that is active reads features that were computed when the block below was done."""
+
+    def report(self, step: Step) -> SequentialStep:
+        return SequentialStep(self.active.start, step.epoch, step.loss, *self.both)
+
+    def steps(self, passes: Passes, features: list[Tensor], Y: Tensor) -> Iterator[SequentialStep]:
+        """Train block after block."""
+        self.encoded, sizes = True, [len(h) for h in features]
+        generator = None if passes.seed is None else torch.Generator().manual_seed(passes.seed)
+        for i, block in enumerate(self.model):
+            self.active = range(i, i + 1)
+            yield from run(self, passes.epochs, Shuffled(torch.cat(features), Y, sizes, generator), passes.step)
+            if i + 1 < len(self.model):
+                with torch.no_grad(), mode(False, block):
+                    features = [block(h.clone()) for h in features]
 
 
 def locally_optimize(
-    model: nn.Sequential,
-    optimizer: OptimizerFactory,
-    hidden_criterion: Criterion,
-    criterion: Criterion,
-    epochs: int,
-    batches: Batches,
-    *,
-    train_decoders: bool = True,
-    step: StepMode = "epoch",
-    seed: int | None = None,
-) -> Training[SequentialStep]:
+    model: nn.Sequential, optimizer: Factory, hidden_criterion: Criterion, criterion: Criterion, epochs: int,
+    batches: Batches, **options: Unpack[Options],
+) -> Training[SequentialStep]:  # fmt: skip
     """Train one block after the other, ``epochs`` epochs each, every block on the frozen outputs of the one below.
 
-    Parameters
-    ----------
-    model, optimizer, hidden_criterion, criterion, batches, train_decoders, step
-        As in `locally_optimize_parallel`.
-    epochs : int
-        Epochs per block, 1 or more.
-    seed : int or None
-        Seed of the decoders' weights and of the shuffles.
+    Arguments are as in `locally_optimize_parallel`; the seed is that of the shuffles, too. Yields `SequentialStep`,
+    ``(idx, epoch, loss, encoders, decoders)``, with idx the block in training, from 0.
 
-    Yields
-    ------
-    SequentialStep
-        ``(idx, epoch, loss, encoders, decoders)``, with idx the block in training, from 0.
-
-    Notes
-    -----
     The batches are run through once, at the call. The features of a block are computed once, when the block below is
     done (in evaluation mode), kept in memory, and shuffled anew each epoch into batches of the sizes that were seen. An
     epoch takes one forward and one backward pass of one block.
     """
-    passes = Passes(epochs, batches, train_decoders=train_decoders, step=step, seed=seed)
-    rule, ends = make_local(Local, passes, model, optimizer, hidden_criterion, criterion)
-    rule.rehearse(passes.X[:1], passes.Y[:1])
-    features, targets = passes.gather()
-    return Training(rule, _block_by_block(rule, passes, features, targets, ends))
-
-
-def _block_by_block(
-    rule: Local, passes: Passes, features: list[Tensor], targets: Tensor, ends: Any
-) -> Iterator[SequentialStep]:
-    rule.encoded, sizes = True, [len(h) for h in features]
-    generator = None if passes.seed is None else torch.Generator().manual_seed(passes.seed)
-    for idx, block in enumerate(rule.model):
-        rule.active = range(idx, idx + 1)
-        batches = Shuffled(torch.cat(features), targets, sizes, generator)
-        for step in run(rule, passes.epochs, batches, passes.step):
-            yield SequentialStep(idx, step.epoch, step.loss, *ends)
-        if idx + 1 < len(rule.model):
-            with torch.no_grad(), mode(False, block):
-                features = [block(h.clone()) for h in features]
+    passes = Passes(epochs, batches, **options)
+    rule = Sequential(model, optimizer, hidden_criterion, criterion, passes)
+    rule.rehearse(passes.X[:1], passes.Y[:1], passes.seed)
+    return Training(rule, rule.steps(passes, *passes.gather()))
 
 
 class Window(Local):
     """Blocks in a window learn at once; the window slides from the input to the output."""
 
-    def __init__(self, *arguments: Any, width: int, epochs: int) -> None:
-        super().__init__(*arguments)
-        self.width, self.epochs = width, epochs
+    width: int
+    epochs: int
 
     def begin(self, epoch: int) -> None:
-        """Put the window where it belongs in this epoch."""
         lowest = (epoch - 1) * (len(self.model) - self.width + 1) // self.epochs
         self.active = range(lowest, lowest + self.width)
 
+    def report(self, step: Step) -> WindowStep:
+        return WindowStep(self.active, step.epoch, step.loss, *self.both)
+
 
 def locally_optimize_window(
-    model: nn.Sequential,
-    optimizer: OptimizerFactory,
-    hidden_criterion: Criterion,
-    criterion: Criterion,
-    epochs: int,
-    batches: Batches,
-    *,
-    width: int | None = None,
-    **options: Unpack[Options],
-) -> Training[WindowStep]:
-    """Train the blocks in a window at once; the window slides from the input to the output.
+    model: nn.Sequential, optimizer: Factory, hidden_criterion: Criterion, criterion: Criterion, epochs: int,
+    batches: Batches, *, width: int | None = None, **options: Unpack[Options],
+) -> Training[WindowStep]:  # fmt: skip
+    """Train the blocks in a window at once; the window slides from the input to the output. Yields `WindowStep`.
 
     Arguments are as in `locally_optimize_parallel`, but for two. The L - width + 1 positions of the window share the
     ``epochs``: give one or more per position, or a block is left out. ``width`` is the number of blocks in the window,
     from 1 (one after the other) to all L (the parallel rule, number for number); by default 2, or 1 if there is but one
-    block.
-
-    Yields `WindowStep`. Blocks below the window are frozen (and run in evaluation mode), those above do not run.
+    block. Blocks below the window are frozen (and run in evaluation mode), those above do not run.
     """
-    passes, ends = Passes(epochs, batches, **options), make_encoders(model)
-    width = min(2, len(model)) if width is None else whole_number("width", width, 1)
-    if width > len(model):
-        raise ValueError(f"width must be {len(model)} or less, the number of blocks of the model, got {width}")
-    arguments = (model, optimizer, hidden_criterion, criterion)
-    rule, ends = make_local(Window, passes, *arguments, width=width, epochs=epochs)
-    return start(rule, passes, lambda step: WindowStep(rule.active, step.epoch, step.loss, *ends))
+    passes = Passes(epochs, batches, **options)
+    rule = Window(model, optimizer, hidden_criterion, criterion, passes)
+    rule.epochs, rule.width = (
+        epochs,
+        Whole(1, len(model)).check("width", min(2, len(model)) if width is None else width),
+    )
+    return start(rule, passes)
+
+
+class Damped(Local):
+    """The parallel rule, its steps scaled column by column in the first weights of a block, where the input moves."""
+
+    def __init__(self, *arguments: Any, X: Tensor, strength: float, damping: Damping) -> None:
+        super().__init__(*arguments)
+        self.inputs, self.strength, self.damping = Inputs(self.model, X), strength, damping
+        self.displacements: list[Tensor] | None = None  # since the epoch before; None: nothing is damped yet
+
+    def update(self) -> None:
+        """Let the optimisers take their steps, then go back part of the way where the input moves."""
+        if self.displacements is None:
+            return super().update()
+        weights = [layer.weight.detach() for layer in self.inputs.layers[1:]]
+        before = [weight.clone() for weight in weights]
+        super().update()
+        for weight, old, moved in zip(weights, before, self.displacements[1:]):
+            factor = 1 / (1 + self.strength * moved)
+            # lerp gives exactly the new weights where the factor is 1
+            weight.copy_(old.lerp(weight, factor if self.damping == "axes" else factor.mean()))
+
+    def report(self, step: Step) -> DampedStep:
+        self.displacements = self.inputs.displacements()
+        return DampedStep(self.displacements, step.epoch, step.loss, *self.both)
+
+
+def locally_optimize_damped(
+    model: nn.Sequential, optimizer: Factory, hidden_criterion: Criterion, criterion: Criterion, epochs: int,
+    batches: Batches, *, strength: float = 10.0, damping: Damping = "axes", **options: Unpack[Options],
+) -> Training[DampedStep]:  # fmt: skip
+    """Train all blocks at once, each slowly along the input axes that still move. Yields `DampedStep`.
+
+    Parameters
+    ----------
+    model, optimizer, hidden_criterion, criterion, epochs, batches, **options
+        As in `locally_optimize_parallel`; every block but the first has an ``nn.Linear``, whose inputs are the axes.
+    strength : float
+        0 or more. 0 is `locally_optimize_parallel`, number for number; the larger, the longer a block waits.
+    damping : {"axes", "layer"}
+        Each axis by its own displacement, or all axes of a block by their mean factor.
+
+    Notes
+    -----
+    Between two epochs, axis j has moved by δ_j = rms(h_j - h_j before) / rms(h_j), on the first batch, in evaluation
+    mode (`relative_movement`). The optimiser's step in column j of the block's first weight matrix is then multiplied
+    by 1 / (1 + strength δ_j): the step and not the gradient, since to Rprop a gradient is a sign, and Adam divides the
+    scale out. This tests a conjecture that ends Mertens' "Local propagation by linear decoders": later parameters move
+    slowly along axes that are not yet stable.
+    """
+    passes = Passes(epochs, batches, **options)
+    chosen: Any = {
+        "strength": Real(0).check("strength", strength),
+        "damping": OneOf(("axes", "layer")).check("damping", damping),
+    }
+    return start(Damped(model, optimizer, hidden_criterion, criterion, passes, X=passes.X, **chosen), passes)
 
 
 def first_linear(block: nn.Module) -> nn.Linear | None:
     """Return the first linear layer of a block, if it has one."""
     return next((part for part in block.modules() if isinstance(part, nn.Linear)), None)
+
+
+class Inputs:
+    """What reaches the first linear layer of each block of a live model, on a batch X (n, ...) that stays the same."""
+
+    def __init__(self, model: nn.Sequential, X: Tensor) -> None:
+        self.model, self.X = model, X
+        self.layers: list[Any] = [first_linear(block) or block for block in model]
+        for i, layer in enumerate(self.layers):
+            if i and not isinstance(layer, nn.Linear):
+                raise ValueError(f"model: block {i} has no nn.Linear, along whose inputs a step could be damped")
+        self.before = self.now()
+
+    @torch.no_grad()
+    def now(self) -> list[Tensor]:
+        """Return the inputs, each (rows, axes), in evaluation mode."""
+        found: list[Tensor] = []
+        with contextlib.ExitStack() as stack:
+            for layer in self.layers:
+                hook = layer.register_forward_pre_hook(lambda _, inputs: found.append(inputs[0].flatten(0, -2)))
+                stack.callback(hook.remove)
+            with mode(False, self.model):
+                self.model(self.X.clone())
+        return found
+
+    def displacements(self) -> list[Tensor]:
+        """Return how far each axis has moved since the last call, relative to its size: (axes,) for each block."""
+        before, self.before = self.before, self.now()
+        return [relative_movement(old, now) for old, now in zip(before, self.before)]
+
+
+def relative_movement(before: Tensor, now: Tensor) -> Tensor:
+    """Return for each column (n, axes) the root mean square of its change over the larger of before and now: 0 to 2."""
+    change, *sizes = (t.square().mean(0).sqrt() for t in (now - before, now, before))
+    return torch.where(change > 0, change / torch.maximum(*sizes), 0)

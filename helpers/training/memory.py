@@ -62,10 +62,9 @@ def saved_for_backward(run: Callable[[], object], ignore: nn.Module) -> int:
     Notes
     -----
     Counted are the tensors that operations save for their derivatives, data such as X and Y among them: each storage
-    once however many operations share it, a view with the whole storage that it looks into, from the moment it is saved
-    until the backward pass, or the end of the graph, frees it. Not counted are gradients, the optimiser's state, copies
-    that a rule makes itself, and what a hand-written ``autograd.Function`` leaves on its ``ctx``. The numbers do not
-    depend on the machine.
+    once, a view with the whole storage that it looks into, from the moment it is saved until the backward pass, or the
+    end of the graph, frees it. Not counted are gradients, the optimiser's state, copies that a rule makes itself, and
+    what an ``autograd.Function`` leaves on its ``ctx``. The numbers do not depend on the machine.
     """
     tally = _Tally(ignore)
     with saved_tensors_hooks(lambda tensor: _Held(tensor, tally), lambda held: held.tensor):

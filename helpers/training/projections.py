@@ -3,16 +3,6 @@
 An idempotent map leaves its own image where it is. A table that answers with the nearest image it knows does so too,
 so that the error cannot tell them apart. The Jacobian can: on a smooth idempotent map it is a projector wherever
 n(x) = x, and its rank is the number of directions in which the surface extends. A table is constant between its jumps.
-
->>> from torch.optim import Adam
->>> from helpers.datasets import datasets
->>> images = datasets["digits"].train(samples=100).X
->>> net = projection_net(seed=0)
->>> for loss in train_projection(net, Adam, 20, images):
-...     pass
->>> found = measure_map(net, images, images)
->>> len(found.pulled), found.rank >= 0
-(4, True)
 """
 
 from __future__ import annotations
@@ -24,11 +14,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from helpers.datasets import whole_number
 from helpers.networks import layered_net
-from helpers.training.arguments import OptimizerFactory, check_recording, make_optimizer
-from helpers.training.idempotent import Algorithm, make_loss
-from helpers.training.idempotent_measures import check_samples, numerical_rank
+from helpers.options import Whole
+from helpers.training.arguments import Factory, check_recording, make_optimizer
+from helpers.training.idempotent import Algorithm, check_samples, make_loss, numerical_rank
 
 Map = Callable[[Tensor], Tensor]
 
@@ -37,39 +26,20 @@ projection_net = partial(layered_net, [64, 128, 16, 128, 64], activation=nn.Tanh
 
 
 def train_projection(
-    net: nn.Module,
-    optimizer: OptimizerFactory,
-    steps: int,
-    images: Tensor,
-    *,
-    reconstruction: float = 1.0,
-    idempotence: float = 1.0,
-    algorithm: Algorithm = Algorithm.ORDINARY,
-    noise: float = 0.3,
-    batch: int = 100,
+    net: nn.Module, optimizer: Factory, steps: int, images: Tensor, *, reconstruction: float = 1.0,
+    idempotence: float = 1.0, algorithm: Algorithm = Algorithm.ORDINARY, noise: float = 0.3, batch: int = 100,
     seed: int = 0,
-) -> Iterator[float]:
+) -> Iterator[float]:  # fmt: skip
     """Train a net to give images back, to clean noisy ones, and to be idempotent; a batch a step of this generator.
 
     With images x and z = x + noise, the loss is ``reconstruction`` times mean((n(x) - x)²) + mean((n(z) - x)²), plus
-    ``idempotence`` times mean((n(n(z)) - n(z))²). The gradient of the last is that of the rule ``algorithm``; of the
-    modified rule it is divided by n/2, so that equal weights count alike. The yielded loss is that before the step.
-
-    Parameters
-    ----------
-    net, optimizer
-        As in `train_idempotent`.
-    steps : int
-        Batches, 1 or more, each of ``batch`` images, drawn anew from the images (m, n) by the ``seed``.
-    reconstruction, idempotence : float
-        Weights, 0 or more, of which one is not 0.
-    algorithm : Algorithm
-        ORDINARY or MODIFIED.
-    noise : float
-        Standard deviation of the noise, in units of the images.
+    ``idempotence`` times mean((n(n(z)) - n(z))²). The gradient of the last is that of the rule ``algorithm``, ORDINARY
+    or MODIFIED; of the modified rule it is divided by n/2, so that equal weights count alike. The yielded loss is that
+    before the step. The two weights are 0 or more, and one is not 0; ``noise`` is a standard deviation, in units of the
+    images. Each of the ``steps`` takes ``batch`` images, drawn anew from the images (m, n) by the ``seed``.
     """
     check_samples("images", images)
-    whole_number("steps", steps, 1)
+    Whole(1).check("steps", steps)
     if min(reconstruction, idempotence) < 0 or reconstruction + idempotence <= 0:
         raise ValueError(
             f"reconstruction and idempotence must be 0 or more, not both 0, got {reconstruction}, {idempotence}"
@@ -80,11 +50,11 @@ def train_projection(
     weight = idempotence / (images.shape[1] / 2 if algorithm is Algorithm.MODIFIED else 1.0)
     check_recording()
     learner = make_optimizer(optimizer, [p for p in net.parameters() if p.requires_grad])
-    generator = torch.Generator().manual_seed(whole_number("seed", seed, 0))
+    generator = torch.Generator().manual_seed(Whole(0).check("seed", seed))
 
     def run() -> Iterator[float]:
         for _ in range(steps):
-            x = images[torch.randint(len(images), (whole_number("batch", batch, 1),), generator=generator)]
+            x = images[torch.randint(len(images), (Whole(1).check("batch", batch),), generator=generator)]
             cleaned = net(x + noise * torch.randn(x.shape, generator=generator))
             loss = reconstruction * ((net(x) - x).square().mean() + (cleaned - x).square().mean())
             loss = loss + weight * criterion(cleaned) if weight else loss
@@ -97,18 +67,11 @@ def train_projection(
 
 
 class MapMeasures(NamedTuple):
-    """What tells maps of images apart; each a mean or median over unseen images.
+    """What tells maps of images apart; each a mean or median over unseen images x.
 
-    Attributes
-    ----------
-    error : float
-        Idempotent error mean((n(n(x)) - n(x))²).
-    moved, nearest : float
-        Median distances of n(x): to x, how well an unseen image is kept; to the nearest image that was trained on.
-    pulled : list of float
-        Median distances to the clean image of its noisy copy z, then of n(z), n(n(z)) and n(n(n(z))).
-    rank : float
-        Median of `local_rank`.
+    The idempotent ``error`` mean((n(n(x)) - n(x))²); median distances of n(x) to x (``moved``) and to the nearest image
+    that was trained on (``nearest``); median distances to the clean image of its noisy copy z, then of n(z), n(n(z))
+    and n(n(n(z))) (``pulled``); the median of `local_rank`.
     """
 
     error: float
@@ -126,7 +89,7 @@ def measure_map(
     ``noise`` is the standard deviation of the copies' noise, drawn by ``seed``; the Jacobian is taken at the first
     ``places`` unseen images.
     """
-    generator = torch.Generator().manual_seed(whole_number("seed", seed, 0))
+    generator = torch.Generator().manual_seed(Whole(0).check("seed", seed))
     with torch.no_grad():
         y, z = f(unseen), unseen + noise * torch.randn(unseen.shape, generator=generator)
         pulled = []
@@ -151,10 +114,6 @@ def local_rank(f: Map, x: Tensor, h: float = 1e-3) -> Tensor:
 
     By central differences, so that a table, which has no graph, can be asked too: 2mn values of ``f``. In float32 the
     entries are right to about 1e-4; where a table jumps within ``h`` of an x, that x counts 1.
-
-    >>> flat = torch.diag(torch.tensor([1.0, 1.0, 0.0]))
-    >>> local_rank(lambda x: x @ flat, torch.zeros(2, 3))
-    tensor([2, 2])
     """
     moves = h * torch.eye(x.shape[1], dtype=x.dtype)
     ahead, behind = ((x[:, None] + sign * moves).flatten(0, 1) for sign in (1, -1))

@@ -1,7 +1,7 @@
 """A learning rule is a module: the net, what the rule adds to it, and how a batch gives each part its gradient.
 
 So `state_dict` is the last finite state, `train` and `eval` are the mode, and `copy.deepcopy` is a snapshot. One loop,
-`train`, runs every rule. Back-propagation is the rule of a single part, the whole net:
+`run`, serves every rule. Back-propagation is the rule of a single part, the whole net:
 
 >>> from torch.optim import Rprop
 >>> from torch.nn.functional import binary_cross_entropy
@@ -20,24 +20,26 @@ from __future__ import annotations
 import contextlib
 import copy
 import math
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Generic, NamedTuple, TypeVar
+from collections.abc import Iterable, Iterator
+from typing import Any, Generic, NamedTuple, TypeVar, Unpack
 
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
+from helpers.networks import seeded
 from helpers.training.arguments import (
     Checked,
     Criterion,
+    Factory,
     NamedError,
-    OptimizerFactory,
+    Options,
     Passes,
     StepMode,
     check_apart,
     check_recording,
     make_optimizer,
-)
+)  # fmt: skip
 from helpers.training.layers import FAILURES, Batches, Scores, like_weights, mode, probe, untouched
 
 S = TypeVar("S")
@@ -63,6 +65,11 @@ class Step(NamedTuple):
         """The loss of the last part: of local rules the output block, of others the whole net."""
         return self.losses[-1]
 
+    def predict(self, X: ArrayLike | Tensor) -> list[Scores]:
+        """Return the answers of the rule to X, as `Rule.predict` does."""
+        answers: list[Scores] = self.rule.predict(X)
+        return answers
+
 
 class Rule(nn.Module):
     """A net and a way to teach it. A rule of one's own says in `backward` how a batch gives each part its gradient.
@@ -71,8 +78,10 @@ class Rule(nn.Module):
     part, each with an optimiser of its own; by default the whole net is one part. No two parts share memory.
     """
 
+    ends_where_it_diverges = False  # whether a loss that is not finite is the last step, and no error
+
     def __init__(
-        self, model: nn.Module, optimizer: OptimizerFactory, parts: Iterable[Iterable[nn.Module]] | None = None
+        self, model: nn.Module, optimizer: Factory, parts: Iterable[Iterable[nn.Module]] | None = None
     ) -> None:
         super().__init__()
         self.model: Any = model
@@ -86,6 +95,7 @@ class Rule(nn.Module):
         self.waiting = set[nn.Parameter]()  # parameters that no gradient has reached yet
         self.resting = set[nn.Module]()  # parts of the model that the reader keeps in evaluation mode
         self.changes_input = False  # whether the net works in place on what it is given, and so needs a copy
+        self.random: Any = None  # the mode in which a net that draws at random (dropout) draws by the seed
 
     def backward(self, X: Tensor, Y: Tensor) -> list[float]:
         """Add the gradient of a batch to each active part, by `learn`; return their losses."""
@@ -114,6 +124,10 @@ class Rule(nn.Module):
     def begin(self, epoch: int) -> None:
         """Prepare for an epoch."""
 
+    def report(self, step: Step) -> Any:
+        """Return what the generator yields."""
+        return step
+
     def forward(self, X: Tensor) -> list[Tensor]:
         """Return the answer of every layer that has one, (n, k) each, the net's own last."""
         return [self.model(X.clone())]
@@ -127,7 +141,7 @@ class Rule(nn.Module):
         """Return the parameters to which a batch must give a gradient."""
         return [p for i in self.active for p in self.learned[i]]
 
-    def rehearse(self, X: Tensor, Y: Tensor) -> None:
+    def rehearse(self, X: Tensor, Y: Tensor, seed: int | None) -> None:
         """Run a batch and leave no trace; refuse by name what could not be learned from."""
         given = X.clone()
         drawing = {name: value for name, value in vars(self).items() if isinstance(value, torch.Generator)}
@@ -137,7 +151,7 @@ class Rule(nn.Module):
             try:
                 with contextlib.suppress(Diverged):  # which the first epoch reports
                     self.backward(given, Y)
-                    self.refuse_unreached([p for p in self.reached() if p.grad is None])
+                    self.refuse_unreached(p for p in self.reached() if p.grad is None)
             except NamedError:
                 raise
             except FAILURES as error:
@@ -147,6 +161,7 @@ class Rule(nn.Module):
                 vars(self).update(drawing)
         self.changes_input = not torch.equal(given, X)
         self.waiting = set(self.reached())
+        self.random = None if seed is None else seeded(seed)
 
     def refuse_unreached(self, missed: Iterable[nn.Parameter], also: str = "") -> None:
         """Refuse, by their names, parameters that should learn and that no gradient reaches."""
@@ -186,19 +201,19 @@ class Training(Iterator[S], Generic[S]):
         self._steps.close()  # type: ignore[attr-defined]
 
 
-def train(rule: Rule, epochs: int, batches: Batches, *, step: StepMode = "epoch") -> Training[Step]:
+def train(rule: Rule, epochs: int, batches: Batches, **options: Unpack[Options]) -> Training[Step]:
     """Teach a net by any rule, one step of this generator per epoch; arguments as in `backprop_optimize`."""
-    return start(rule, Passes(epochs, batches, step=step), lambda step: step)
+    return start(rule, Passes(epochs, batches, **options))
 
 
-def start(rule: Rule, passes: Passes, report: Callable[[Step], S], rows: int | None = 1) -> Training[S]:
-    """Rehearse a rule on the first sample, or so many ``rows``, and return its steps as ``report`` tells them."""
-    rule.rehearse(passes.X[:rows], passes.Y[:rows])
-    return Training(rule, (report(step) for step in run(rule, passes.epochs, passes, passes.step)))
+def start(rule: Rule, passes: Passes, rows: int | None = 1) -> Training[Any]:
+    """Rehearse a rule on the first sample, or so many ``rows``, and return its steps as it reports them."""
+    rule.rehearse(passes.X[:rows], passes.Y[:rows], passes.seed)
+    return Training(rule, run(rule, passes.epochs, passes, passes.step))
 
 
-def run(rule: Rule, epochs: int, batches: Batches, step: StepMode) -> Iterator[Step]:
-    """Run the epochs of a rehearsed rule: the one loop that all rules share.
+def run(rule: Rule, epochs: int, batches: Batches, step: StepMode) -> Iterator[Any]:
+    """Run the epochs of a rehearsed rule, and yield what it reports: the one loop that all rules share.
 
     With ``step="epoch"`` the gradients of the batches add up to one step; with ``"batch"`` each batch is a step. The
     losses are those before the update (with ``"batch"``: before each batch's own), a mean over the samples.
@@ -206,21 +221,29 @@ def run(rule: Rule, epochs: int, batches: Batches, step: StepMode) -> Iterator[S
     live = {name: t for name, t in rule.state_dict().items() if isinstance(t, Tensor)}
     kept = copy.deepcopy(live)
 
+    quiet: range | None = None  # active parts of which a batch has shown that they draw nothing at random
+
+    def drawing() -> contextlib.AbstractContextManager[object]:
+        return contextlib.nullcontext() if rule.random is None or quiet == rule.active else rule.random
+
     def update() -> None:
         for name, value in live.items():
             kept[name].copy_(value)
         rule.waiting = {p for p in rule.waiting if p.grad is None}
-        rule.update()
+        with drawing():
+            rule.update()
 
     for epoch in range(1, epochs + 1):
-        number, totals, count = 1, list[float](), 0
+        number, totals, count, ended = 1, list[float](), 0, False
         try:
             check_recording()
             with rule.in_training():
                 rule.zero_grad()
                 rule.begin(epoch)
                 for X, Y in batches:
-                    losses = rule.backward(X.clone() if rule.changes_input else X, Y)
+                    with drawing():
+                        losses = rule.backward(X.clone() if rule.changes_input else X, Y)
+                    quiet = rule.active if rule.random and not rule.random.has_drawn else None
                     totals = [t + value * len(X) for t, value in zip(totals or [0.0] * len(losses), losses)]
                     count += len(X)
                     if step == "batch":
@@ -238,11 +261,15 @@ def run(rule: Rule, epochs: int, batches: Batches, step: StepMode) -> Iterator[S
             if isinstance(error, Exception):
                 for name, value in live.items():
                     value.copy_(kept[name])
-            if isinstance(error, FAILURES):  # what torch says of unfit data
+            ended = isinstance(error, Diverged) and rule.ends_where_it_diverges
+            if isinstance(error, FAILURES) and not ended:  # what torch says of unfit data
                 where = f"{'' if isinstance(error, NamedError) else 'batches, '}epoch {epoch}, batch {number}"
                 raise TrainingError(f"{where}: {error} (the last finite parameters are restored)") from error
-            raise
-        yield Step(epoch, [total / count for total in totals], rule)
+            if not ended:
+                raise
+        yield rule.report(Step(epoch, [math.nan] if ended else [total / count for total in totals], rule))
+        if ended:
+            return
 
 
 def finite(loss: Tensor) -> float:
@@ -261,13 +288,15 @@ def all_finite(t: Tensor) -> bool:
 class Backprop(Rule):
     """One part, the whole net: the gradient of its loss goes through all blocks."""
 
-    def __init__(self, model: nn.Sequential, optimizer: OptimizerFactory, criterion: Criterion) -> None:
+    def __init__(self, model: nn.Sequential, optimizer: Factory, criterion: Criterion) -> None:
         super().__init__(model, optimizer)
         self.criterion = Checked("criterion", criterion)
 
     def backward(self, X: Tensor, Y: Tensor) -> list[float]:
-        """Add the gradient of a batch."""
         return [self.learn(0, self.criterion(self.model(X), Y))]
+
+    def report(self, step: Step) -> BackpropStep:
+        return BackpropStep(step.epoch, step.loss)
 
 
 class BackpropStep(NamedTuple):
@@ -278,16 +307,9 @@ class BackpropStep(NamedTuple):
 
 
 def backprop_optimize(
-    model: nn.Sequential,
-    optimizer: OptimizerFactory,
-    criterion: Criterion,
-    epochs: int,
-    batches: Batches,
-    *,
-    train_decoders: bool = True,
-    step: StepMode = "epoch",
-    seed: int | None = None,
-) -> Training[BackpropStep]:
+    model: nn.Sequential, optimizer: Factory, criterion: Criterion, epochs: int, batches: Batches,
+    **options: Unpack[Options],
+) -> Training[BackpropStep]:  # fmt: skip
     """Train a net by back-propagation, one step of this generator per epoch.
 
     Parameters
@@ -295,17 +317,20 @@ def backprop_optimize(
     model : nn.Sequential
         Nested blocks, as for the local rules; trained in place. A part that you have put into ``eval()`` stays in it.
     optimizer : callable
-        Makes an optimiser from parameters: a class, or ``functools.partial(Adam, lr=1e-2)``.
+        Makes an optimiser from parameters: a class, or ``functools.partial(Adam, lr=1e-2)``. The local rules call it
+        once per block.
     criterion : callable
         ``(scores, targets) -> mean loss``.
     epochs : int
         Number of passes over the batches, 1 or more.
     batches : iterable of (X, Y)
         X (n, ...) and Y (n, k); a ``DataLoader``, or any iterable that can be run through again.
-    train_decoders, seed
-        As in the local rules; back-propagation has no decoder and draws nothing.
     step : {"epoch", "batch"}
-        Add up the loss over the batches and take one step, or take a step each batch.
+        Add up the loss over the batches and take one step (the default), or take a step each batch.
+    seed : int or None
+        Seed of all that is drawn: the rule's own weights, and dropout. None draws from torch's global state.
+    train_decoders : bool
+        Of local rules: train what judges a block with it (the default), or leave it at its random start.
 
     Yields
     ------
@@ -326,6 +351,6 @@ def backprop_optimize(
     -----
     An epoch takes one forward and one backward pass over L layers. All L activations are kept until the backward pass.
     """
-    passes = Passes(epochs, batches, train_decoders=train_decoders, step=step, seed=seed)
+    passes = Passes(epochs, batches, **options)
     probe(model, passes.X)
-    return start(Backprop(model, optimizer, criterion), passes, lambda step: BackpropStep(step.epoch, step.loss))
+    return start(Backprop(model, optimizer, criterion), passes)

@@ -30,7 +30,7 @@ from torch.optim import SGD, Adam, RMSprop, Rprop
 
 from helpers.datasets import Points, datasets
 from helpers.networks import layered_net
-from helpers.options import Each, OneOf, Option, Real, Several, Whole
+from helpers.options import Each, OneOf, Option, Real, Whole
 from helpers.training import RULES
 from helpers.training.layers import Scores, accuracy, fit_decoders, layer_outputs, layer_scores, mode
 from helpers.training.rules import Rule, Training, TrainingError
@@ -91,7 +91,7 @@ class Run:
     hidden: tuple[int, ...] = declared((32, 32, 32), Each(Whole(1, 100), 4))
     activation: str = declared("Mish", OneOf(ACTIVATIONS))
     normalize: bool = declared(True, OneOf((True, False)))
-    rules: tuple[str, ...] = declared(("local, parallel",), Several(RULES, 4))
+    rules: tuple[str, ...] = declared(("local, parallel",), Each(OneOf(RULES), 4, different=True))
     equal: str = declared("passes", OneOf(EQUAL))
     epochs: int = declared(200, Whole(1, MOST_EPOCHS))
     optimizer: str = declared("Rprop", OneOf(OPTIMIZERS))
@@ -151,8 +151,9 @@ class Run:
         }[self.equal]
 
     def points(self) -> tuple[Points, Points]:
-        """Return training and test set; they are shared, so change nothing in them."""
-        return _points(self.data, self.noise, self.samples, self.seed)
+        """Return training and test set: copies, to do with as one likes."""
+        drawn = _points(self.data, self.noise, self.samples, self.seed)
+        return Points(*(t.clone() for t in drawn[0].tensors)), Points(*(t.clone() for t in drawn[1].tensors))
 
     def net(self) -> nn.Sequential:
         """Make the net anew, a block a layer; equal runs have equal weights."""
@@ -354,7 +355,6 @@ from torch.optim import {optimizer}
 
 from helpers.datasets import datasets
 from helpers.networks import layered_net
-from helpers.options import Each, OneOf, Option, Real, Several, Whole
 from helpers.training import RULES, accuracy, predictor
 
 {text}

@@ -20,8 +20,14 @@ from helpers.diff.lagrange import Program
 from helpers.networks import layered_net
 from helpers.plots.errors import CyclePicture
 from helpers.plots.recordings import ConstraintProgress, Measured
-from helpers.training.constrained import Method, train_constrained
-from helpers.training.multipliers import adjoints, cosine, multipliers_at, relative_difference
+from helpers.training.constrained import (
+    Method,
+    adjoints,
+    cosine,
+    multipliers_at,
+    relative_difference,
+    train_constrained,
+)
 from helpers.widgets.controls import choice, counted, log_slider, set_controls, slider, whole
 from helpers.widgets.panel import Explorer
 from helpers.widgets.trainer import Trainer

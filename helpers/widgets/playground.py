@@ -68,7 +68,7 @@ def _widths(hidden: Sequence[int]) -> str:
 def make_control(name: str, text: str) -> Any:
     """Make the control of a field of the state, at its default and of its range; or of one of the four rules."""
     if name.startswith("rule"):
-        return choice(text, [*[NONE] * (name != "rule 1"), *OPTIONS["rules"].values], width="270px")
+        return choice(text, [*[NONE] * (name != "rule 1"), *OPTIONS["rules"].option.values], width="270px")
     option, default = OPTIONS[name], getattr(State, name)
     if isinstance(option, Each):
         return text_box(text, _widths(default), "360px")

@@ -160,5 +160,5 @@ def test_blocks_that_feedback_cannot_enter_are_refused(xor):
     with pytest.raises(ValueError, match="model: block 1 has no nn.Linear"):
         feedback_alignment(odd, sgd, bce, 1, [(xor.X, xor.Y)])
     list(feedback_alignment(odd, sgd, bce, 1, [(xor.X, xor.Y)], direct=True, seed=0))
-    with pytest.raises(TypeError, match="angles must be True or False"):
+    with pytest.raises(ValueError, match="angles must be one of True, False"):
         feedback_alignment(net(), sgd, bce, 1, [(xor.X, xor.Y)], angles=1)

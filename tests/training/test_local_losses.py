@@ -16,7 +16,7 @@ from torch.optim import SGD, Rprop
 from helpers.networks import layered_net, seeded
 from helpers.training import local_losses, similarity_loss
 from helpers.training.layers import probe
-from helpers.training.local_losses import ending, make_head
+from helpers.training.signals import ending
 
 SIGNALS = pytest.mark.parametrize("signal", ["pred", "sim", "predsim"])
 sgd = partial(SGD, lr=0.1)
@@ -24,6 +24,11 @@ sgd = partial(SGD, lr=0.1)
 
 def net(outputs=1):
     return layered_net([2, 5, 4, outputs], activation=nn.Tanh, normalize=False, seed=1).double()
+
+
+def make_head(h, width, hidden, *ending):
+    between = [nn.Linear(h.shape[1], hidden), nn.Tanh()] if hidden else []
+    return nn.Sequential(nn.Flatten(), *between, nn.Linear(hidden or h.shape[1], width), *ending).to(h)
 
 
 def state(modules):

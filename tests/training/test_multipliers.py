@@ -109,7 +109,7 @@ def test_options(options, words, xor):
 
 
 def test_models_and_data(xor):
-    with pytest.raises(TypeError, match="model must be a Sequential"):
+    with pytest.raises(TypeError, match="model must be a nested Sequential"):
         multipliers_at(nn.Linear(2, 1), xor.X, xor.Y, bce)
     with pytest.raises(ValueError, match="model: block 0 cannot take"):
         multipliers_at(net((3, 4, 1)), xor.X, xor.Y, bce)

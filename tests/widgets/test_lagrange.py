@@ -9,8 +9,7 @@ from torch.nn.functional import binary_cross_entropy
 from torch.optim import Rprop
 
 from helpers.datasets import datasets
-from helpers.training.constrained import train_constrained
-from helpers.training.multipliers import adjoints
+from helpers.training.constrained import adjoints, train_constrained
 from helpers.widgets.lagrange import (
     CELLS,
     FIXED,
