@@ -22,7 +22,7 @@ from helpers.widgets.panel import LiveImage, Panel, post, take_over
 SLICE = 0.015  # seconds of training before the loop gets its turn
 TURNS = 8  # that it then gets: a press takes several to come in; with a single one Pause waits five times as long
 FPS = 22  # twenty painted frames a second look smooth; each one more costs training, and makes the buttons slow
-SLOW = 10  # curves and texts take longer to draw than what moves: one part in so many of the time
+SLOW = 20  # curves and texts take longer to draw than what moves: one part in so many of the time
 WORDS_EVERY = 0.5  # seconds between two lines about a training that runs
 POINTS = 60  # of each curve: measured at fixed steps, so that equal runs give equal curves, watched or not
 
