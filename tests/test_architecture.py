@@ -18,7 +18,7 @@ GUIDE = (ROOT / "CONTRIBUTING.md").read_text()
 # Lines and files at most; to be lowered with what goes.
 BUDGETS = {
     "diff": (3860, 16),
-    "plots": (3420, 16),
+    "plots": (3290, 15),
     "training": (3430, 14),
     "widgets": (2045, 12),
     "checks": (1050, 12),
