@@ -18,7 +18,7 @@ BUDGETS = {
     "diff": (3860, 16),
     "plots": (3290, 15),
     "training": (3430, 14),
-    "widgets": (2040, 12),
+    "widgets": (2030, 12),
     "checks": (1050, 12),
     "datasets": (295, 1),
     "networks": (160, 1),
