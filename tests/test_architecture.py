@@ -19,7 +19,7 @@ BUDGETS = {
     "plots": (3420, 16),
     "training": (3430, 14),
     "widgets": (2045, 12),
-    "checks": (1050, 12),
+    "checks": (1030, 12),
     "datasets": (295, 1),
     "networks": (160, 1),
     "options": (105, 1),
