@@ -18,7 +18,7 @@ BUDGETS = {
     "diff": (3860, 16),
     "plots": (3420, 16),
     "training": (3430, 14),
-    "widgets": (2045, 12),
+    "widgets": (2040, 12),
     "checks": (1030, 12),
     "datasets": (295, 1),
     "networks": (160, 1),

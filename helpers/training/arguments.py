@@ -57,10 +57,8 @@ class Passes:
             got = type(batches).__name__
             raise TypeError(f"batches must yield pairs (X, Y) of tensors, such as [(X, Y)], got one {got}") from None
         if epochs > 1 and self.started is batches:
-            raise ValueError(
-                f"batches is a one-shot iterator ({type(batches).__name__}), used up after one of {epochs} epochs; "
-                "give a list or a DataLoader"
-            )
+            used = f"({type(batches).__name__}), used up after one of {epochs} epochs"
+            raise ValueError(f"batches is a one-shot iterator {used}; give a list or a DataLoader")
         try:
             self.X, self.Y = self._checked(next(self.started))
         except StopIteration:
@@ -77,18 +75,13 @@ class Passes:
     def _checked(self, pair: Any) -> tuple[Tensor, Tensor]:
         if not isinstance(pair, (tuple, list)) or len(pair) != 2 or not all(isinstance(part, Tensor) for part in pair):
             got = ", ".join(type(part).__name__ for part in (pair if isinstance(pair, (tuple, list)) else [pair]))
-            raise TypeError(
-                f"batches must yield pairs (X, Y) of tensors, got {got}; torch.as_tensor(..., dtype=torch.float32) "
-                "makes one"
-            )
+            raise TypeError(f"batches must yield pairs (X, Y) of tensors, got {got}; torch.as_tensor makes one")
         X, Y = pair
         if not self.targets:
             return X, Y
         if not X.dim() or not Y.dim() or not len(X) == len(Y) > 0:
-            raise ValueError(
-                "batches: X and Y must have a row for each sample, one at least, got shapes "
-                f"{tuple(X.shape)} and {tuple(Y.shape)}"
-            )
+            shapes = f"{tuple(X.shape)} and {tuple(Y.shape)}"
+            raise ValueError(f"batches: X and Y must have a row for each sample, one at least, got shapes {shapes}")
         for name, part in (("X", X), ("Y", Y)):
             # a sum is quicker than a look at each number; where it overflows, each is looked at
             if not part.detach().sum().isfinite() and not part.isfinite().all():
@@ -101,10 +94,8 @@ class Passes:
         for name, (first, *others) in zip("XY", zip(*pairs)):
             for part in others:
                 if part.shape[1:] != first.shape[1:] or part.dtype != first.dtype or part.device != first.device:
-                    raise ValueError(
-                        f"batches: they must fit together, sample under sample, but rows of {name} are "
-                        f"{tuple(first.shape[1:])}, {first.dtype}, and then {tuple(part.shape[1:])}, {part.dtype}"
-                    )
+                    kinds = (f"{tuple(t.shape[1:])}, {t.dtype}, {t.device}" for t in (first, part))
+                    raise ValueError(f"batches: they must fit together, but rows of {name} are {'; then '.join(kinds)}")
         return [X for X, _ in pairs], torch.cat([Y for _, Y in pairs])
 
 
@@ -140,10 +131,8 @@ class Checked:
         versions = given._version, targets._version
         loss = self._loss(given, targets)
         if (given._version, targets._version) != versions or not (_same(given, scores) and _same(targets, Y)):
-            raise NamedError(
-                f"{self.name} changes its scores or targets in place, and others go on with them; let it make new "
-                "tensors: y * 2 in place of y.mul_(2)"
-            )
+            words = "changes its scores or targets in place; let it make new tensors: y * 2 for y.mul_(2)"
+            raise NamedError(f"{self.name} {words}")
         return loss
 
     def _loss(self, scores: Tensor, Y: Tensor) -> Tensor:
@@ -212,15 +201,10 @@ def make_optimizer(factory: Factory, parameters: list[nn.Parameter]) -> Optimize
         raise TypeError(f"optimizer must make a torch.optim.Optimizer, got {name}")
     closure = inspect.signature(optimizer.step).parameters.get("closure")
     if closure is not None and closure.default is inspect.Parameter.empty:
-        raise TypeError(
-            f"optimizer {name} needs a closure that computes the loss anew, and a rule gives one gradient a step; "
-            "choose one that does not, such as Rprop, Adam or SGD"
-        )
+        raise TypeError(f"optimizer {name} needs a closure, and a rule gives one gradient a step; choose Rprop or Adam")
     if {id(p) for group in optimizer.param_groups for p in group["params"]} != {id(p) for p in parameters}:
-        raise NamedError(
-            f"optimizer must make a new {name} of the parameters that it is given, all of them and no others; it is "
-            "called once for each part that learns by itself"
-        )
+        once = "all of them and no others, once for each part that learns by itself"
+        raise NamedError(f"optimizer must make a new {name} of the parameters that it is given, {once}")
     return optimizer
 
 
@@ -234,10 +218,8 @@ def check_apart(parts: Iterable[Iterable[nn.Module]]) -> None:
     )
     for (_, end, i), (begin, _, j) in itertools.pairwise(places):
         if begin < end and i != j:
-            raise NamedError(
-                f"model: blocks {min(i, j)} and {max(i, j)} share a parameter or a buffer, but under this rule each "
-                "block learns by itself; give each its own (copy.deepcopy), or use backprop_optimize"
-            )
+            both = f"blocks {min(i, j)} and {max(i, j)} share a parameter or a buffer"
+            raise NamedError(f"model: {both}, but each learns by itself; give each its own, or use backprop_optimize")
 
 
 def check_recording() -> None:

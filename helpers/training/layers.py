@@ -96,8 +96,7 @@ def make_decoders(model: nn.Sequential, X: Tensor, *, seed: int | None = None) -
     """Return, for each hidden block, a linear read-out without bias; for the output block the identity.
 
     Decoder i maps the output of block i, (n, ...), flattened, to (n, k), k being the width of the net's output. The
-    ``seed`` is that of the weights (torch's default for ``nn.Linear``); the first sample of X (n, ...) is sent through
-    to measure the blocks, and nothing of the model changes.
+    ``seed`` is that of the weights, torch's default; a sample of X (n, ...) is sent through to measure the blocks.
     """
     *hidden, output = probe(model, X)
     with seeded(seed):
@@ -142,10 +141,8 @@ def probe(model: nn.Sequential, X: Tensor) -> list[Tensor]:
     first, again = _outputs(model, X[:1]), _outputs(model, X[:1])
     for i, (h, other) in enumerate(zip(first, again)):
         if not torch.equal(h.nan_to_num(), other.nan_to_num()):
-            raise ValueError(
-                f"model: block {i} answers the same sample differently the second time, in evaluation mode: it keeps "
-                "state between calls, and a rule calls it more often than you do; keep the state outside"
-            )
+            words = "answers the same sample differently the second time, in evaluation mode: keep its state outside"
+            raise ValueError(f"model: block {i} {words}")
     return first
 
 
@@ -159,9 +156,8 @@ def _outputs(model: nn.Sequential, h: Tensor) -> list[Tensor]:
                 source = "the X of batches" if i == 0 else f"the output of block {i - 1}"
                 wanted = next((p.dtype for p in block.parameters() if p.is_floating_point()), h.dtype)
                 remedy = f"; it is {h.dtype} and the weights {wanted}, say X.to({wanted})" if h.dtype != wanted else ""
-                raise ValueError(
-                    f"model: block {i} cannot take {source}, of shape {tuple(h.shape)}: {error}{remedy}"
-                ) from error
+                words = f"{source}, of shape {tuple(h.shape)}: {error}{remedy}"
+                raise ValueError(f"model: block {i} cannot take {words}") from error
             if not isinstance(output, Tensor) or not output.is_floating_point() or len(output) != len(h):
                 got = f"{output.dtype}, {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
                 raise ValueError(f"model: block {i} must give numbers (n, ...), a row for each sample, got {got}")
@@ -229,18 +225,10 @@ def accuracy(scores: ArrayLike | Tensor, targets: ArrayLike | Tensor) -> float:
 def average_loss(comparator: Callable[[Tensor, Tensor], Tensor], batches: Batches) -> float:
     """Average a loss over all samples of the batches: evaluation mode, no graph, and no module is changed.
 
-    Parameters
-    ----------
-    comparator : callable
-        ``(X, Y) -> mean loss of the batch``, for example ``lambda X, Y: mse_loss(model(X), Y)``.
-    batches : iterable of (X, Y)
-        A ``DataLoader``, or any other iterable of pairs; each batch counts by its number of samples.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If there is no batch, the comparator gives no number, changes a batch in place, or compares (n,) with (n, 1),
-        which would be broadcast to all pairs of samples.
+    The comparator, ``(X, Y) -> mean loss``, is for example ``lambda X, Y: mse_loss(model(X), Y)``; batches are any
+    iterable of pairs, each of which counts by its number of samples. A TypeError or ValueError says if there is none,
+    if the comparator gives no number, changes a batch in place, or compares (n,) with (n, 1), which would be broadcast
+    to all pairs of samples.
     """
     total, count = 0.0, 0
     with torch.no_grad(), _called_modules_untouched():
@@ -302,7 +290,7 @@ def unfit_targets(scores: Tensor, Y: Tensor, *, indices: bool = True) -> str | N
     """Say what is wrong with targets that a loss would broadcast; None where nothing is.
 
     Targets fit if they have the shape of the scores, (n, k). Class indices, whole numbers (n,), fit scores of two
-    classes or more, (n, k), for criteria such as ``cross_entropy``.
+    classes or more, for criteria such as ``cross_entropy``.
     """
     whole = not (Y.is_floating_point() or Y.is_complex() or Y.dtype == torch.bool)
     classes = scores.shape[1] if scores.dim() > 1 else 1

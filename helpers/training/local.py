@@ -246,9 +246,9 @@ def locally_optimize_window(
 class Damped(Local):
     """The parallel rule, its steps scaled column by column in the first weights of a block, where the input moves."""
 
-    def __init__(self, *arguments: Any, X: Tensor, strength: float, damping: Damping) -> None:
+    def __init__(self, chosen: tuple[float, Damping], X: Tensor, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self.inputs, self.strength, self.damping = Inputs(self.model, X), strength, damping
+        self.inputs, (self.strength, self.damping) = Inputs(self.model, X), chosen
         self.displacements: list[Tensor] | None = None  # since the epoch before; None: nothing is damped yet
 
     def update(self) -> None:
@@ -292,11 +292,8 @@ def locally_optimize_damped(
     slowly along axes that are not yet stable.
     """
     passes = Passes(epochs, batches, **options)
-    chosen: Any = {
-        "strength": Real(0).check("strength", strength),
-        "damping": OneOf(("axes", "layer")).check("damping", damping),
-    }
-    return start(Damped(model, optimizer, hidden_criterion, criterion, passes, X=passes.X, **chosen), passes)
+    chosen: Any = Real(0).check("strength", strength), OneOf(("axes", "layer")).check("damping", damping)
+    return start(Damped(chosen, passes.X, model, optimizer, hidden_criterion, criterion, passes), passes)
 
 
 def first_linear(block: nn.Module) -> nn.Linear | None:

@@ -219,8 +219,7 @@ def run(rule: Rule, epochs: int, batches: Batches, step: StepMode) -> Iterator[A
     losses are those before the update (with ``"batch"``: before each batch's own), a mean over the samples.
     """
     live = {name: t for name, t in rule.state_dict().items() if isinstance(t, Tensor)}
-    kept = copy.deepcopy(live)
-
+    kept, numbers = copy.deepcopy(live), [t for t in live.values() if t.is_floating_point() and t.numel()]
     quiet: range | None = None  # active parts of which a batch has shown that they draw nothing at random
 
     def drawing() -> contextlib.AbstractContextManager[object]:
@@ -254,7 +253,7 @@ def run(rule: Rule, epochs: int, batches: Batches, step: StepMode) -> Iterator[A
                 if step == "epoch":
                     update()
                 rule.refuse_unreached(rule.waiting.intersection(rule.reached()))
-                if not all(all_finite(t) for t in live.values()):
+                if not all(math.isfinite(torch.linalg.vector_norm(t, math.inf)) for t in numbers):
                     raise Diverged("the update made parameters infinite or NaN; try a smaller learning rate")
         except BaseException as error:
             rule.zero_grad()
@@ -278,11 +277,6 @@ def finite(loss: Tensor) -> float:
     if not math.isfinite(value):
         raise Diverged(f"the loss is {value}; try a smaller learning rate, and look for NaN in the data")
     return value
-
-
-def all_finite(t: Tensor) -> bool:
-    """Return whether a tensor of numbers holds none that is infinite or NaN."""
-    return not t.is_floating_point() or not t.numel() or math.isfinite(torch.linalg.vector_norm(t, math.inf))
 
 
 class Backprop(Rule):
@@ -317,14 +311,12 @@ def backprop_optimize(
     model : nn.Sequential
         Nested blocks, as for the local rules; trained in place. A part that you have put into ``eval()`` stays in it.
     optimizer : callable
-        Makes an optimiser from parameters: a class, or ``functools.partial(Adam, lr=1e-2)``. The local rules call it
-        once per block.
+        Makes an optimiser from parameters: a class, or ``functools.partial(Adam, lr=1e-2)``.
     criterion : callable
         ``(scores, targets) -> mean loss``.
-    epochs : int
-        Number of passes over the batches, 1 or more.
-    batches : iterable of (X, Y)
-        X (n, ...) and Y (n, k); a ``DataLoader``, or any iterable that can be run through again.
+    epochs, batches : int, iterable of (X, Y)
+        How often, 1 or more, to pass over the batches: X (n, ...) and Y (n, k) from a ``DataLoader``, or any iterable
+        that can be run through again.
     step : {"epoch", "batch"}
         Add up the loss over the batches and take one step (the default), or take a step each batch.
     seed : int or None
@@ -341,8 +333,7 @@ def backprop_optimize(
     Raises
     ------
     TypeError, ValueError
-        At the call: a model that is not nested or does not fit the data, an optimiser object, a criterion that gives no
-        number, targets that do not fit the scores, bad epochs or batches.
+        At the call, by the name of the argument: what does not fit, or could not be learned from.
     TrainingError
         At a batch: targets that the loss cannot take, a loss or an update that is not finite. The last finite
         parameters are back in the model.

@@ -58,31 +58,16 @@ def declared(default: Any, option: Option) -> Any:
 class Run:
     """All that a training run depends on; each field is checked, and nothing is changed in silence.
 
-    Attributes
-    ----------
-    data, activation, optimizer : str
-        Names in `LABELLED`, ``ACTIVATIONS``, ``OPTIMIZERS``.
-    noise : float
-        Added to the inputs of both sets, a standard deviation.
-    samples, epochs, seed : int
-        Training points; the budget; the seed of data, net, decoders and shuffles.
-    hidden : tuple of int
-        Widths of the hidden blocks.
-    normalize : bool
-        Whether each hidden block scales its rows to length 1.
-    rules : tuple of str
-        Names in ``RULES``: one, or several for a `Race`.
-    equal : str
-        What is held equal. "passes": each rule sees the data ``epochs`` times; the sequential rule shares them among
-        its blocks. "updates": each weight is changed ``epochs`` times. "seconds": each rule of a race may take as long
-        as ``epochs`` epochs of the first one, by speeds measured beforehand.
-    rate : float
-        Learning rate; of Rprop, the first step length.
+    ``data``, ``activation`` and ``optimizer`` are names in `LABELLED`, ``ACTIVATIONS``, ``OPTIMIZERS``; ``noise`` is a
+    standard deviation, added to the inputs of both sets; ``hidden`` are the widths of the hidden blocks, of which each
+    scales its rows to length 1 (``normalize``); ``rules`` are names in ``RULES``, several for a `Race`; ``rate`` is the
+    learning rate (of Rprop, the first step length); ``seed`` is that of data, net, decoders and shuffles.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If a name is not known, a number is out of its range, or a value is of another kind; the message names it.
+    ``equal`` is held equal: "passes": each rule sees the data ``epochs`` times; the sequential rule shares them among
+    its blocks. "updates": each weight is changed ``epochs`` times. "seconds": each rule of a race may take as long as
+    ``epochs`` epochs of the first one, by speeds measured beforehand.
+
+    A TypeError or ValueError names what is not known, out of its range, or of another kind.
     """
 
     data: str = declared("signed_xor", OneOf(LABELLED))
@@ -112,7 +97,7 @@ class Run:
 
     @property
     def text(self) -> str:
-        """The run in one line: ``name=value`` in the order of the fields, parted by semicolons."""
+        """The run in one line, ``name=value`` parted by semicolons."""
         return "; ".join(f"{part.name}={_written(getattr(self, part.name))}" for part in fields(self))
 
     @classmethod
@@ -152,8 +137,8 @@ class Run:
 
     def points(self) -> tuple[Points, Points]:
         """Return training and test set: copies, to do with as one likes."""
-        drawn = _points(self.data, self.noise, self.samples, self.seed)
-        return Points(*(t.clone() for t in drawn[0].tensors)), Points(*(t.clone() for t in drawn[1].tensors))
+        training_set, test_set = copy.deepcopy(_points(self.data, self.noise, self.samples, self.seed))
+        return training_set, test_set
 
     def net(self) -> nn.Sequential:
         """Make the net anew, a block a layer; equal runs have equal weights."""
@@ -195,10 +180,10 @@ def _points(data: str, noise: float, samples: int, seed: int) -> tuple[Points, P
 
 
 class Answers:
-    """A rule as it stands: what each layer of its net answers, and what the hidden units do."""
+    """A rule as it stands: what each layer of its net answers, and what the hidden units do; one question at a time."""
 
     def __init__(self, rule: Rule, points: Points) -> None:
-        self.rule, self._points = rule, points
+        self.rule, self._points, self._lock = rule, points, threading.RLock()
 
     @property
     def model(self) -> nn.Sequential:
@@ -208,15 +193,16 @@ class Answers:
 
     def predict(self, X: ArrayLike | Tensor) -> list[Scores]:
         """Return the answer (n, k) of every layer; where the rule has none, by read-outs fitted on 200 points."""
-        scores = self.rule.predict(X)
-        if len(scores) == len(self.model):
-            return scores
-        return layer_scores(self.model, fit_decoders(self.model, self._points.X[:200], self._points.Y[:200]), X)
+        with self._lock:
+            scores = self.rule.predict(X)
+            if len(scores) == len(self.model):
+                return scores
+            return layer_scores(self.model, fit_decoders(self.model, self._points.X[:200], self._points.Y[:200]), X)
 
     def units(self, X: ArrayLike | Tensor, layers: int | None = None) -> list[Scores]:
         """Return the outputs (n, width) of the first ``layers`` hidden blocks, of all of them unless told."""
         x = torch.as_tensor(X, dtype=torch.float32)
-        with torch.no_grad(), mode(False, self.model):
+        with self._lock, torch.no_grad(), mode(False, self.model):
             return [h.numpy() for h in layer_outputs(list(self.model)[:-1][:layers], x)]
 
 
@@ -224,8 +210,7 @@ class Session(Answers):
     """One run, by one rule, about to start: its data, its net, its steps, and the answer of every layer at any time.
 
     A net has one user at a time, a step, an answer, or the copy of a snapshot: any thread may call a session. It has
-    ``training_set`` and ``test_set`` (as one batch), ``model``, ``rule``, ``step`` (what was yielded last, or None),
-    and ``count`` of ``total`` steps.
+    ``training_set`` and ``test_set``, ``model``, ``rule``, the last ``step`` (or None), and ``count`` of ``total``.
     """
 
     def __init__(self, run: Run) -> None:
@@ -233,7 +218,7 @@ class Session(Answers):
             raise ValueError(f"rules must be one for a Session, got {' | '.join(run.rules)}; a Race runs several")
         self.run, (self.training_set, self.test_set) = run, run.points()
         epochs, self.total = run.schedule
-        self.count, self.step, self._lock = 0, None, threading.RLock()
+        self.count, self.step = 0, None
         optimizer, batches = partial(OPTIMIZERS[run.optimizer], lr=run.rate), [tuple(self.training_set.tensors)]
         rule, losses = RULES[run.rules[0]], (mse_loss, binary_cross_entropy)
         self._steps: Training[Any] = rule(run.net(), optimizer, *losses, epochs, batches, seed=run.seed)
@@ -247,16 +232,6 @@ class Session(Answers):
             self.step = next(self._steps)
             self.count += 1
             return self.step
-
-    def predict(self, X: ArrayLike | Tensor) -> list[Scores]:
-        """Return what `Answers.predict` does."""
-        with self._lock:
-            return super().predict(X)
-
-    def units(self, X: ArrayLike | Tensor, layers: int | None = None) -> list[Scores]:
-        """Return what `Answers.units` does."""
-        with self._lock:
-            return super().units(X, layers)
 
     def snapshot(self) -> Answers:
         """Return the net as of now, a copy of its own: the run and other snapshots go on, in other threads too."""
@@ -278,8 +253,7 @@ class Race:
     """Runs of one to four rules, each from the same initial weights, that spend an equal budget side by side.
 
     Iterating yields 1, 2, ... up to ``total``; after k of them each of the ``sessions`` has taken the share k / total
-    of its steps, in so many ``seconds`` each. At equal seconds the speed of each rule is measured before the start, on
-    some steps of a net that is thrown away.
+    of its steps, in so many ``seconds`` each. At equal seconds the speed of each rule is measured before the start.
     """
 
     def __init__(self, run: Run) -> None:
@@ -321,8 +295,7 @@ class Race:
     def code(self) -> str:
         """Return the race as the code that a reader would write: pasted into a cell, it gives the same numbers.
 
-        It leaves ``models`` and ``found`` (test accuracies), each a dict by rule. At equal seconds it holds the numbers
-        of epochs that this race has measured, so that it repeats this race, not the measurement.
+        It leaves ``models`` and ``found`` (test accuracies), each a dict by rule; at equal seconds, as measured here.
         """
         run, points = self.run, self.sessions[0].training_set
         epochs = {session.run.rules[0]: session.run.schedule[0] for session in self.sessions}

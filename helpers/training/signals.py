@@ -124,11 +124,8 @@ def local_losses(
         "Training neural networks with local error signals"; here an output of any shape is flattened.
     """
     passes = Passes(epochs, batches, **options)
-    chosen: Any = {
-        "signal": OneOf(WEIGHT_OF_SIMILARITY).check("signal", signal),
-        "head": Whole(0).check("head", head),
-    }
-    return start(LocalLosses(model, optimizer, criterion, passes, **chosen), passes)
+    signal, head = OneOf(WEIGHT_OF_SIMILARITY).check("signal", signal), Whole(0).check("head", head)
+    return start(LocalLosses(model, optimizer, criterion, passes, signal=signal, head=head), passes)
 
 
 def similarity_loss(features: Tensor, targets: Tensor) -> Tensor:
@@ -161,9 +158,8 @@ def open_door(model: nn.Sequential, width: int, seed: int | None) -> nn.Linear:
     """
     first: Any = model[0]
     if not isinstance(layer := first[0], nn.Linear):
-        raise ValueError(
-            f"model: block 0 begins with {type(layer).__name__}; a label enters at an nn.Linear, put one first"
-        )
+        begins = f"begins with {type(layer).__name__}"
+        raise ValueError(f"model: block 0 {begins}; a label enters at an nn.Linear, put one first")
     with seeded(seed):
         return nn.Linear(class_count(width), layer.out_features, bias=False, **kind(layer.weight))
 

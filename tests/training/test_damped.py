@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn.functional import binary_cross_entropy as bce
 from torch.nn.functional import mse_loss
-from torch.optim import SGD, Adam, Rprop
+from torch.optim import Adam, Rprop
 
 from helpers.networks import layered_net
 from helpers.training import (
@@ -21,16 +21,11 @@ from helpers.training import (
     make_decoders,
 )
 from helpers.training.local import relative_movement
-
-sgd = partial(SGD, lr=0.1)
+from tests.training.common import sgd, state
 
 
 def net(**options):
     return layered_net([2, 6, 5, 1], seed=1, **options)
-
-
-def state(*modules):
-    return [p.detach().clone() for module in modules for p in module.parameters()]
 
 
 def run(rule, batches, optimizer=Rprop, epochs=6, **options):

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import math
-from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.nn.functional import binary_cross_entropy as bce
-from torch.optim import SGD, Rprop
+from torch.optim import Rprop
 
 from helpers.networks import layered_net
 from helpers.training import backprop_optimize, feedback_alignment
 from helpers.training.feedback import angle, feedback_matrices
 from helpers.training.layers import probe
 from helpers.training.local import first_linear
+from tests.training.common import same, sgd, state
 
 DIRECT = pytest.mark.parametrize("direct", [False, True])
-sgd = partial(SGD, lr=0.1)
 
 
 def net(**options):
@@ -28,10 +27,6 @@ def net(**options):
 
 def tanh_net():
     return net(activation=nn.Tanh, normalize=False).double()
-
-
-def state(model):
-    return [p.detach().clone() for p in model.parameters()]
 
 
 @DIRECT
@@ -76,7 +71,7 @@ def test_with_the_weights_as_matrices_it_is_back_propagation(step, options, batc
     found, expected = prepared(), prepared()
     (last,) = feedback_alignment(found, sgd, bce, 1, data, step=step)
     list(backprop_optimize(expected, sgd, bce, 1, data, step=step))
-    assert all(torch.allclose(p, q, rtol=0, atol=1e-12) for p, q in zip(state(found), state(expected)))
+    assert same(state(found), state(expected), 1e-12)
     assert last.angles == pytest.approx([0, 0, 0], abs=1e-5)
 
 

@@ -1,15 +1,17 @@
-"""The three rules against loops written by hand, number for number."""
+"""The rules against loops written by hand, number for number; encoders, decoders, accuracies; what each learns."""
 
 from __future__ import annotations
 
+import statistics
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.nn.functional import binary_cross_entropy as bce
 from torch.nn.functional import mse_loss
-from torch.optim import SGD, Adam, Rprop
+from torch.optim import Adam, Rprop
 from torch.utils.data import DataLoader
 
 from helpers.datasets import datasets
@@ -19,14 +21,17 @@ from helpers.training import (
     accuracy,
     average_loss,
     backprop_optimize,
+    fit_decoders,
+    layer_scores,
     locally_optimize,
     locally_optimize_parallel,
     make_decoders,
+    make_encoders,
     predictor,
 )
+from tests.training.common import same, sgd, state
 
 WIDTHS = [2, 8, 6, 1]
-sgd = partial(SGD, lr=0.1)
 
 
 def net(seed=1, **options):
@@ -36,14 +41,6 @@ def net(seed=1, **options):
 def mode_of(name):
     """Constrained training takes all samples at once; the others are asked for the harder case."""
     return "epoch" if name.startswith("constrained") else "batch"
-
-
-def parameters(model):
-    return [p.detach().clone() for p in model.parameters()]
-
-
-def same(a, b, tolerance=0.0):
-    return all(torch.allclose(p, q, rtol=0, atol=tolerance) for p, q in zip(a, b, strict=True))
 
 
 @pytest.mark.parametrize("step", ["epoch", "batch"])
@@ -68,7 +65,7 @@ def test_backpropagation_is_the_loop_that_one_writes_by_hand(batches, step, opti
     steps = list(backprop_optimize(model, optimizer, bce, 4, batches, step=step))
     assert [s.epoch for s in steps] == [1, 2, 3, 4]
     assert [s.loss for s in steps] == pytest.approx(by_hand, rel=1e-12)
-    assert same(parameters(model), parameters(expected))
+    assert same(state(model), state(expected))
 
 
 @pytest.mark.parametrize("step", ["epoch", "batch"])
@@ -94,7 +91,7 @@ def test_parallel_updates_all_blocks_from_the_inputs_before_the_update(batches, 
     *_, last = locally_optimize_parallel(
         model, sgd, mse_loss, bce, 3, batches, step=step, train_decoders=train_decoders, seed=9
     )
-    assert same(parameters(model), parameters(expected), 1e-6)  # float32, summed in another order
+    assert same(state(model), state(expected), 1e-6)  # float32, summed in another order
     found = [p.detach() for d in last.decoders for p in d.parameters()]
     assert same(found, [p.detach() for d in decoders for p in d.parameters()], 1e-6)
     assert same(found, start) is not train_decoders
@@ -120,7 +117,7 @@ def test_sequential_trains_one_block_at_a_time_on_frozen_features(xor, train_dec
     steps = list(locally_optimize(model, sgd, mse_loss, bce, 5, one, train_decoders=train_decoders, seed=9))
     assert [(s.idx, s.epoch) for s in steps] == [(i, e) for i in range(3) for e in range(1, 6)]
     assert [s.loss for s in steps] == pytest.approx([loss for _, loss in by_hand], rel=1e-12)
-    assert same(parameters(model), parameters(expected))
+    assert same(state(model), state(expected))
 
 
 def test_sequential_encodes_each_feature_once_and_shuffles_with_the_seed(batches):
@@ -136,7 +133,7 @@ def test_sequential_encodes_each_feature_once_and_shuffles_with_the_seed(batches
         model = net()
         model[1].insert(0, Watch())
         list(locally_optimize(model, sgd, mse_loss, bce, 2, batches, step="batch", seed=seed))
-        return [s for s in seen if len(s) > 1], parameters(model)  # without the single sample that is tried
+        return [s for s in seen if len(s) > 1], state(model)  # without the single sample that is tried
 
     one, two, other = run(1), run(1), run(2)
     epochs = [torch.cat(one[0][:3]), torch.cat(one[0][3:6])]
@@ -152,7 +149,7 @@ def test_equal_seeds_give_equal_numbers_and_nothing_draws_from_the_global_state(
     def run():
         model = net()
         steps = list(RULES[name](model, Rprop, mse_loss, bce, 3, batches, step=mode_of(name), seed=5))
-        return [s.loss for s in steps], parameters(model)
+        return [s.loss for s in steps], state(model)
 
     torch.manual_seed(0)
     expected = torch.rand(1)
@@ -261,3 +258,88 @@ def test_signed_xor_is_learned(name, epochs):
     for _ in RULES[name](model, Rprop, mse_loss, bce, epochs, [(data.X, data.Y)], seed=0):
         pass
     assert accuracy(predictor(model)(held_out.X), held_out.Y) > 0.95
+
+
+def wide_net():
+    return layered_net([2, 8, 6, 3], seed=1)
+
+
+def test_encoders_are_the_live_prefixes(xor):
+    model = wide_net()
+    encoders = make_encoders(model)
+    assert len(encoders) == 3
+    assert torch.equal(encoders[0](xor.X), xor.X)
+    assert torch.equal(encoders[2](xor.X), model[1](model[0](xor.X)).detach())
+    with torch.no_grad():
+        model[0][0].weight.mul_(2)
+    assert torch.equal(encoders[1](xor.X), model[0](xor.X).detach())
+
+
+def test_decoders_are_bias_free_and_come_from_the_seed(xor):
+    a, b, c = (make_decoders(wide_net(), xor.X, seed=s) for s in (1, 1, 2))
+    assert [tuple(d.weight.shape) for d in a[:-1]] == [(3, 8), (3, 6)]
+    assert a[0].bias is None
+    assert torch.equal(a[0].weight, b[0].weight)
+    assert not torch.equal(a[0].weight, c[0].weight)
+    assert torch.equal(a[-1](xor.X), xor.X)
+
+
+def test_fitted_decoders_solve_the_least_squares_problem(xor):
+    model = wide_net().double()
+    X, Y = xor.X.double(), torch.cat([xor.Y, 1 - xor.Y, xor.Y], dim=1).double()
+    decoders = fit_decoders(model, X, Y)
+    h = model[0](X).detach()
+    residual = Y - decoders[0](h).detach()
+    assert torch.allclose(h.T @ residual, torch.zeros(8, 3, dtype=torch.float64), atol=1e-9)  # the normal equations
+    scores = layer_scores(model, decoders, X)
+    assert [s.shape for s in scores] == [(60, 3)] * 3
+
+
+def test_accuracy_cuts_a_column_and_takes_the_largest_of_several():
+    assert accuracy([[0.6], [0.4], [0.5]], [[1], [1], [1]]) == pytest.approx(2 / 3)
+    assert accuracy(np.array([[0.2, 0.1], [3, 5]]), torch.eye(2)) == 1
+    with pytest.raises(ValueError, match="one shape"):
+        accuracy([0.5], [[1.0]])
+
+
+def test_average_loss_needs_data():
+    with pytest.raises(ValueError, match="batches must hold at least one sample"):
+        average_loss(lambda X, Y: X.sum(), [])
+
+
+tanh = partial(layered_net, [2, 32, 32, 1], activation=nn.Tanh, normalize=False)
+mish = partial(layered_net, [2, 32, 32, 1])
+
+
+def reached(name, make, epochs, **options):
+    """Median test accuracy after so many epochs of full-batch Rprop."""
+    found = []
+    for seed in range(3):
+        data, test = (build(samples=500, seed=seed) for build in datasets["signed_xor"][:2])
+        model = make(seed=seed)
+        *_, step = RULES[name](model, Rprop, mse_loss, bce, epochs, [(data.X, data.Y)], seed=seed, **options)
+        scores = step.predict(test.X)[-1] if hasattr(step, "predict") else predictor(model)(test.X)
+        found.append(accuracy(scores, test.Y))
+    return statistics.median(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "epochs", "least"),
+    [
+        ("local losses, pred", tanh, 60, 0.97),
+        ("local losses, predsim", mish, 40, 0.94),
+        ("local losses, sim", mish, 40, 0.94),
+        ("feedback alignment", tanh, 60, 0.97),
+        ("direct feedback alignment", tanh, 60, 0.94),
+        ("forward-forward", mish, 60, 0.90),
+        ("signal propagation", mish, 40, 0.90),
+        ("local, window", tanh, 60, 0.95),
+    ],
+)
+def test_signed_xor_is_learned_by_other_signals(name, make, epochs, least):
+    assert reached(name, make, epochs) >= least
+
+
+def test_damped_is_no_worse_than_parallel():
+    parallel, damped = (reached(name, tanh, 60) for name in ("local, parallel", "local, damped"))
+    assert damped >= parallel - 0.01  # two test sets of 1000 points differ by as much
