@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-RUNNABLE = {"checks", "datasets", "networks", "widgets"}
+RUNNABLE = {"checks", "datasets", "networks", "plots", "training", "widgets"}
 
 
 def rows(name: str) -> list[dict[str, str]]:
