@@ -19,7 +19,7 @@ BUDGETS = {
     "plots": (3290, 15),
     "training": (3430, 14),
     "widgets": (2030, 12),
-    "checks": (1050, 12),
+    "checks": (1030, 12),
     "datasets": (295, 1),
     "networks": (160, 1),
     "options": (105, 1),
