@@ -16,9 +16,9 @@ GUIDE = (ROOT / "CONTRIBUTING.md").read_text()
 # Lines and files at most; to be lowered with what goes.
 BUDGETS = {
     "diff": (3860, 16),
-    "plots": (3420, 16),
+    "plots": (3290, 15),
     "training": (3430, 14),
-    "widgets": (2040, 12),
+    "widgets": (2030, 12),
     "checks": (1030, 12),
     "datasets": (295, 1),
     "networks": (160, 1),
