@@ -187,7 +187,7 @@ def test_an_explorer_answers_says_what_went_wrong_and_answers_again(server, brow
         assert in_the_kernel(book, "panel.error") == "None"
 
 
-SMALL = "panel = Playground(samples=40, epochs=5000)\npanel"
+SMALL = "panel = Playground(samples=40, epochs=5000, hidden=(8, 8))\npanel"
 
 
 @once("cell", [SMALL])
