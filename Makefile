@@ -15,7 +15,8 @@ RUNS := $(if $(JOBS),--jobs $(JOBS)) $(if $(DASK),--dask $(DASK))
 EXPERIMENTS := $(filter-out experiments/runs.py,$(wildcard experiments/*.py))
 ROOT := $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 
-unexport PYTHONDONTWRITEBYTECODE # dozens of processes share what the first of them compiled
+# Dozens of processes share what the first of them compiled.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help lab test browser check bench live experiments picture clean
 .DEFAULT_GOAL := help
@@ -26,6 +27,8 @@ help: ## Show this list
 lab: .venv/course.done ## Set everything up and open the course in JupyterLab
 	$(BIN)/jupyter lab $(ROOT) $(LAB_ARGS) notebooks/00_start_here.ipynb
 
+# Processes share the cores: a second thread in each would only spin.
+test browser: export OMP_NUM_THREADS := 1
 test: .venv/test.done ## Set everything up and run all tests that need no browser: unit tests, doctests, every notebook
 	$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses=4 --maxschedchunk=1 --ignore=tests/browser $(TESTS)
 

@@ -64,22 +64,10 @@ class Task(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What came out.
+    """What came out, of 2000 samples that were not trained on and of n(I); ``rank`` is that of `rank`, -1 if diverged.
 
-    Attributes
-    ----------
-    start_error, error : float
-        Idempotent error mean((n(n(x)) - n(x))²) on 2000 samples that were not trained on, before and after training.
-    trace, norm : float
-        Of n(I), after training.
-    start_rank, rank : int
-        `rank` of the net, before and after training.
-    diverged : bool
-        Error or parameters became infinite or NaN; error, trace and norm are then NaN, the rank is -1.
-    collapsed : bool
-        The rank is 0 after training: whatever the error, this is no success. Some nets begin there.
-    seconds : float
-        Processor time of the training on one thread, with the draws of the data.
+    ``diverged``: error or parameters became infinite or NaN, and error, trace and norm are NaN. ``collapsed``: the rank
+    is 0 after training (some begin there); whatever the error, this is no success. ``seconds``: processor time.
     """
 
     start_error: float

@@ -43,18 +43,10 @@ READERS: dict[type, Callable[[str], Any]] = {str: str, int: int, float: float, b
 class Experiment:
     """Tasks, how one is run, and the file in which the results are kept.
 
-    Parameters
-    ----------
-    script : str
-        The script's ``__file__``; its results lie beside it, with the ending ``.csv``.
-    Task, Result : type
-        NamedTuples whose fields are str, int, float or bool: together the columns of the file.
-    tasks : sequence of Task
-        Every run, in the order of the file; those at the front begin first.
-    run : callable
-        Task -> Result; needs nothing but its task, and draws at random from the task's seed alone.
-    note : str
-        What else the first line of the file says, such as the seeds.
+    ``script`` is the script's ``__file__``; its results lie beside it, with the ending ``.csv``. The fields of the
+    NamedTuples ``Task`` and ``Result``, each str, int, float or bool, are the columns. ``tasks`` are all runs in the
+    order of the file. ``run`` makes a Result of a Task, and draws at random from the task's seed alone. ``note`` is
+    what else the first line of the file says, such as the seeds.
     """
 
     script: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import json
 import re
 import subprocess
@@ -63,6 +64,7 @@ FOLDERS = {
 }
 
 
+@functools.cache
 def imported(folder: str) -> set[str]:
     """The modules that the files and notebooks of a folder import, but for those of Python and of the project."""
     texts = [file.read_text() for file in (ROOT / folder).rglob("*.py")]

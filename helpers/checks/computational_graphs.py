@@ -21,18 +21,13 @@ def check_operations(operations: Callable[[Tensor], Mapping[str, int]]) -> Itera
     """Check ``operations(tensor) -> Counter`` of the names of all functions behind a tensor."""
     a, b = (torch.tensor(value, requires_grad=True) for value in (1.0, 2.0))
     h = a.sin()
-    once = "h is reached on two ways: remember which functions you have seen"
+    once = dict.fromkeys(["MulBackward0", "ExpBackward0", "SinBackward0", LEAF], 1)
     for tensor, expected, case, hint in (
         (torch.ones(2), {}, "a constant", "without a grad_fn there is nothing to walk"),
         (h, {"SinBackward0": 1, LEAF: 1}, "sin a", "the AccumulateGrad of a leaf is a function like the others"),
         (a * b, {"MulBackward0": 1, LEAF: 2}, "a b", "go on through every operand, not only the first or the last"),
         (3.0 * a, {"MulBackward0": 1, LEAF: 1}, "3 a", "an operand without a graph is None: skip it"),
-        (
-            h * h.exp(),
-            dict.fromkeys(["MulBackward0", "ExpBackward0", "SinBackward0", LEAF], 1),
-            "h exp h, h = sin a",
-            once,
-        ),
+        (h * h.exp(), once, "h exp h, h = sin a", "h is reached on two ways: remember which functions you have seen"),
     ):
         got = Counter(operations(tensor))
         yield judge(got == Counter(expected), case, expected, dict(got), hint)
@@ -83,9 +78,8 @@ def check_surrogate(surrogate: Callable[[nn.Module, Tensor, Tensor], Tensor]) ->
         yield judge(value.requires_grad, case, "a number with a graph", "none", graph)
         got = torch.autograd.grad(value, parameters, materialize_grads=True)
         for number, (ours, theirs) in enumerate(zip(got, expected)):
-            yield same(
-                ours.flatten()[:4], theirs.flatten()[:4], f"{case}, gradient {number} from its first entry", hint
-            )
+            few = f"{case}, gradient {number} from its first entry"
+            yield same(ours.flatten()[:4], theirs.flatten()[:4], few, hint)
             yield same(ours, theirs, f"{case}, gradient {number}", hint)
     clean = all(p.grad is None for p in parameters)
     yield judge(clean, "the net", "no .grad", "a .grad", "return the number; call no backward()")

@@ -48,9 +48,8 @@ def check_local_step(local_step: Callable[..., tuple[Tensor, Tensor]]) -> Iterat
     loss, h = local_step(first, decoders[0], lopsided, X, Y)
     yield same(loss, expected, "the loss", "criterion(decoder(block(h)), Y), in this order", 1e-5)
     yield judge(not h.requires_grad, "the output", "no graph", "requires_grad=True", "cut it off with .detach()")
-    yield same(
-        h, first(X), "the output", "hand on block(h), not what the decoder makes of it; change no parameter", 1e-7
-    )
+    hint = "hand on block(h), not what the decoder makes of it; change no parameter"
+    yield same(h, first(X), "the output", hint, 1e-7)
     learned = [None if p.grad is None else p.grad.clone() for p in learners]
     agree = all(g is not None and torch.allclose(g, slope) for g, slope in zip(learned, slopes))
     what, hint = "the gradients of block 0 and its decoder", "call loss.backward() once, and cut only what you hand on"

@@ -33,9 +33,7 @@ def check_similarity(similarity: Callable[[Tensor, Tensor], Any]) -> Iterator[st
         yield same(similarity(F, T), similarity_loss(F, T), case, hint, absolute=1e-5)
     value = similarity(unlike, T)
     graph = isinstance(value, Tensor) and value.requires_grad
-    yield judge(
-        graph, "features that require a gradient", "a loss with a graph", "none", "stay with tensors: no detach"
-    )
+    yield judge(graph, "features that need a gradient", "a loss with a graph", "none", "stay with tensors: no detach")
 
 
 @check
@@ -50,7 +48,7 @@ def check_direct_gradients(direct_gradients: Callable[..., Any]) -> Iterator[str
         activities = [model[:1](X), model[:2](X)]
         delta = (model(X) - Y) / Y.numel()
         found = list(direct_gradients(X, activities, delta, matrices))
-    yield same(len(found), 2, "two hidden layers, the gradients", "one a hidden layer, the first first")
+    yield same(len(found), 2, "two hidden layers, the gradients", "one per hidden layer, the first first")
     next(feedback_alignment(model, partial(SGD, lr=1.0), binary_cross_entropy, 1, [(X, Y)], direct=True, seed=0))
     for i, hint in (
         (1, "(δ B₂) times the slope 1 - a₂², then δ' times inputs: its transpose times what layer 2 got, a₁"),

@@ -19,12 +19,7 @@ SEEDS = range(3)
 def check_each_weight_changes(each_weight_changes: Callable[[str], dict[str, int]]) -> Iterator[str | None]:
     """Check ``each_weight_changes(text) -> {rule: updates of each weight}``."""
     for text, sequential, epochs, hint in (
-        (
-            f"hidden=32-32-32; epochs=200; {TRIO}; equal=passes",
-            50,
-            200,
-            "four blocks share the passes: the output is one too",
-        ),
+        (f"hidden=32-32-32; {TRIO}; equal=passes", 50, 200, "four blocks share the passes: the output is one too"),
         (f"hidden=32; epochs=31; {TRIO}; equal=passes", 15, 31, "a share of an epoch is no epoch: round down"),
         (f"hidden=9-9-9-9; epochs=3; {TRIO}; equal=passes", 1, 3, "no block gets less than one epoch"),
         (f"hidden=32-16; epochs=80; {TRIO}; equal=updates", 80, 80, "read the part equal: here it is the updates"),
@@ -73,9 +68,6 @@ def check_local_wins(local_wins: Callable[[], str]) -> Iterator[str | None]:
         test = {found.rule: found.test for found in race.outcomes()}
         margins.append(test[PAIR[1]] - test[PAIR[0]])
     lead = statistics.median(margins)
-    case, wanted = (
-        f"seeds {SEEDS.start} to {SEEDS.stop - 1}",
-        f"a median lead of the local rule of {MARGIN} on test data",
-    )
+    case, wanted = f"seeds 0 to {SEEDS.stop - 1}", f"a median lead of the local rule of {MARGIN} on test data"
     hint = "no signal through all blocks reaches a local rule: make that signal weak (depth, activation, optimiser)"
     yield judge(lead >= MARGIN, case, wanted, f"{lead:.3f}", hint)

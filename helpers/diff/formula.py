@@ -22,7 +22,8 @@ import re
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -94,19 +95,20 @@ class Choice(Expression):
         return (chosen if holds else otherwise).evaluate(values)
 
 
-class Formula(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Formula:
     """A function of numbers of any type, made by `parse` from a ``text``; it takes the variables ``names`` in order."""
 
     text: str
     names: tuple[str, ...]
-    expression: Expression
+    _expression: Expression  # private, since a choice in it can be evaluated only
 
     def __call__(self, *values: Any) -> Any:
         """Return the value of the formula; whole numbers are taken as floats."""
         if len(values) != len(self.names):
             expected = f"{len(self.names)} values ({', '.join(self.names)})" if self.names else "no values"
             raise TypeError(f"the formula {self.text!r} takes {expected}, got {len(values)}")
-        return self.expression.evaluate(dict(zip(self.names, values)))
+        return self._expression.evaluate(dict(zip(self.names, values)))
 
     def __repr__(self) -> str:
         return f"parse({self.text!r}, names={self.names})"

@@ -96,12 +96,9 @@ def jvp(f: Callable[..., Any], primals: Any, tangents: Any) -> tuple[Any, Any]:
     Parameters
     ----------
     f : callable
-        Computes with the operators and the functions of the table. It may also index, ``sum`` and ``@`` its arrays,
-        and return one result or a list or tuple of them.
-    primals : number, ndarray, or tuple or list of them
-        Where: one argument, or the arguments of f. Integers become floats.
-    tangents : like primals
-        In which direction.
+        Computes with operators, the functions of the table, indexing, ``sum`` and ``@``; returns one result or several.
+    primals, tangents : number, ndarray, or tuple or list of them
+        Where, and in which direction: of one argument, or of each argument of f.
 
     Returns
     -------

@@ -48,18 +48,20 @@ WAYS = ("back-substitution", "triangular solve", "linear solve")
 
 
 class Solution(dict[str, Value]):
-    """The value of every variable by name, which stays as it was found. A copy is a dict of its own."""
+    """The value of every variable by name, which stays as it was found."""
 
     iterations: int = 0  # of cycles
     residual: float = 0.0
 
     def _stays(self, *_: object, **__: object) -> NoReturn:
-        raise TypeError("a solution stays as it was found: solve again, or for values that solve nothing say dict(...)")
+        raise TypeError(
+            "a solution stays as it was found: solve again, or change a dict(solution), which solves nothing"
+        )
 
     __setitem__ = __delitem__ = __ior__ = update = pop = popitem = setdefault = clear = _stays
 
     def __reduce__(self) -> Any:
-        return dict, (dict(self),)
+        return Solution, (dict(self),), vars(self)
 
 
 class Multipliers(dict[str, Value]):

@@ -308,11 +308,10 @@ class OnTheRealLine(np.ndarray[Any, Any]):
     def __getitem__(self, index: Any) -> Any:
         return _carrying(np.asarray(self)[index])
 
-    def __float__(self) -> float:
+    def __float__(self) -> NoReturn:
         _refuse("float(...), or a function of math,")
 
-    def __int__(self) -> int:
-        _refuse("int(...)")
+    __int__ = __float__
 
 
 def _carrying(result: Any) -> Any:
@@ -323,6 +322,4 @@ def _carrying(result: Any) -> Any:
 
 
 def _refuse(what: str) -> NoReturn:
-    raise TypeError(
-        f"{what} drops the imaginary part, which carries the derivative; choose method='central' for this f"
-    )
+    raise TypeError(f"{what} drops the imaginary part, which carries the derivative; choose method='central'")

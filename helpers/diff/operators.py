@@ -135,7 +135,8 @@ class Indexed(Operators):
 
     def __setitem__(self, index: Any, value: Any) -> NoReturn:
         raise TypeError(
-            f"{type(self).__name__} cannot change in place, since its old values are needed; where(...) makes a new one"
+            f"{type(self).__name__} cannot change in place, since its old values are needed: make a new one, as "
+            "where(...) does of Arrays, or a list"
         )
 
     def __getitem__(self, index: Any) -> Any:

@@ -82,7 +82,7 @@ class Operand:
     @classmethod
     def operate(cls, row: Any, operands: tuple[Any, ...], options: dict[str, Any]) -> Any:
         """Carry out a row of `helpers.diff.array_rules`, which only Arrays can."""
-        raise TypeError(f"{row.name} takes arrays, got a {cls.__name__}; for the plain number say x.value")
+        raise TypeError(f"{row.name} takes arrays (NumPy's, Array), got a {cls.__name__}; its plain number is x.value")
 
 
 # How a row is carried out.

@@ -120,7 +120,7 @@ class Scalar(Operators):
         return f"{type(self).__name__}({self.value}{name})"
 
     def backward(self, seed: float = 1.0, zero_gradient: bool = True) -> None:
-        """Set ``gradient`` in every node of the trace to the derivative of this node with respect to it.
+        """Set ``gradient`` in every node of the trace to the derivative of this node in it; other nodes keep theirs.
 
         ``seed`` is the gradient of this node itself, by which all others are multiplied. ``zero_gradient=False`` adds
         to the gradients that are there: the sum over several outputs. In reverse topological order all uses of a node

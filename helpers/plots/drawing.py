@@ -13,7 +13,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from helpers.plots.pictures import figure_html
 
@@ -25,37 +25,31 @@ _CHILD = (
 )
 
 
-class Drawing(NamedTuple):
-    """A graph: its ``svg`` (None where nothing could draw), its DOT ``source``, and in words how it was ``drawn``."""
+@dataclass(frozen=True)
+class Drawing:
+    """A graph: its ``svg`` (None where nothing could draw), its DOT ``source``, and in words how it was ``drawn``.
+
+    ``look_for`` and ``description`` make a figure of it: what to look for, and the same in words.
+    """
 
     svg: str | None
     source: str
     drawn: str
+    look_for: str = ""
+    description: str = ""
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         text = f"{self.source}\n({self.drawn})"
-        picture = f'<div role="img" aria-label="graph, {html.escape(self.drawn)}">{self.svg}</div>'
-        return {"text/html": picture if self.svg else f"<pre>{html.escape(text)}</pre>", "text/plain": text}
-
-
-@dataclass(frozen=True, repr=False)
-class TraceGraph:
-    """A drawn graph with words: the ``drawing``, what to ``look_for``, and the same in words, ``description``."""
-
-    drawing: Drawing
-    look_for: str
-    description: str
-
-    def __repr__(self) -> str:
-        return f"{self.description}\nWhat to look for: {self.look_for}"
-
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        graph = str(self.drawing._repr_mimebundle_()["text/html"])
-        if svg := self.drawing.svg:  # on a narrower page it shrinks as long as it can be read, and is then scrolled
+        graph = f"<pre>{html.escape(text)}</pre>"
+        if svg := self.svg:  # on a narrower page it shrinks as long as it can be read, and is then scrolled
             width = svg.partition('width="')[2].partition("pt")[0]
             svg = svg.replace("<svg ", f'<svg style="{fitting(float(width), "pt", 5 / 6, 1.0)}" ', 1) if width else svg
-            graph = scrolled(f'role="img" aria-label="{html.escape(self.description)}"', svg)
-        return {"text/html": figure_html(graph, self.look_for, self.description), "text/plain": repr(self)}
+            words = html.escape(self.description or f"graph, {self.drawn}")
+            graph = scrolled(f'role="img" aria-label="{words}"', svg)
+        if not self.description:
+            return {"text/html": graph, "text/plain": text}
+        text = f"{self.description}\nWhat to look for: {self.look_for}"
+        return {"text/html": figure_html(graph, self.look_for, self.description), "text/plain": text}
 
 
 def fitting(width: float, unit: str, least: float, most: float) -> str:
@@ -68,7 +62,7 @@ def scrolled(attributes: str, drawing: str) -> str:
     return f'<div {attributes} tabindex="0" style="overflow-x:auto;contain:inline-size">{drawing}</div>'
 
 
-def draw(source: Any) -> Drawing:
+def draw(source: Any, look_for: str = "", description: str = "") -> Drawing:
     """Draw a graph: a text in the DOT language, or what holds one, such as the ``graphviz.Digraph`` of ``make_dot``.
 
     The drawing shows itself in a notebook, as a picture where the machine can draw, as text with a hint elsewhere. It
@@ -80,7 +74,7 @@ def draw(source: Any) -> Drawing:
         raise TypeError(f"source must be text in the DOT language or a graphviz.Digraph, got {type(source).__name__}")
     clean = text.replace('label="\\n', 'label="').replace('label="\n', 'label="')
     svg, words = _asked(clean, "svg", "<svg")
-    return Drawing(svg, clean, words)
+    return Drawing(svg, clean, words, look_for, description)
 
 
 def lay_out(source: str) -> tuple[Any, str]:
@@ -98,7 +92,7 @@ def _asked(source: str, form: str, begin: str) -> tuple[str | None, str]:
         except (OSError, subprocess.TimeoutExpired) as error:
             problem = f"{name} did not draw it: {error}"
             continue
-        made, words = (output.decode(errors="replace") for output in (done.stdout, done.stderr))
+        made, words = (output.decode(errors="replace").strip() for output in (done.stdout, done.stderr))
         if done.returncode == 0 and begin in made:
             return made[made.index(begin) :], f"drawn by {name}"
         problem = f"{name} did not draw it: {(words.splitlines() or [f'exit status {done.returncode}'])[-1]}"

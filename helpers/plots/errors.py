@@ -10,19 +10,7 @@ from numpy.typing import ArrayLike
 
 from helpers.options import Whole
 from helpers.plots.curves import Values
-from helpers.plots.pictures import (
-    ASIDE,
-    GREY,
-    Floats,
-    Picture,
-    along,
-    growing,
-    label,
-    look,
-    new_axes,
-    new_figure,
-    to_edge,
-)
+from helpers.plots.pictures import ASIDE, GREY, Floats, Picture, along, growing, label, look, new_figure, to_edge
 
 LOW, HIGH = 1e-17, 1e2  # the errors of a difference that the axis holds; what lies beyond is drawn at its edge
 MOST, REACH = 1e4, 2.6  # of an iteration's axis, and the half side of the square in which eigenvalues are drawn
@@ -48,7 +36,7 @@ class StepSizes(Picture):
         self.steps = steps = growing("steps", steps)
         if steps[0] <= 0:
             raise ValueError(f"steps must be above 0, got {steps[0]}")
-        self.ax = ax = new_axes(10.5, 4.8)
+        self.ax = ax = new_figure(10.5, 4.8).add_subplot()
         look_for = (
             "the dots fall from the right with the dashed lines (truncation) and rise again to the left (rounding). "
             "Is the star, the default step, near the lowest dots?"

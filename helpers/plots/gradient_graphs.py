@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from helpers.plots.drawing import Drawing, TraceGraph, draw
+from helpers.plots.drawing import Drawing, draw
 
 ABOVE, BELOW, PAST = "dE/dy", "dn/dW", "past y"
 LEAF = "AccumulateGrad"
@@ -135,13 +135,12 @@ class GradientGraph:
                 lines.append(f's{i}_{j} -> n{i} [style=dotted, color="#8f6200", arrowhead=none];')
         return "\n".join([*lines, "}"])
 
-    def draw(self, saved: bool = False) -> TraceGraph:
+    def draw(self, saved: bool = False) -> Drawing:
         """Draw the graph, with caption and description; ``saved``: with the tensors that each operation keeps."""
-        drawing = None
         if len(self.nodes) > LIMIT:
             words = f"{len(self.nodes)} nodes are too many to read, {LIMIT} are drawn at most; assert on the facts"
-            drawing = Drawing(None, self.description, words)
-        return TraceGraph(drawing or draw(self.source(saved)), LOOK_FOR, self.description)
+            return Drawing(None, self.description, words, LOOK_FOR, self.description)
+        return draw(self.source(saved), LOOK_FOR, self.description)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         return self.draw()._repr_mimebundle_()

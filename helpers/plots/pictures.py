@@ -89,11 +89,9 @@ def caption(look_for: str, description: str, more: str = "") -> str:
 
 
 def figure_html(drawing: str, look_for: str, description: str, more: str = "") -> str:
-    """Return the HTML form of a figure: the drawing on a light ground of its own, on a dark page too; a caption."""
-    return (
-        f'<figure style="margin:0"><div style="background:#ffffff;color:#000000">{drawing}</div>'
-        f"<figcaption>{caption(look_for, description, more)}</figcaption></figure>"
-    )
+    """Return the HTML form of a figure: a drawing, which brings a white ground for dark pages, and its caption."""
+    words = caption(look_for, description, more)
+    return f'<figure style="margin:0">{drawing}<figcaption>{words}</figcaption></figure>'
 
 
 def look(i: int, *parts: Literal["marker", "linestyle"]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ itself minimises (for the output block often a cross-entropy) is the ``loss`` of
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -19,19 +19,13 @@ from helpers.plots.pictures import TEXT, Floats, label, new_figure, percent
 
 Scores = Sequence[ArrayLike]
 PredictLayers = Callable[[Any], Scores]
+Samples = Any  # with inputs X (n, d) and targets Y (n, k), such as the data sets of the course
 
 DRAWN = 80  # test points in a field
 LOOK_AT_FIELDS = (
     "the boundary (black) of each layer; in the curves, which one gets there first, and the gap of thin to thick."
 )
 LOOK_AT_CURVES = "which curve reaches its final accuracy first, and the gap between the thin lines and the thick ones."
-
-
-class Samples(Protocol):
-    """Anything with inputs ``X`` (n, d) and targets ``Y`` (n, k), such as the data sets of the course."""
-
-    X: Any
-    Y: Any
 
 
 class LayerProgress(Recording):

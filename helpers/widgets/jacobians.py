@@ -1,7 +1,7 @@
 """A panel on the shape of a Jacobian: choose an operation and its sizes, see the matrix and what its vJp does without.
 
-`OPERATIONS` holds the operations. Each says how it computes, what its vJp must keep of that, and the vJp itself, which
-reads nothing else; the Jacobian comes from ``helpers.diff.arrays.jacobian``, which knows nothing of this table.
+Each of `OPERATIONS` says how it computes, what its vJp must keep of that, and the vJp itself, which reads nothing else.
+The Jacobian comes from ``helpers.diff.arrays.jacobian``, which knows nothing of this table.
 """
 
 from __future__ import annotations

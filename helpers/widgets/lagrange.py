@@ -20,14 +20,7 @@ from helpers.diff.lagrange import Program
 from helpers.networks import layered_net
 from helpers.plots.errors import CyclePicture
 from helpers.plots.recordings import ConstraintProgress, Measured
-from helpers.training.constrained import (
-    Method,
-    adjoints,
-    cosine,
-    multipliers_at,
-    relative_difference,
-    train_constrained,
-)
+from helpers.training.constrained import adjoints, cosine, multipliers_at, relative_difference, train_constrained
 from helpers.widgets.controls import choice, counted, log_slider, set_controls, slider, whole
 from helpers.widgets.panel import Explorer
 from helpers.widgets.trainer import Trainer
@@ -156,7 +149,7 @@ def cycle_panel(**options: Any) -> Explorer:
 
 
 FIXED = "weights held fixed"
-METHODS: dict[str, Method] = {
+METHODS: dict[str, Any] = {
     "weights learn: augmented Lagrangian": "augmented_lagrangian",
     "weights learn: penalty alone": "penalty",
     "weights learn: ADMM": "admm",

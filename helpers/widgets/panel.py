@@ -161,16 +161,10 @@ class Explorer(Panel):
     ----------
     show : callable
         Gets the value of each control by name. Returns what to show: text, a `Picture` (the same one, updated in
-        place, is redrawn fastest), anything with an HTML form, or a list of these.
+        place, is redrawn fastest), anything with an HTML form, or a list of these. What it returned last is in
+        ``answer``; an error is said in words and kept in ``error``, and the former answer stays.
     **controls : Widget
         From ``helpers.widgets.controls``.
-
-    Attributes
-    ----------
-    error : Exception or None
-        What went wrong at the last change; the panel shows it in words, and the former answer stays.
-    answer : object
-        What ``show`` returned last.
     """
 
     def __init__(self, show: Callable[..., Any], **controls: Widget) -> None:

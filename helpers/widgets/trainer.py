@@ -54,16 +54,9 @@ class Trainer(Panel, Generic[P]):
     the curves. `_move` brings what moves up to date. An option that does not exist, or is out of its range, is refused
     by its name, with the range.
 
-    Attributes
-    ----------
-    phase : str
-        "ready", "running", "paused", "finished" or "failed".
-    count, total, frames : int
-        Steps taken, steps in all, frames drawn.
-    error : Exception or None
-        What stopped the training, until the next Reset; the panel says it in words.
-    picture, live : Recording, LiveImage
-        The figure, and its image in the page.
+    ``phase`` is "ready", "running", "paused", "finished" or "failed"; ``count`` of ``total`` steps are taken. What
+    stopped the training is in ``error`` until the next Reset, and said in words. ``picture`` is the figure, ``live``
+    its image in the page.
     """
 
     picture: P

@@ -23,9 +23,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.xdist_group(setting(item)))
 
 
-def once(name: str, values: Iterable[str]) -> Callable[..., None]:
-    """Let a test run once for each value, on one setting and the other in turn."""
-    cases = [pytest.param(value, list(SETTINGS)[i % 2], id=value) for i, value in enumerate(values)]
+def once(name: str, values: Iterable[str], first: int = 0) -> Callable[..., None]:
+    """Let a test run once for each value, on one setting and the other in turn, the first or the second first."""
+    settings = list(SETTINGS)
+    cases = [pytest.param(v, settings[i % 2], id=v.partition("\n")[0]) for i, v in enumerate(values, first)]
     return pytest.mark.parametrize((name, "server"), cases, indirect=["server"])
 
 

@@ -152,8 +152,9 @@ panel = TrainingPanel(epochs=50)
 panel"""
 
 
-def test_an_error_is_said_in_words_and_the_kernel_lives(server, browser):
-    with shown(server, browser, HEAD, FAILING) as book:
+@once("cell", [FAILING])
+def test_an_error_is_said_in_words_and_the_kernel_lives(server, browser, cell):
+    with shown(server, browser, HEAD, cell) as book:
         panel = Panel(book)
         panel.press("Start")
         panel.until("Stopped at epoch 2 of 50. ValueError: the data of epoch 3 are bad")
@@ -186,8 +187,12 @@ def test_an_explorer_answers_says_what_went_wrong_and_answers_again(server, brow
         assert in_the_kernel(book, "panel.error") == "None"
 
 
-def test_every_rule_and_every_data_set(server, browser):
-    with shown(server, browser, HEAD, "panel = Playground(samples=40, epochs=5000)\npanel") as book:
+SMALL = "panel = Playground(samples=40, epochs=5000)\npanel"
+
+
+@once("cell", [SMALL])
+def test_every_rule_and_every_data_set(server, browser, cell):
+    with shown(server, browser, HEAD, cell) as book:
         Panel(book).until("ready: epoch 0 of 5000")
         pairs = book.page.evaluate(SWEEP, SETS)
         data, rule = pairs[-1]
@@ -218,8 +223,9 @@ def actions(seed, count=150):
     return made
 
 
-def test_after_a_monkey_start_still_trains(server, browser):
-    with shown(server, browser, HEAD, "panel = Playground(samples=40, epochs=5000)\npanel") as book:
+@once("cell", [SMALL], first=1)
+def test_after_a_monkey_start_still_trains(server, browser, cell):
+    with shown(server, browser, HEAD, cell) as book:
         panel = Panel(book)
         panel.until("ready: epoch 0 of 5000")
         book.page.evaluate(MONKEY, actions(0))

@@ -127,7 +127,7 @@ class Moved(Panel):
         self.until("paused: [a-z ]+ 1 of")
 
 
-@once("name", PANELS)
+@once("name", PANELS, first=1)
 def test_each_control_of_each_panel(server, browser, name):
     with shown(server, browser, f"{PANELS[name]}\npanel") as book:
         panel = Moved(book)

@@ -151,5 +151,5 @@ def test_the_functions_run_on_numpy_too():
     assert np.array_equal(where(x > 2, x, 0.0), where(x > 2, Array(x), 0.0).value)
     assert np.array_equal(stack([x, x]), stack([Array(x), x]).value)
     assert log_sum_exp([0.0, 0.0]) == np.log(2)
-    with pytest.raises(TypeError, match="log_sum_exp takes arrays, got .* Symbol"):
+    with pytest.raises(TypeError, match="log_sum_exp takes arrays .*, got a Symbol"):
         log_sum_exp(Symbol("x"))

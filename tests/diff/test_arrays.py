@@ -199,13 +199,8 @@ def test_accumulation_over_several_outputs():
     for output in (h.sum(), (h * h).sum(), h[0]):
         output.backward(zero_gradient=False)
     assert x.gradient.tolist() == [3 + 6 + 3, 12 + 6 * 2**5]
-
-
-def test_a_seed_weighs_the_outputs():
-    x = Array([1.0, 2.0])
-    (x * x).backward([1.0, 10.0])
+    (x * x).backward([1.0, 10.0])  # a seed weighs the outputs
     assert x.gradient.tolist() == [2.0, 40.0]
-    assert Array([1.0]).gradient.tolist() == [0.0]
 
 
 def test_an_error_on_the_way_back_leaves_the_gradients():

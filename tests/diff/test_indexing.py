@@ -13,52 +13,28 @@ from helpers.diff.forward import Dual
 from helpers.diff.scalar import Scalar
 
 
-def written_out(index):
-    """The same index with tuples and lists in place of its arrays."""
-    if isinstance(index, tuple):
-        return tuple(part.tolist() if isinstance(part, np.ndarray) else part for part in index)
-    return index.tolist() if isinstance(index, np.ndarray) else index
-
-
-def as_tuples(value):
-    return tuple(map(as_tuples, value)) if isinstance(value, list) else value
-
-
 @st.composite
 def indexed(draw):
     shape = draw(of_numpy.array_shapes(min_dims=0, max_dims=4, min_side=1, max_side=4))
     forms = [of_numpy.basic_indices(shape, allow_ellipsis=True, allow_newaxis=True)]
     if shape:
-        forms.append(of_numpy.integer_array_indices(shape))
-        forms.append(of_numpy.arrays(bool, shape))
-        forms.append(of_numpy.arrays(bool, shape[:1]))
-        forms.append(st.lists(st.integers(-shape[0], shape[0] - 1), max_size=5))  # repeats, and none at all
-        forms.append(mixed(shape))
-    index = draw(st.one_of(forms))
-    form = draw(st.sampled_from(["as it is", "lists", "tuples"]))
-    if form == "tuples" and isinstance(index, tuple):
-        index = tuple(as_tuples(part) if isinstance(part, list) else part for part in written_out(index))
-    elif form == "lists" and not any(isinstance(part, np.ndarray) and part.size == 0 for part in np_parts(index)):
-        index = written_out(index)
-    return shape, index
-
-
-def np_parts(index):
-    return index if isinstance(index, tuple) else (index,)
+        forms += [
+            of_numpy.integer_array_indices(shape),
+            of_numpy.arrays(bool, shape),
+            of_numpy.arrays(bool, shape[:1]),
+            st.lists(st.integers(-shape[0], shape[0] - 1), max_size=5),  # repeats, and none at all
+            mixed(shape),
+        ]
+    return shape, draw(st.one_of(forms))
 
 
 def mixed(shape):
-    """Whole numbers, slices, lists with repeats, masks and new axes in one tuple."""
+    """Whole numbers, slices, lists with repeats and new axes in one tuple."""
 
     def part(length):
-        return st.one_of(
-            st.integers(-length, length - 1),
-            st.slices(length),
-            st.just(slice(None, None, -1)),
-            st.lists(st.integers(-length, length - 1), min_size=2, max_size=2),
-            st.lists(st.integers(0, length - 1), min_size=2, max_size=2).map(np.array),
-            st.integers(0, length - 1).map(np.array),
-        )
+        repeats = st.lists(st.integers(-length, length - 1), min_size=2, max_size=2)
+        numbers = st.integers(-length, length - 1)
+        return st.one_of(numbers, numbers.map(np.array), st.slices(length), repeats, repeats.map(np.array))
 
     parts = st.tuples(*map(part, shape))
     return st.tuples(parts, st.integers(0, len(shape)), st.booleans()).map(

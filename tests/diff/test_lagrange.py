@@ -250,9 +250,10 @@ def test_a_solution_stays_and_multipliers_are_of_nothing_else():
             change()
     with pytest.raises(ValueError, match="read-only"):
         values["x"][0] = 7
-    other = copy.deepcopy(values)
-    other["x"] = np.zeros(2)  # a copy is a dict of its own, and solves nothing
-    for wrong in (other, values | {"y": 3.0}, Program(["a"]).let("b", sin, "a").solve({"a": 1.0})):
+    other = copy.deepcopy(program)
+    assert other.solution.residual == 0
+    assert other.multipliers("y")["x"].tolist() == [2, 4]
+    for wrong in (dict(values), values | {"y": 3.0}, Program(["a"]).let("b", sin, "a").solve({"a": 1.0})):
         with pytest.raises(TypeError, match="values must be what solve"):
             program.multipliers("y", wrong)
     assert program.multipliers("y")["x"].tolist() == program.multipliers("y", values)["x"].tolist() == [2, 4]

@@ -2,8 +2,8 @@
 
 Until one fails, the tests that the row names run, then those of its area, then all but browser and notebooks, as far
 as --reach goes. A run that hangs counts as found. A run is a fork of this process, which has imported the libraries.
-The texts of the rows, and the results in `before.csv`, are of commit 3ee4673: run it there. A fault is meant as its
-sentence says; in code that has been rebuilt since, its texts are to be found anew.
+The texts of the rows are of the code as it is; the results in `before.csv` are of commit 3ee4673, when the package had
+not been rebuilt. A fault is meant as its sentence says: where code is rebuilt, its texts are to be found anew.
 """
 
 from __future__ import annotations

@@ -208,6 +208,6 @@ def test_a_drawer_that_fails_or_crashes_leaves_text_with_the_reason(monkeypatch)
 
 def test_a_wide_drawing_shrinks_by_a_sixth_at_most():
     svg = '<svg width="960pt" height="300pt" viewBox="0 0 960 300"><g/></svg>'
-    shown = drawing.TraceGraph(drawing.Drawing(svg, "", "drawn"), "look", "words")._repr_mimebundle_()["text/html"]
+    shown = drawing.Drawing(svg, "", "drawn", "look", "words")._repr_mimebundle_()["text/html"]
     assert "width:100%;min-width:800pt;max-width:960pt;height:auto" in shown
     assert 'role="img" aria-label="words"' in shown

@@ -375,7 +375,7 @@ def test_a_field_covers_its_axes_and_a_legend_names_each_thing_once(picture):
 
 def test_it_is_legible_inside_its_figure_and_light_on_a_dark_page(picture):
     page = picture._repr_mimebundle_()["text/html"]
-    assert re.search(r'<div style="background:#ffffff;color:#000000"><img [^>]*alt="[^"]+"', page)
+    assert re.search(r'<img [^>]*alt="[^"]+"', page)
     assert "<summary>Description of the figure</summary>" in page
     assert picture.figure.get_facecolor() == (1, 1, 1, 1)
     ticks = [t for ax in picture.figure.axes for t in (*ax.get_xticklabels(), *ax.get_yticklabels())]

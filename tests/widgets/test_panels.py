@@ -18,14 +18,13 @@ from helpers.diff import scalar_net
 from helpers.networks import mertens_net
 from helpers.options import OneOf, Words
 from helpers.training import RULES
-from helpers.training.runs import Race, Run, Session
+from helpers.training.runs import Race
 from helpers.widgets import panel as panel_module
 from helpers.widgets.controls import option_of
 from helpers.widgets.panel import LiveImage
 from tests.widgets.conftest import until
 
-TANH = {"activation": "tanh", "normalize": False}
-SMALL = TANH | {"hidden": (16, 16), "epochs": 9, "samples": 40}
+SMALL = {"hidden": (16, 16), "activation": "tanh", "normalize": False, "epochs": 9, "samples": 40}
 THREE = ["back-propagation", "local, sequential", "constrained, augmented Lagrangian"]
 EXPLORERS: dict[str, Callable[[], Any]] = {
     "cycles": widgets.cycle_panel,
@@ -76,8 +75,7 @@ def test_each_control_of_an_explorer_changes_what_is_seen(name):
             assert panel.error is None, (key, value, panel.error)
             parts = panel.answer if isinstance(panel.answer, list) else [panel.answer]
             pictures = [one.image.value for one in panel.shown if isinstance(one, LiveImage)]
-            drawings = [part.drawing.source for part in parts if hasattr(part, "drawing")]
-            seen.append((*map(str, parts), *pictures, *drawings))
+            seen.append((*map(str, parts), *pictures))
         assert len(set(seen)) == len(seen), f"{key} changes nothing"
         panel.run(**{key: before})
 
@@ -174,6 +172,7 @@ def test_at_a_pause_every_net_has_taken_the_epochs_that_are_counted(undrawn):
             await until(lambda: panel.phase == "paused")
             count, plain = panel.count, Race(panel.state)
             assert count < 60
+            assert len(panel.picture.fields) == 3 * 3
             assert next(k for k in plain if k == count)
             for ours, theirs in zip(panel.sessions, plain.sessions, strict=True):
                 assert ours.count == theirs.count == ours.total * count // 60
@@ -192,28 +191,12 @@ def test_a_panel_trains_to_the_numbers_of_the_plain_generator(undrawn):
         assert torch.equal(parameters(panel.sessions[0].model), parameters(model)), rule
 
 
-def test_three_rules_side_by_side_are_the_three_alone(undrawn):
-    together = widgets.TrainingPanel(THREE, hidden=(16, 16), epochs=6)
-    together.run()
-    assert len(together.picture.fields) == 3 * 3
-    for rule, session in zip(THREE, together.sessions, strict=True):
-        alone = Session(Run(rules=(rule,), samples=1000, hidden=(16, 16), epochs=6))
-        list(alone)
-        assert torch.equal(parameters(session.model), parameters(alone.model)), rule
-
-
 def test_the_net_of_scalars_trains_as_its_generator(undrawn):
     data, net = datasets["signed_xor"].train(samples=6, seed=3), scalar_net.ScalarNet(2, seed=3)
     list(scalar_net.train(net, data.X, data.Y, 5, 0.3))
     panel = widgets.ScalarNetPanel(hidden=2, points=6, rate=0.3, seed=3, epochs=5)
     panel.run()
     assert panel.net.numbers() == net.numbers()
-
-
-def test_a_wild_learning_rate_leaves_finite_parameters(undrawn):
-    panel = widgets.TrainingPanel("back-propagation", **TANH, optimizer="SGD", rate=10.0, epochs=30)
-    panel.run()
-    assert torch.isfinite(parameters(panel.sessions[0].model)).all()
 
 
 @pytest.mark.parametrize("rerun", [True, False])
