@@ -256,7 +256,7 @@ def train_constrained(
     method: Method = "augmented_lagrangian", penalty: float = 1.0, growth: float = 1.2, inner: int = 10,
     **options: Unpack[Options],
 ) -> Training[ConstrainedStep]:  # fmt: skip
-    """Train a net whose activations are variables and whose hidden blocks are constraints.
+    """Train a net whose activations are variables and whose hidden blocks are constraints. Yields `ConstrainedStep`.
 
     Parameters
     ----------
@@ -275,11 +275,6 @@ def train_constrained(
     penalty, growth, inner : float, float, int
         The first μ, more than 0, the price of a sample's squared gap against its loss; the factor on it, 1 or more,
         every ``inner`` epochs, until it has reached 1000.
-
-    Yields
-    ------
-    ConstrainedStep
-        ``(epoch, loss, violation, multipliers, activations, penalty, passes)``; the model has then been updated.
 
     Notes
     -----

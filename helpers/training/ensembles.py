@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
 from helpers.training.arguments import Passes
-from helpers.training.idempotent import Algorithm, check_samples, numerical_rank, wanted_move
-from helpers.training.layers import Batches
+from helpers.training.idempotent import Algorithm, check_first, numerical_rank, wanted_move
+from helpers.training.layers import Batches, kind
 from helpers.training.rules import TrainingError
 
 
@@ -47,6 +47,8 @@ class Ensemble:
         """Return the outputs (N, m, k) for inputs (m, d), shared by all nets, or (N, m, d), each net its own."""
         if X.dim() == 3 and len(X) != len(self):
             raise ValueError(f"X must hold one data set for each of {len(self)} nets, got shape {tuple(X.shape)}")
+        if X.dim() not in (2, 3):
+            raise ValueError(f"X must have shape (m, n) or (nets, m, n), got {tuple(X.shape)}")
 
         def one(parameters: dict[str, Tensor], x: Tensor) -> Tensor:
             output: Tensor = functional_call(self._template, parameters, (x,))
@@ -59,7 +61,7 @@ class Ensemble:
         """Return n(I) of every net, (N, n, n); ``width`` is n, by default that of the first weight."""
         first = next(iter(self.parameters.values()))
         with torch.no_grad():
-            images: Tensor = self(torch.eye(width or first.shape[-1], dtype=first.dtype, device=first.device))
+            images: Tensor = self(torch.eye(width or first.shape[-1], **kind(first)))
         return images
 
     def norms(self) -> Tensor:
@@ -108,15 +110,7 @@ def train_ensemble(
     if rates.shape not in [(), (len(ensemble),)] or not ((rates > 0) & rates.isfinite()).all():
         raise ValueError(f"learning_rates must be one number, or one for each of {len(ensemble)} nets, more than 0")
     passes = Passes(epochs, batches, targets=False)
-    X = passes.X
-    check_samples("the X of batches", X)
-    if X.dim() not in (2, 3):
-        raise ValueError(f"the X of batches must have shape (m, n) or (nets, m, n), got {tuple(X.shape)}")
-    try:
-        with torch.no_grad():
-            ensemble(ensemble(X[..., :1, :]))
-    except RuntimeError as error:
-        raise ValueError(f"ensemble cannot take the X of batches, of shape {tuple(X.shape)}, twice: {error}") from error
+    check_first("ensemble", passes.X, lambda x: ensemble(ensemble(x)))
     return _steps(ensemble, algorithm, rates.expand(len(ensemble)), passes, epochs)
 
 

@@ -100,7 +100,7 @@ def feedback_alignment(
     model: nn.Sequential, optimizer: Factory, criterion: Criterion, epochs: int, batches: Batches, *,
     direct: bool = False, angles: bool = True, **options: Unpack[Options],
 ) -> Training[FeedbackStep]:  # fmt: skip
-    """Train a net by errors that fixed random matrices send down.
+    """Train a net by errors that fixed random matrices send down. Yields `FeedbackStep`.
 
     Parameters
     ----------
@@ -114,11 +114,6 @@ def feedback_alignment(
         below. True: from the output to every block at once, e_i = B_i δ_L.
     angles : bool
         Compute the angles: costs a true backward pass per batch.
-
-    Yields
-    ------
-    FeedbackStep
-        ``(epoch, loss, angles)``; the model has then been updated.
 
     Notes
     -----

@@ -134,14 +134,11 @@ def mean_square_change(net: Callable[[Tensor], Tensor], y: Tensor) -> Tensor:
     try:
         y2, y = applied(net, y)
     except RuntimeError as error:
-        raise ValueError(
-            f"net cannot take y of shape {tuple(y.shape)}, {y.dtype}; an idempotent net takes what it gives: {error}"
-        ) from error
+        words = f"{tuple(y.shape)}, {y.dtype}; an idempotent net takes what it gives: {error}"
+        raise ValueError(f"net cannot take y of shape {words}") from error
     if y2.shape != y.shape:
-        raise ValueError(
-            f"net must give back what it takes, but maps {tuple(y.shape)} to {tuple(y2.shape)}; "
-            "an idempotent net is as wide at its end as at its beginning"
-        )
+        words = f"but maps {tuple(y.shape)} to {tuple(y2.shape)}"
+        raise ValueError(f"an idempotent net must be as wide at its end as at its beginning, {words}")
     return (y2 - y).square().mean()
 
 
@@ -153,10 +150,7 @@ def idempotent_error(net: nn.Module, x: Tensor) -> float:
 
 
 def image_of_identity(net: nn.Module, width: int | None = None) -> Tensor:
-    """Return n(I), (n, n): row i is what the net makes of unit vector i; W' for a linear net, plus its bias.
-
-    ``width`` is n, by default that of the first linear layer.
-    """
+    """Return n(I), (n, n): row i is what the net makes of unit vector i. ``width``: n; of the first linear layer."""
     if width is None:
         linear = next((part for part in net.modules() if isinstance(part, nn.Linear)), None)
         if linear is None:
@@ -291,10 +285,8 @@ class Idempotent(Rule):
     def __init__(self, model: nn.Module, optimizer: Factory, algorithm: Algorithm, width: int) -> None:
         super().__init__(model, optimizer)
         self.matrix: Any = _only_matrix(model) if algorithm is Algorithm.M1 else None  # which learns without a graph
-        self.criterion, self.width = (
-            make_loss(model, Algorithm.MODIFIED if self.matrix is not None else algorithm),
-            width,
-        )
+        self.width = width
+        self.criterion = make_loss(model, Algorithm.MODIFIED if self.matrix is not None else algorithm)
 
     def backward(self, X: Tensor, Y: Tensor) -> list[float]:
         """Add the gradient of a batch, or, by M1, -ΔW where an optimiser expects one."""
@@ -382,11 +374,16 @@ def train_idempotent(
     if not isinstance(model, nn.Module):
         raise TypeError(f"model must be an nn.Module, got {type(model).__name__}")
     passes = Passes(epochs, batches, step=step, targets=False)
-    X = passes.X
+    check_first("model", passes.X, lambda x: idempotent_error(model, x))
+    return start(Idempotent(model, optimizer, algorithm, passes.X.shape[-1]), passes)
+
+
+def check_first(name: str, X: Tensor, twice: Callable[[Tensor], object]) -> None:
+    """Refuse a first batch (..., m, n) of which nets cannot take a sample twice."""
     check_samples("the X of batches", X)
     try:
-        idempotent_error(model, X[:1])
+        with torch.no_grad():
+            twice(X[..., :1, :] if X.dim() > 1 else X[:1])
     except (RuntimeError, ValueError, TypeError) as error:
-        message = f"model cannot take the X of batches, of shape {tuple(X.shape)} and {X.dtype}, twice: {error}"
-        raise ValueError(message) from error
-    return start(Idempotent(model, optimizer, algorithm, X.shape[-1]), passes)
+        words = f"the X of batches, of shape {tuple(X.shape)} and {X.dtype}"
+        raise ValueError(f"{name} cannot take {words}, twice: {error}") from error

@@ -101,7 +101,7 @@ def local_losses(
     model: nn.Sequential, optimizer: Factory, criterion: Criterion, epochs: int, batches: Batches, *,
     signal: Signal = "predsim", head: int = 32, **options: Unpack[Options],
 ) -> Training[ParallelStep]:  # fmt: skip
-    """Train all blocks at once, each by a local loss through heads that learn with it.
+    """Train all blocks at once, each by a local loss through heads that learn with it: the decoders that it yields.
 
     Parameters
     ----------
@@ -117,11 +117,10 @@ def local_losses(
     head : int
         Hidden units (tanh) of a head; 0 makes heads linear, as the paper's are for fully connected layers.
 
-    Yields
-    ------
-    ParallelStep
-        ``(epoch, loss, encoders, decoders)``: the decoders are the prediction heads. After Nøkland & Eidnes (2019),
-        "Training neural networks with local error signals"; here an output of any shape is flattened.
+    Notes
+    -----
+    After Nøkland & Eidnes (2019), "Training neural networks with local error signals"; here an output of any shape is
+    flattened. Yields `ParallelStep`.
     """
     passes = Passes(epochs, batches, **options)
     signal, head = OneOf(WEIGHT_OF_SIMILARITY).check("signal", signal), Whole(0).check("head", head)
