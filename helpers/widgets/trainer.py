@@ -182,9 +182,7 @@ class Trainer(Panel, Generic[P]):
             if begin >= frame:
                 self._draw()
                 now = time.perf_counter()
-                frame = max(
-                    frame + 1 / FPS, now + (now - begin) / 4
-                )  # between: training, a slice or more
+                frame = max(frame + 1 / FPS, now + (now - begin) / 4)  # between: training, a slice or more
             end = time.perf_counter() + SLICE
             while self.phase == "running" and due <= (now := time.perf_counter()) < end:
                 self._advance()
