@@ -266,11 +266,6 @@ class Race:
         self.seconds = [0.0] * len(self.sessions)
 
     def __iter__(self) -> Iterator[int]:
-        return filter(None, self.parts())
-
-    def parts(self) -> Iterator[int]:
-        """Yield 0 after each rule of a count but the last, then the count: a turn each for whoever watches buttons."""
-        last = len(self.sessions) - 1
         for count in range(1, self.total + 1):
             for i, session in enumerate(self.sessions):
                 begin = time.perf_counter()
@@ -280,7 +275,7 @@ class Race:
                 except TrainingError as error:
                     raise TrainingError(f"{session.run.rules[0]}: {error}") from error
                 self.seconds[i] += time.perf_counter() - begin
-                yield count if i == last else 0
+            yield count
 
     def outcomes(self) -> list[Outcome]:
         """Measure where each rule stands."""
