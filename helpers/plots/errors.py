@@ -8,9 +8,8 @@ import numpy as np
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 
-from helpers.options import Whole
 from helpers.plots.curves import Values
-from helpers.plots.pictures import ASIDE, GREY, Floats, Picture, along, growing, label, look, new_figure, to_edge
+from helpers.plots.pictures import ASIDE, GREY, Floats, Picture, label, look, new_figure, to_edge
 
 LOW, HIGH = 1e-17, 1e2  # the errors of a difference that the axis holds; what lies beyond is drawn at its edge
 MOST, REACH = 1e4, 2.6  # of an iteration's axis, and the half side of the square in which eigenvalues are drawn
@@ -24,25 +23,16 @@ class StepSizes(Picture):
     """
 
     def __init__(
-        self,
-        steps: ArrayLike,
-        errors: Values,
-        expected: Values,
-        defaults: Mapping[str, float],
-        *,
-        step: float | None = None,
-        name: str = "",
+        self, steps: ArrayLike, errors: Values, expected: Values, defaults: Mapping[str, float], *, step: float
     ) -> None:
-        self.steps = steps = growing("steps", steps)
-        if steps[0] <= 0:
-            raise ValueError(f"steps must be above 0, got {steps[0]}")
+        self.steps = steps = np.asarray(steps, dtype=float)
         self.ax = ax = new_figure(10.5, 4.8).add_subplot()
         look_for = (
             "the dots fall from the right with the dashed lines (truncation) and rise again to the left (rounding). "
             "Is the star, the default step, near the lowest dots?"
         )
         super().__init__(ax.figure, look_for)
-        self.step = float(steps[len(steps) // 2])
+        self.step = step
         self.errors: dict[str, Floats] = {}
         self.defaults: dict[str, float] = {}
         self.dots: dict[str, Line2D] = {}
@@ -62,8 +52,7 @@ class StepSizes(Picture):
         label(ax, "", "step h", "error of the derivative", grid="both", legend=ASIDE)
         self.changing = [self.mark, *self.chosen.values()]
         self.slow = [*self.dashed.values(), *self.dots.values(), *self.stars.values()]
-        self.update(errors, expected, defaults, name)
-        self.choose(self.step if step is None else step)
+        self.update(errors, expected, defaults)
 
     def update(self, errors: Values, expected: Values, defaults: Mapping[str, float], name: str = "") -> None:
         """Show other curves over the same steps.
@@ -73,8 +62,7 @@ class StepSizes(Picture):
         """
         self.name, self.defaults = name, dict(defaults)
         for method, dots in self.dots.items():
-            self.errors[method] = along(f"errors of {method!r}", errors[method], self.steps)
-            theory = along(f"expected of {method!r}", expected[method], self.steps)
+            self.errors[method], theory = (np.asarray(y[method], dtype=float) for y in (errors, expected))
             dots.set_data(self.steps, to_edge(dots, self.errors[method], 1.3 * LOW, HIGH / 1.3))
             self.dashed[method].set_data(self.steps, theory)
             h, first = defaults[method], self.steps[0]
@@ -86,8 +74,6 @@ class StepSizes(Picture):
 
     def choose(self, step: float) -> None:
         """Mark the drawn step that is nearest to ``step``."""
-        if not step > 0:
-            raise ValueError(f"step must be above 0, got {step}")
         i = int(np.abs(np.log(self.steps / step)).argmin())
         self.step = float(self.steps[i])
         self.mark.set_xdata([self.step, self.step])
@@ -150,8 +136,8 @@ class CyclePicture(Picture):
         At k = 0, 1, ..., steps: the largest change of z in that step, and the relative error of the gradient through
         the first k steps; NaN where there is none.
         """
-        k = np.arange(len(np.asarray(changes)), dtype=float)
-        self.values = [along("changes", changes, k), along("errors", errors, k)]
+        self.values = [np.asarray(changes, dtype=float), np.asarray(errors, dtype=float)]
+        k = np.arange(len(self.values[0]), dtype=float)
         self.eigenvalues = np.asarray(eigenvalues, dtype=complex)
         sizes = np.abs(self.eigenvalues)
         self.radius = float(sizes.max(initial=0.0))
@@ -167,7 +153,7 @@ class CyclePicture(Picture):
 
     def choose(self, k: int) -> None:
         """Mark a number of steps."""
-        self.k = Whole(0, len(self.values[0]) - 1).check("k", k)
+        self.k = k
         self.mark.set_xdata([k, k])
 
     @property

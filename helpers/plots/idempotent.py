@@ -2,7 +2,7 @@
 
 >>> import numpy as np
 >>> a = np.linspace(0, 1, 7)
->>> picture = Cobweb(a, 3 * a**2 - 2 * a**3, [0.75, 0.84375], name="3a² - 2a³")
+>>> picture = Cobweb(a, 3 * a**2 - 2 * a**3, [0.75, 0.84375], name="3a² - 2a³", steps=9)
 >>> picture.description
 '3a² - 2a³ from 0 to 1, and its iterates: from 0.75 to 0.8438 in 1 step.'
 """
@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -27,10 +28,8 @@ from helpers.plots.pictures import (
     TEXT,
     Floats,
     Picture,
-    along,
     count,
     finite,
-    growing,
     label,
     look,
     new_figure,
@@ -53,11 +52,8 @@ class ScalarMaps(Picture):
     A map has its diagonal drawn; a name that begins with Δ is a change, whose zeros count: it has a zero line.
     """
 
-    def __init__(self, a: ArrayLike, maps: Values, *, mark: float = 0.6) -> None:
-        self.a = a = growing("a", a)
-        self.maps = {name: along(name, values, a) for name, values in maps.items()}
-        if len(maps) < 2:
-            raise ValueError(f"maps must hold two curves or more, got {len(maps)}")
+    def __init__(self, a: Floats, maps: Mapping[str, Floats], *, mark: float) -> None:
+        self.a, self.maps = a, maps
         look_for = "where a curve meets the dashed diagonal (its fixed points), or the dashed zero line."
         super().__init__(new_figure(11.5, 3.2, layout=None), look_for)
         self.dots: dict[str, Line2D] = {}
@@ -95,11 +91,8 @@ class Cobweb(Picture):
     ``values`` (k,) at growing arguments ``a`` are the map; ``path`` is as in `update`; ``steps`` ends the axis.
     """
 
-    def __init__(
-        self, a: ArrayLike, values: ArrayLike, path: ArrayLike, *, name: str, steps: int | None = None
-    ) -> None:
-        self.a, self.name = (a := growing("a", a)), name
-        values = along("values", values, a)
+    def __init__(self, a: Floats, values: Floats, path: ArrayLike, *, name: str, steps: int) -> None:
+        self.a, self.name = a, name
         look_for = "stairs between curve and diagonal: do they end where both meet, turn around it, or run away?"
         super().__init__(new_figure(10.5, 4.4, layout=None), look_for)
         grid = self.figure.add_gridspec(1, 2, width_ratios=(1, 1.25), left=0.07, right=0.98, bottom=0.125, top=0.92)
@@ -116,13 +109,11 @@ class Cobweb(Picture):
         label(right, "iterates", "step", "a")
         self.changing = [self.stairs, self.start, self.iterates]
         self.update(path)
-        right.set(xlim=(-0.5, (len(self.path) - 1 if steps is None else steps) + 0.5), ylim=(a[0], a[-1]))
+        right.set(xlim=(-0.5, steps + 0.5), ylim=(a[0], a[-1]))
 
     def update(self, path: ArrayLike) -> None:
         """Show other iterates, shape (steps + 1,), the start first, up to the first that is not finite or is huge."""
         self.path = np.asarray(path, dtype=float)
-        if self.path.ndim != 1 or not self.path.size:
-            raise ValueError(f"path must hold the start at least, in one line, got the shape {self.path.shape}")
         far = np.flatnonzero(~(np.abs(self.path) < FAR))
         shown = self.path[: far[0] if len(far) else None]
         corners = np.repeat(shown, 2)
@@ -144,55 +135,40 @@ class Cobweb(Picture):
 class Basins(Picture):
     """A row for each end, and in it the starts ``a`` (k,), growing, whose last iterates, ``ends``, lie there.
 
-    ``mark``: a start to mark. ``distance`` and ``distance_ends`` (j,): distances to an ``edge``, growing and above 0,
-    and the last iterates of the starts there, drawn below on a logarithmic axis.
+    Below, on a logarithmic axis: the starts at growing distances ``near`` (j,) to an ``edge``, which end at ``there``.
     """
 
     def __init__(
-        self,
-        a: ArrayLike,
-        ends: ArrayLike,
-        *,
-        mark: float | None = None,
-        distance: ArrayLike | None = None,
-        distance_ends: ArrayLike = (),
-        edge: str = "the edge",
+        self, a: Floats, ends: Floats, near: Floats, there: Floats, *, edge: str = "(1 + √5)/2", mark: float
     ) -> None:
-        a = growing("a", a)
-        height, self.mark, self.drawn = 2.6 if distance is None else 4.8, np.nan, (a, which_end(along("ends", ends, a)))
         look_for = "intervals that take turns, ever narrower towards the edge, and by the same factor."
-        super().__init__(new_figure(10.5, height, layout=None), look_for)
-        self.figure.subplots_adjust(left=0.125, right=0.98, bottom=0.55 / height, top=1 - 0.15 / height, hspace=0.32)
-        axes = self.figure.subplots(1 if distance is None else 2, 1, squeeze=False)[:, 0]
-        _bars(axes[0], *self.drawn)
-        axes[0].set_xlim(a[0], a[-1])
-        label(axes[0], "", "start a", grid="x")
-        self.near = ""
-        if distance is not None:
-            near = growing("distance", distance)
-            there = which_end(along("distance_ends", distance_ends, near))
-            _bars(axes[1], near, there)
-            axes[1].set(xscale="log", xlim=(near[-1], near[0]))
-            label(axes[1], "", f"distance of the start to {edge}, which lies at the right", grid="x")
-            span = f"{near[0]:.1g} to {near[-1]:.1g}"
-            self.near = f" Over the distance to the edge, {span}: {np.count_nonzero(np.diff(there))} times."
-        if mark is not None:
-            self.choose(mark)
+        super().__init__(new_figure(10.5, 4.8, layout=None), look_for)
+        self.figure.subplots_adjust(left=0.125, right=0.98, bottom=0.115, top=0.97, hspace=0.32)
+        top, bottom = self.figure.subplots(2, 1)
+        self.a, self.ends, close = a, which_end(ends), which_end(there)
+        _bars(top, a, self.ends)
+        top.set_xlim(a[0], a[-1])
+        label(top, "", "start a", grid="x")
+        _bars(bottom, near, close)
+        bottom.set(xscale="log", xlim=(near[-1], near[0]))
+        label(bottom, "", f"distance of the start to {edge}, which lies at the right", grid="x")
+        span = f"{near[0]:.1g} to {near[-1]:.1g}"
+        self.near = f"Over the distance to the edge, {span}: {np.count_nonzero(np.diff(close))} times."
+        self.line = top.axvline(mark, color="black", linewidth=2)
+        self.changing = [self.line]
+        self.choose(mark)
 
     def choose(self, mark: float) -> None:
         """Mark a start."""
         self.mark = mark
-        if not self.changing:
-            self.changing = [self.figure.axes[0].axvline(mark, color="black", linewidth=2)]
-        self.changing[0].set(xdata=[mark, mark])
+        self.line.set_xdata([mark, mark])
 
     @property
     def words(self) -> str:
         """The share of each end, and how often it changes along the line."""
-        a, ends = self.drawn
-        marked = "" if np.isnan(self.mark) else f" Marked: the start {self.mark:.4g}.{outside(self.mark, a)}"
-        changes = f"the end changes {np.count_nonzero(np.diff(ends))} times on the way."
-        return f"Starts from {a[0]:.4g} to {a[-1]:.4g}: {_shares(ends)}; {changes}{self.near}{marked}"
+        changes = f"the end changes {np.count_nonzero(np.diff(self.ends))} times on the way."
+        marked = f"Marked: the start {self.mark:.4g}.{outside(self.mark, self.a)}"
+        return f"Starts from {self.a[0]:.4g} to {self.a[-1]:.4g}: {_shares(self.ends)}; {changes} {self.near} {marked}"
 
 
 def _bars(ax: Axes, x: Floats, ends: Ends) -> None:

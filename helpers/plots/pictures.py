@@ -222,19 +222,3 @@ def finite(name: str, values: ArrayLike, form: str, axes: int) -> Floats:
     if array.ndim != axes or not array.size or not np.isfinite(array).all():
         raise ValueError(f"{name} must hold finite numbers, at least one, of the shape {form}; got {array.shape}")
     return array
-
-
-def growing(name: str, values: ArrayLike) -> Floats:
-    """Return the arguments of a curve, two or more in growing order, or refuse them."""
-    x = np.asarray(values, dtype=float)
-    if x.ndim != 1 or len(x) < 2 or not (np.diff(x) > 0).all():
-        raise ValueError(f"{name} must be two or more numbers in growing order, got {values!r}")
-    return x
-
-
-def along(name: str, values: ArrayLike, x: Floats) -> Floats:
-    """Return the values of a curve, one for each of x, or refuse them."""
-    y = np.asarray(values, dtype=float)
-    if y.shape != x.shape or y.ndim != 1:
-        raise ValueError(f"{name} must have one number for each of {len(x)}, got the shape {y.shape}")
-    return y

@@ -64,11 +64,11 @@ def figures(a: Floats, x: float, mark: float) -> ScalarMaps:
     return ScalarMaps(a, maps, mark=mark)
 
 
-def basins(a: Floats, mark: float | None = None) -> Basins:
+def basins(a: Floats, mark: float) -> Basins:
     """Draw where the starts ``a`` of 3a² - 2a³ end, and below the last tenth before the golden ratio."""
     distance = np.logspace(-7, -0.5, POINTS)
     ends, near = purified(a, LONG)[-1], purified(GOLDEN - distance, LONG)[-1]
-    return Basins(a, ends, mark=mark, distance=distance, distance_ends=near, edge="(1 + √5)/2")
+    return Basins(a, ends, distance, near, mark=mark)
 
 
 def idempotent_panel(view: str = BASINS, **options: Any) -> Explorer:

@@ -232,7 +232,7 @@ THREE, LINES = ("back-propagation", "direct feedback alignment", "forward-forwar
 OF_RULES = np.array([[[80.0, 60], [40, 30]], [[90, 70], [60, 20]], [[100, 65], [50, 25]]])
 OF_SPREAD = {"a": [0.1, NAN], "b": [0.1, 0.2, 0.9], "c": [NAN]}
 OF_STEPS = ({"a": [0, 0, 1e9], "b": [3, 2, 4]}, {"a": [1, 1, 1], "b": [1, 1, 1]}, {"a": 1e-9, "b": 1e-2})
-OF_ENDS = {"mark": 7.0, "distance": STEPS, "distance_ends": [0, 1, 0]}
+OF_ENDS = (np.array(STEPS), np.array([0, 1, 0]))
 OF_RATES = {"r": [[0.0, INF], [1e-3, NAN], [1e-2, 1e-3]], "s": [[0.0, 1], [0.0, 1], [1e-20, 1]]}
 OF_ZERO = {"r": [[False] * 2] * 3, "s": [[True, False]] * 2 + [[False, True]]}
 
@@ -287,7 +287,7 @@ PICTURES = {
     ),
     "plot_spread": (lambda: plot_spread(OF_SPREAD, x_label="accuracy"), of_a_spread),
     "plot_jacobian": (lambda: plot_jacobian([[1, 0], [-2, 3], [4, 0]], title="f"), of_a_jacobian),
-    "StepSizes": (lambda: StepSizes(STEPS, *OF_STEPS), of_step_sizes),
+    "StepSizes": (lambda: StepSizes(STEPS, *OF_STEPS, step=1e-2), of_step_sizes),
     "plot_backprop_progress": (progress, of_progress),
     "PlaygroundPicture": (playground, of_the_playground),
     "plot_angles": (lambda: plot_angles({"a": OF_RULES, "b": OF_RULES / 2}), of_angles),
@@ -300,13 +300,13 @@ PICTURES = {
     "ScalarMaps": (lambda: ScalarMaps(A, {"f": CUBIC, "Δg": A**2}, mark=0.5), of_maps),
     "a mark outside": (lambda: ScalarMaps(A, {"f": CUBIC, "g": A**2}, mark=2.5), lambda p: ["2.5 lies outside"]),
     "Cobweb": (
-        lambda: Cobweb(A, CUBIC, [1.9, 5.0, 1e9, INF], name="f"),
+        lambda: Cobweb(A, CUBIC, [1.9, 5.0, 1e9, INF], name="f", steps=3),
         lambda p: [
             f"from {p.start.get_ydata()[0]:.4g} beyond all bounds in 3 steps",
             f"Only the first {len(p.iterates.get_ydata())} of 4 iterates",
         ],
     ),
-    "Basins": (lambda: Basins(A, np.where(A < 0.5, 0, np.where(A > 0.5, 1, NAN)), **OF_ENDS), of_basins),
+    "Basins": (lambda: Basins(A, np.where(A < 0.5, 0, np.where(A > 0.5, 1, NAN)), *OF_ENDS, mark=7.0), of_basins),
     "plot_eigenvalue_flow": (
         lambda: plot_eigenvalue_flow([[0.4, 9], [0, 2e3]], real=[0, 1], imaginary=[0, 1], ends=[[0, 1], [0.5, INF]]),
         of_a_flow,
