@@ -21,14 +21,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache, partial
 from typing import Any, NamedTuple, Self
+from weakref import WeakValueDictionary
 
+import numpy as np
 import torch
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy, mse_loss
 from torch.optim import SGD, Adam, RMSprop, Rprop
 
-from helpers.datasets import Points, datasets
+from helpers.datasets import Drawn, Points, build, datasets
 from helpers.networks import layered_net
 from helpers.options import Each, OneOf, Option, Real, Whole
 from helpers.training import RULES
@@ -45,6 +47,11 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 OPTIMIZERS: dict[str, Callable[..., Any]] = {"Rprop": Rprop, "Adam": Adam, "RMSprop": RMSprop, "SGD": SGD}
 LABELLED = tuple(name for name in datasets if name != "normal")  # whose targets are classes
 EQUAL = ("passes", "updates", "seconds")
+USUAL = "usual"  # as many test points as a data set brings: 1000, of the digits 797; of own points a fifth
+RATIOS = (USUAL, "9:1", "4:1", "2:1", "1:1", "1:2", "1:4", "1:9")
+OWN: WeakValueDictionary[str, Points] = (
+    WeakValueDictionary()
+)  # a reader's own points, by the name that a run has them by
 LONGEST = 1000  # characters of a text
 MOST_EPOCHS = 100_000
 
@@ -54,14 +61,23 @@ def declared(default: Any, option: Option) -> Any:
     return field(default=default, metadata={"option": option})
 
 
+class DataName(OneOf):
+    """The name of a data set, or of own points."""
+
+    def check(self, name: str, value: Any) -> Any:
+        return value if isinstance(value, str) and value in OWN else super().check(name, value)
+
+
 @dataclass(frozen=True)
 class Run:
     """All that a training run depends on; each field is checked, and nothing is changed in silence.
 
-    ``data``, ``activation`` and ``optimizer`` are names in `LABELLED`, ``ACTIVATIONS``, ``OPTIMIZERS``; ``noise`` is a
-    standard deviation, added to the inputs of both sets; ``hidden`` are the widths of the hidden blocks, of which each
-    scales its rows to length 1 (``normalize``); ``rules`` are names in ``RULES``, several for a `Race`; ``rate`` is the
-    learning rate (of Rprop, the first step length); ``seed`` is that of data, net, decoders and shuffles.
+    ``data``, ``activation`` and ``optimizer`` are names in `LABELLED` (or ``OWN``), ``ACTIVATIONS``, ``OPTIMIZERS``;
+    ``noise`` is a standard deviation, added to the inputs of both sets; ``samples`` are the training points (own ones
+    at most), and ``ratio`` is that of training to test points; ``hidden`` are the widths of the hidden blocks, of which
+    each scales its rows to length 1 (``normalize``); ``rules`` are names in ``RULES``, several for a `Race`;
+    ``rate`` is the learning rate (of Rprop, the first step length); ``batch`` is the number of points in a step, 0 for
+    all of them; ``l2`` is the weight decay of the optimiser; ``seed`` is that of data, net, decoders and shuffles.
 
     ``equal`` is held equal: "passes": each rule sees the data ``epochs`` times; the sequential rule shares them among
     its blocks. "updates": each weight is changed ``epochs`` times. "seconds": each rule of a race may take as long as
@@ -70,9 +86,10 @@ class Run:
     A TypeError or ValueError names what is not known, out of its range, or of another kind.
     """
 
-    data: str = declared("signed_xor", OneOf(LABELLED))
+    data: str = declared("signed_xor", DataName(LABELLED))
     noise: float = declared(0.0, Real(0, 0.5))
     samples: int = declared(500, Whole(20, 1000))
+    ratio: str = declared(USUAL, OneOf(RATIOS))
     hidden: tuple[int, ...] = declared((32, 32, 32), Each(Whole(1, 100), 4))
     activation: str = declared("Mish", OneOf(ACTIVATIONS))
     normalize: bool = declared(True, OneOf((True, False)))
@@ -81,6 +98,8 @@ class Run:
     epochs: int = declared(200, Whole(1, MOST_EPOCHS))
     optimizer: str = declared("Rprop", OneOf(OPTIMIZERS))
     rate: float = declared(0.01, Real(1e-4, 10))
+    batch: int = declared(0, Whole(0, 1000))
+    l2: float = declared(0.0, Real(0, 1))
     seed: int = declared(0, Whole(0, 10**6))
 
     def __post_init__(self) -> None:
@@ -89,6 +108,10 @@ class Run:
             value = part.metadata["option"].check(part.name, getattr(self, part.name))
             # frozen for everyone else; a list becomes a tuple here, 1 becomes 1.0, and no value changes
             object.__setattr__(self, part.name, kind(value))
+        if self.l2 and self.optimizer == "Rprop":
+            raise ValueError(f"l2 must be 0 with Rprop, which knows no weight decay, got {self.l2}; choose Adam or SGD")
+        if self.batch and (whole := [rule for rule in self.rules if rule.startswith("constrained")]):
+            raise ValueError(f"batch must be 0 (all points) for {whole[0]}, which keeps each point's own variables")
 
     @classmethod
     def options(cls) -> dict[str, Any]:
@@ -129,15 +152,16 @@ class Run:
     @property
     def words(self) -> str:
         """What is held equal, in a sentence."""
+        steps = -(-len(self.points()[0]) // self.batch) if self.batch else 1  # in a pass over the data
         return {
             "passes": f"equal passes: the data {self.epochs} times for each rule",
-            "updates": f"equal updates: each weight {self.epochs} times under each rule",
+            "updates": f"equal updates: each weight {self.epochs * steps} times under each rule",
             "seconds": f"equal seconds: each rule as long as {self.epochs} epochs of {self.rules[0]} take",
         }[self.equal]
 
     def points(self) -> tuple[Points, Points]:
         """Return training and test set: copies, to do with as one likes."""
-        training_set, test_set = copy.deepcopy(_points(self.data, self.noise, self.samples, self.seed))
+        training_set, test_set = copy.deepcopy(_points(self.data, self.noise, self.samples, self.seed, self.ratio))
         return training_set, test_set
 
     def net(self) -> nn.Sequential:
@@ -174,9 +198,26 @@ def _read(name: str, word: str, default: Any) -> Any:
 
 
 @lru_cache(maxsize=8)
-def _points(data: str, noise: float, samples: int, seed: int) -> tuple[Points, Points]:
+def _points(data: str, noise: float, samples: int, seed: int, ratio: str) -> tuple[Points, Points]:
+    share = 4.0 if ratio == USUAL else int(ratio[0]) / int(ratio[2])  # training points for each test point
+    if own := OWN.get(data):
+        order = np.random.default_rng(seed).permutation(len(own.X))
+        tested = min(max(1, round(len(order) / (1 + share))), len(order) - 1) or 1  # a single point is in both sets
+        both = order[: max(1, len(order) - tested)][:samples], order[-tested:]
+        drawn = (partial(build, partial(_rows, own, chosen), i, {}) for i, chosen in enumerate(both))
+        ours, theirs = (draw(noise=noise, seed=seed) for draw in drawn)
+        return ours, theirs
     train, test = datasets[data][:2]
-    return train(samples=samples, noise=noise, seed=seed), test(noise=noise, seed=seed)
+    try:
+        asked = {} if ratio == USUAL else {"samples": max(1, round(samples / share))}
+        tests = test(noise=noise, seed=seed, **asked)
+    except ValueError as error:
+        raise ValueError(f"ratio {ratio} asks for too many test points: {error}") from error
+    return train(samples=samples, noise=noise, seed=seed), tests
+
+
+def _rows(points: Points, chosen: NDArray[np.intp], rng: object) -> Drawn:
+    return points.X.numpy()[chosen], points.Y.numpy()[chosen]
 
 
 class Answers:
@@ -219,9 +260,13 @@ class Session(Answers):
         self.run, (self.training_set, self.test_set) = run, run.points()
         epochs, self.total = run.schedule
         self.count, self.step = 0, None
-        optimizer, batches = partial(OPTIMIZERS[run.optimizer], lr=run.rate), [tuple(self.training_set.tensors)]
+        optimizer = partial(OPTIMIZERS[run.optimizer], lr=run.rate, **{"weight_decay": run.l2} if run.l2 else {})
+        batches: Any = [tuple(self.training_set.tensors)]
+        options: dict[str, Any] = {"seed": run.seed}
+        if run.batch:
+            batches, options["step"] = self.training_set.batches(run.batch, run.seed), "batch"
         rule, losses = RULES[run.rules[0]], (mse_loss, binary_cross_entropy)
-        self._steps: Training[Any] = rule(run.net(), optimizer, *losses, epochs, batches, seed=run.seed)
+        self._steps: Training[Any] = rule(run.net(), optimizer, *losses, epochs, batches, **options)
         super().__init__(self._steps.rule, self.training_set)
 
     def __iter__(self) -> Iterator[Any]:
@@ -292,16 +337,24 @@ class Race:
 
         It leaves ``models`` and ``found`` (test accuracies), each a dict by rule; at equal seconds, as measured here.
         """
-        run, points = self.run, self.sessions[0].training_set
+        run, own, first = self.run, self.run.data in OWN, self.sessions[0]
+        points, tests = first.training_set, first.test_set
         epochs = {session.run.rules[0]: session.run.schedule[0] for session in self.sessions}
-        same = ("data", "samples", "noise", "seed", "normalize", "optimizer", "rate")
+        asked = "" if run.ratio == USUAL else f"samples={len(tests)}, "
+        lists = [f"Points(tensor({p.X.tolist()}), tensor({p.Y.tolist()}))" for p in (points, tests) if own]
         return TEMPLATE.format(
+            sets="training_set = {}\ntest_set = {}".format(*lists) if own else DRAWN.format(asked=asked, **vars(run)),
+            needs=", tensor" if own else "",
+            source="Points" if own else "datasets",
             text=textwrap.fill(f"The run: {run.text}", 110, initial_indent="# ", subsequent_indent="#   "),
             epochs=repr(epochs).replace("'", '"'),
             remark="  # for each of its blocks, where a rule is sequential" if "local, sequential" in epochs else "",
             widths=[points.X.shape[1], *run.hidden, points.Y.shape[1]],
             layer=ACTIVATIONS[run.activation].__name__,
-            **{name: getattr(run, name) for name in same},
+            decay=f", weight_decay={run.l2}" if run.l2 else "",
+            batches=f"training_set.batches({run.batch}, seed={run.seed})" if run.batch else ALL,
+            step=', step="batch"' if run.batch else "",
+            **{name: getattr(run, name) for name in ("seed", "normalize", "optimizer", "rate")},
         )
 
 
@@ -314,27 +367,30 @@ def speed(run: Run) -> float:
     return session.count / (time.perf_counter() - begin)
 
 
+ALL = "[(training_set.X, training_set.Y)]"
+DRAWN = """\
+training_set = datasets["{data}"].train(samples={samples}, noise={noise}, seed={seed})
+test_set = datasets["{data}"].test({asked}noise={noise}, seed={seed})"""
 TEMPLATE = """\
 from functools import partial
 
-from torch import nn
+from torch import nn{needs}
 from torch.nn.functional import binary_cross_entropy, mse_loss
 from torch.optim import {optimizer}
 
-from helpers.datasets import datasets
+from helpers.datasets import {source}
 from helpers.networks import layered_net
 from helpers.training import RULES, accuracy, predictor
 
 {text}
-training_set = datasets["{data}"].train(samples={samples}, noise={noise}, seed={seed})
-test_set = datasets["{data}"].test(noise={noise}, seed={seed})
-batches = [(training_set.X, training_set.Y)]
+{sets}
 epochs = {epochs}{remark}
 models, found = {{}}, {{}}
 for rule, count in epochs.items():
     model = layered_net({widths}, activation=nn.{layer}, normalize={normalize}, seed={seed})
-    optimizer = partial({optimizer}, lr={rate})
-    for step in RULES[rule](model, optimizer, mse_loss, binary_cross_entropy, count, batches, seed={seed}):
+    optimizer = partial({optimizer}, lr={rate}{decay})
+    batches = {batches}
+    for step in RULES[rule](model, optimizer, mse_loss, binary_cross_entropy, count, batches, seed={seed}{step}):
         pass
     predict = getattr(step, "predict", lambda X: [predictor(model)(X)])  # an answer a layer, where a rule has them
     models[rule], found[rule] = model, accuracy(predict(test_set.X)[-1], test_set.Y)
