@@ -8,7 +8,8 @@ from __future__ import annotations
 import base64
 import html
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
@@ -35,12 +36,28 @@ ASIDE = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0), "frameon": False}  #
 PIECES = "pieces"  # the gid of a line whose NaN lift the pen, or are told in the picture's own words
 
 
+@dataclass(frozen=True)
+class Handle:
+    """Something in a picture that a reader can touch: a point to drag, a unit to click, a place to paint.
+
+    ``name``: in words, such as "the second point"; no two of a picture are alike. ``at`` says where it stands in the
+    data of ``ax``; None: it is all of the axes. ``drag`` and ``click`` get the pointer's x and y, in data too, and
+    return what a panel is to set, by name of the control, or None when they did all there was to do.
+    """
+
+    name: str
+    ax: Axes
+    at: Callable[[], tuple[float, float]] | None = None
+    drag: Callable[[float, float], Mapping[str, Any] | None] | None = None
+    click: Callable[[float, float], Mapping[str, Any] | None] | None = None
+
+
 class Picture:
     """A matplotlib figure with its words; shown in a notebook as an image with alternative text and a caption.
 
     ``words`` say what the figure shows; a picture that is updated in place has a property of that name. ``changing``
     and ``slow`` are the artists that an update changes; slow ones (texts, curves) need not be right in every frame of a
-    live picture. The canvas is the figure's own: pyplot is not involved.
+    live picture. ``handles`` can be touched in a panel. The canvas is the figure's own: pyplot is not involved.
     """
 
     def __init__(self, figure: Any, look_for: str = "", words: str = "") -> None:
@@ -48,6 +65,7 @@ class Picture:
         self.look_for, self._words = look_for, words
         self.changing: list[Artist] = []
         self.slow: list[Artist] = []
+        self.handles: list[Handle] = []
 
     @property
     def words(self) -> str:
@@ -84,7 +102,8 @@ class Picture:
 
 def caption(look_for: str, description: str, more: str = "") -> str:
     """Return what stands below a figure: what to look for, then ``more`` HTML, and folded the description in words."""
-    look = f"<p><b>What to look for:</b> {html.escape(look_for)}{more}</p>" if look_for else ""
+    look = f"<b>What to look for:</b> {html.escape(look_for)}" if look_for else ""
+    look = f"<p>{look}{more}</p>" if look or more else ""
     return f"{look}<details><summary>Description of the figure</summary>{html.escape(description)}</details>"
 
 

@@ -8,6 +8,7 @@ a program that it would clamp (`set_controls`).
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -93,6 +94,27 @@ def option_of(control: Any) -> Option:
     if isinstance(control, FloatLogSlider):
         return Real(control.base**control.min, control.base**control.max)
     return (Whole if isinstance(control, BoundedIntText | IntSlider) else Real)(control.min, control.max)
+
+
+def nearest(control: Any, value: Any) -> Any:
+    """Return the value a control can hold that is next to a number; anything but a number stays as it is."""
+    low, high, step = (getattr(control, name, None) for name in ("min", "max", "step"))
+    if low is None or isinstance(value, bool | str):
+        return value
+    if isinstance(control, FloatLogSlider):
+        value = math.log(value, control.base) if value > 0 else low
+    value = min(max(value, low), high)
+    value = min(low + round((value - low) / step) * step, high) if step else value
+    if isinstance(control, BoundedIntText | IntSlider):
+        return round(value)
+    return control.base**value if isinstance(control, FloatLogSlider) else float(f"{value:.12g}")
+
+
+def move_controls(controls: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    """Set controls by name as a hand does: to what is nearest; one that is disabled stays."""
+    known(given, controls)
+    free = {name: value for name, value in given.items() if not controls[name].disabled}
+    set_controls(controls, {name: nearest(controls[name], value) for name, value in free.items()})
 
 
 def set_controls(controls: Mapping[str, Any], given: Mapping[str, Any]) -> Mapping[str, Any]:

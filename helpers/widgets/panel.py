@@ -25,7 +25,8 @@ from PIL import Image as Pillow
 
 from helpers.plots import Picture
 from helpers.plots.pictures import caption
-from helpers.widgets.controls import row, set_controls, status_line
+from helpers.widgets.controls import move_controls, row, set_controls, status_line
+from helpers.widgets.hand import Hand, invitation
 
 QUALITY = 88  # of the JPEG: text stays clean, about 100 kB a frame
 
@@ -64,12 +65,15 @@ def take_over(player: Any) -> None:
 class LiveImage:
     """A picture as a widget: what changes is drawn over a kept background, and sent as a JPEG.
 
-    ``box`` holds the image, and below it what to look for and, folded, the description in words.
+    ``box`` holds the image, and below it what to look for and, folded, the description in words. What the picture has
+    handles for can be touched, and is answered by the ``panel``.
     """
 
-    def __init__(self, picture: Picture) -> None:
+    def __init__(self, picture: Picture, panel: Panel | None = None) -> None:
         self.image, self.words = Image(format="jpeg"), HTML()
         self.box = VBox([self.image, self.words])
+        self.panel = panel
+        self.hand: Hand | None = None
         self.use(picture)
 
     def use(self, picture: Picture) -> None:
@@ -101,6 +105,10 @@ class LiveImage:
             self.written = self.canvas.copy_from_bbox(self.picture.figure.bbox)
         self.canvas.restore_region(self.written)
         self._draw(self.picture.changing)
+        if self.picture.handles and self.panel and not self.hand:
+            self.hand = Hand(self, self.panel)
+        if self.hand:
+            self.hand.mark()
         frame, buffer = self.canvas.buffer_rgba(), io.BytesIO()
         Pillow.frombuffer("RGBX", frame.shape[1::-1], frame, "raw", "RGBX", 0, 1).save(buffer, "jpeg", quality=QUALITY)
         self.image.value = buffer.getvalue()
@@ -113,7 +121,8 @@ class LiveImage:
 
     def describe(self) -> None:
         """Bring the words under the image up to date."""
-        self.words.value = caption(self.picture.look_for, self.picture.description)
+        touch = invitation(self.picture.handles) if self.panel else ""
+        self.words.value = caption(self.picture.look_for, self.picture.description, touch)
 
 
 class Panel:
@@ -143,8 +152,23 @@ class Panel:
         """What the controls say, by name."""
         return {name: control.value for name, control in self.controls.items()}
 
+    def post(self, action: Callable[[], object]) -> None:
+        """Let the panel's loop do something, asked from any thread."""
+        post(self.loop, action)
+
     def _changed(self, name: str) -> None:
         """Answer to a changed control, on whatever thread: so post."""
+        raise NotImplementedError
+
+    def touched(self, action: Callable[[], Mapping[str, Any] | None]) -> None:
+        """Do, on the loop, what a hand in the picture asks for: set the controls that its action names."""
+        try:
+            move_controls(self.controls, action() or {})
+        except Exception as error:
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        """Keep an error and say it."""
         raise NotImplementedError
 
     def _lay_out(self, *parts: Widget) -> None:
@@ -187,15 +211,25 @@ class Explorer(Panel):
         try:
             self.answer = self.function(**self.values)
             self._place(self.answer if isinstance(self.answer, list) else [self.answer])
-            self.error = None
+            self.error, self.status.value = None, ""
         except Exception as error:
-            self.error = error
-        self.status.value = status_line(f"{type(self.error).__name__}: {self.error}", "alert") if self.error else ""
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        self.error, self.status.value = error, status_line(f"{type(error).__name__}: {error}", "alert")
+
+    def touched(self, action: Callable[[], Mapping[str, Any] | None]) -> None:
+        """Set all that was moved, and answer once, before the next place of the pointer is looked at."""
+        self._waiting, before = True, self.error
+        super().touched(action)
+        if self.error is before:
+            self._refresh()
+        self._waiting = False
 
     def _place(self, parts: Sequence[Any]) -> None:
         """Show each part in a widget of its own, and keep the widgets as long as the kinds of parts do not change."""
         if [isinstance(part, Picture) for part in parts] != [isinstance(one, LiveImage) for one in self.shown]:
-            self.shown = [LiveImage(part) if isinstance(part, Picture) else HTML() for part in parts]
+            self.shown = [LiveImage(part, self) if isinstance(part, Picture) else HTML() for part in parts]
             self.place.children = [one.box if isinstance(one, LiveImage) else one for one in self.shown]
         for one, part in zip(self.shown, parts):
             if isinstance(one, LiveImage):

@@ -165,7 +165,7 @@ class Trainer(Panel, Generic[P]):
         if settings != self.drawn_for:
             self.picture = make()
             if self.drawn_for is None:
-                self.live = LiveImage(self.picture)
+                self.live = LiveImage(self.picture, self)
                 self.place.children = [self.live.box]
             else:
                 self.live.use(self.picture)

@@ -1,0 +1,147 @@
+"""A reader's hand in a live picture: what the pointer is over, what it drags, what it clicks.
+
+The page sends where the pointer is, on any thread; what to do with it is decided on the loop of the panel. While that
+takes longer than the page waits, places in between are left out, and the last one is answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from math import hypot
+from typing import TYPE_CHECKING, Any
+
+from ipyevents import Event
+from matplotlib.patches import Circle, Patch, Rectangle
+
+from helpers.plots.pictures import Handle
+
+if TYPE_CHECKING:
+    from helpers.widgets.panel import LiveImage, Panel
+
+WATCHED = ["mousedown", "mousemove", "mouseup", "mouseleave"]
+EVERY = 30  # milliseconds between two places that the page sends
+NEAR = 15  # pixels of the page from a point to the pointer that is still on it
+STILL = 3  # pixels that a click may move
+TURNS = 8  # of the loop: what an answer has posted is done, and the next messages come in
+RING: dict[str, Any] = {"fill": False, "edgecolor": "#D55E00", "linewidth": 2.5}
+
+
+def invitation(handles: Sequence[Handle]) -> str:
+    """Say, as HTML, what can be dragged and what can be clicked in a picture; and how the pointer shows it."""
+    kinds = {"Drag": [h.name for h in handles if h.drag], "Click": [h.name for h in handles if h.click]}
+    words = [f"{kind} {', '.join(names[:3])}{', ...' * (len(names) > 3)}." for kind, names in kinds.items() if names]
+    return html.escape(f" {' '.join(words)}") + "<style>.touching{cursor:pointer}</style>" if words else ""
+
+
+class Hand:
+    """What a pointer does to the handles of a live image; ``held`` and ``over`` are names of handles, or empty."""
+
+    def __init__(self, live: LiveImage, panel: Panel) -> None:
+        self.live, self.panel = live, panel
+        self.heard: deque[Mapping[str, Any]] = deque()
+        self.task: asyncio.Task[None] | None = None
+        self.held = self.over = ""
+        self.start, self.offset, self.moved, self.told = (0.0, 0.0), (0.0, 0.0), False, 0.0
+        self.event = Event(source=live.image, watched_events=WATCHED, wait=EVERY, prevent_default_action=True)
+        self.event.on_dom_event(self.hear)
+
+    def hear(self, message: Mapping[str, Any]) -> None:
+        """Take note of what the page says, on whatever thread."""
+        self.heard.append(message)
+        self.panel.post(self._wake)
+
+    def _wake(self) -> None:
+        if self.panel.loop is None:
+            self._obey()
+        elif self.task is None or self.task.done():
+            self.task = self.panel.loop.create_task(self._follow())
+
+    async def _follow(self) -> None:
+        """Obey as long as something is heard; in between let it be drawn, and more be heard."""
+        while self.heard:
+            begin = time.perf_counter()
+            self._obey()
+            for _ in range(TURNS):
+                await asyncio.sleep(0)
+            await asyncio.sleep((time.perf_counter() - begin) / 4)
+
+    def _obey(self) -> None:
+        while self.heard:
+            message = self.heard.popleft()
+            later = self.heard[0] if self.heard else {}
+            if not message["event"] == later.get("event") == "mousemove":
+                self._do(message)
+
+    def _do(self, message: Mapping[str, Any]) -> None:
+        kind, when, canvas = message["event"], message["timeStamp"], self.live.canvas
+        if 0 < self.told - when < 1000:  # the page holds moves back, so that one may come after the release
+            return
+        self.told = when
+        width, height = canvas.get_width_height()
+        scale = width / (message["boundingRectWidth"] or width)
+        x, y = message["relativeX"] * scale, height - message["relativeY"] * scale
+        handle, under = self._named(self.held), self._under(x, y, NEAR * scale)
+        if kind == "mousedown":
+            if message["button"] == 0:
+                self._take(under, x, y)
+        elif handle and (kind == "mouseup" or message["buttons"] & 1):
+            self.moved |= hypot(x - self.start[0], y - self.start[1]) > STILL * scale
+            if self.moved and handle.drag:
+                self._act(handle.drag, handle, x, y)
+            if kind == "mouseup":
+                self.held = ""
+                if handle.click and not self.moved:
+                    self._act(handle.click, handle, x, y)
+        else:  # nothing is held, or was released outside
+            self.held = ""
+        self._show(under if kind != "mouseleave" else None)
+
+    def _take(self, handle: Handle | None, x: float, y: float) -> None:
+        """Hold a handle where it was pressed: a point does not jump to the pointer, paper is painted on at once."""
+        self.held, self.start, self.offset, self.moved = handle.name if handle else "", (x, y), (0.0, 0.0), False
+        if handle and handle.at:
+            px, py = handle.ax.transData.transform(handle.at())
+            self.offset = (px - x, py - y)
+        elif handle and handle.drag:
+            self._act(handle.drag, handle, x, y)
+
+    def _act(self, action: Callable[[float, float], Any], handle: Handle, x: float, y: float) -> None:
+        place = (x + self.offset[0], y + self.offset[1])
+        a, b = handle.ax.transData.inverted().transform(place)
+        self.panel.touched(lambda: action(float(a), float(b)))
+
+    def _named(self, name: str) -> Handle | None:
+        """Return a handle as the picture has it now."""
+        return next((handle for handle in self.live.picture.handles if handle.name == name), None)
+
+    def _under(self, x: float, y: float, near: float) -> Handle | None:
+        """Return the nearest point, else the axes that hold a place on the canvas."""
+        found, best = None, near
+        for handle in self.live.picture.handles:
+            if handle.at:
+                px, py = handle.ax.transData.transform(handle.at())
+                if (away := hypot(px - x, py - y)) <= best:
+                    found, best = handle, away
+        papers = (h for h in self.live.picture.handles if not h.at and h.ax.bbox.contains(x, y))
+        return found or next(papers, None)
+
+    def _show(self, under: Handle | None) -> None:
+        """Mark the handle that is held or under the pointer, unless it is marked already."""
+        name = self.held or (under.name if under else "")
+        if name != self.over:
+            self.over, self.live.image.tooltip = name, name or None
+            (self.live.image.add_class if name else self.live.image.remove_class)("touching")
+            self.live.show(slow=False)
+
+    def mark(self) -> None:
+        """Draw a ring around the marked point, or a frame around its axes, on the canvas."""
+        if handle := self._named(self.over):
+            mark: Patch = Rectangle(handle.ax.bbox.p0, *handle.ax.bbox.size, **RING)
+            if handle.at:
+                mark = Circle(tuple(handle.ax.transData.transform(handle.at())), 11, **RING)
+            mark.set_figure(self.live.picture.figure)
+            mark.draw(self.live.canvas.get_renderer())
