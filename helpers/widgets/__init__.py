@@ -18,6 +18,8 @@ HOMES = {
     "gradient_graph_panel": "gradient_graphs",
     "idempotent_panel": "idempotent",
     "jacobian_panel": "jacobians",
+    "predict": "questions",
+    "predictions": "questions",
     "step_size_panel": "step_sizes",
 }
 __all__ = list(HOMES)

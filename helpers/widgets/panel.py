@@ -47,14 +47,19 @@ def post(loop: asyncio.AbstractEventLoop | None, action: Callable[[], object]) -
         loop.call_soon_threadsafe(action)
 
 
+def present_cell() -> tuple[Any, Any]:
+    """Return the id of the present cell, and of this run of it; None outside a notebook."""
+    shell = get_ipython()
+    parent = getattr(shell, "parent_header", None) or (shell.get_parent() if hasattr(shell, "get_parent") else {}) or {}
+    return parent.get("metadata", {}).get("cellId"), parent.get("header", {}).get("msg_id")
+
+
 _players: WeakValueDictionary[tuple[str, str, int], Any] = WeakValueDictionary()
 
 
 def take_over(player: Any) -> None:
     """Pause what an earlier run of the present cell made and nobody sees any more; outside a notebook do nothing."""
-    shell = get_ipython()
-    parent = getattr(shell, "parent_header", None) or (shell.get_parent() if hasattr(shell, "get_parent") else {}) or {}
-    cell, message = parent.get("metadata", {}).get("cellId"), parent.get("header", {}).get("msg_id")
+    cell, message = present_cell()
     if cell is not None:
         for (its_cell, its_message, _), old in list(_players.items()):
             if its_cell == cell and its_message != message:
