@@ -22,6 +22,8 @@ from helpers.plots.pictures import ASIDE, COLOURS, PIECES, TEXT, Picture, finite
 Array = NDArray[np.floating]
 Predict = Callable[[Array], ArrayLike]
 
+MOST = 400  # points that a picture of a data set shows
+
 
 class Grid:
     """A grid of ``size`` by ``size`` points over the square around the points X.
@@ -115,7 +117,6 @@ def decision_boundary(
     X: ArrayLike,
     Y: ArrayLike | None = None,
     *,
-    ax: Axes | None = None,
     title: str = "",
     size: int = 64,
 ) -> DecisionField:
@@ -130,22 +131,20 @@ def decision_boundary(
         Points that the square is to hold.
     Y : array_like, shape (n, k), optional
         Their targets; with them the points are drawn too.
-    ax : Axes, optional
-        Where to draw; a new figure unless told.
     title : str
         Title of the axes.
     size : int
         Grid points a side; ``.update(scores)`` at these draws new scores in place.
     """
-    field = DecisionField(Grid(X, size), new_axes() if ax is None else ax, title)
+    field = DecisionField(Grid(X, size), new_axes(), title)
     field.update(predict(field.grid.points))
     if Y is not None:
         field.drawn = sum(counts(draw_points(X, Y, field.ax))), len(np.asarray(X))
     return field
 
 
-def plot_dataset(X: ArrayLike, Y: ArrayLike, *, ax: Axes | None = None, title: str = "", limit: int = 400) -> Picture:
-    """Draw the points of a data set in the plane, a colour and a marker for each class.
+def plot_dataset(X: ArrayLike, Y: ArrayLike, *, title: str = "") -> Picture:
+    """Draw the points of a data set in the plane, the first 400, a colour and a marker for each class.
 
     Parameters
     ----------
@@ -153,19 +152,17 @@ def plot_dataset(X: ArrayLike, Y: ArrayLike, *, ax: Axes | None = None, title: s
         The points.
     Y : array_like, shape (n, k)
         Targets: one column in {0, 1}, or one-hot.
-    ax, title
-        As in `decision_boundary`.
-    limit : int
-        At most this many points are drawn, the first ones.
+    title : str
+        Title of the axes.
     """
-    ax = new_axes(5.6, 4.5) if ax is None else ax
+    ax = new_axes(5.6, 4.5)
     left, right, bottom, top = Grid(X).extent
-    marks, total = draw_points(X, Y, ax, limit), len(np.asarray(X))
+    marks, total = draw_points(X, Y, ax, MOST), len(np.asarray(X))
     label(ax, title, "$x_0$", "$x_1$", legend={"fontsize": TEXT, **ASIDE})
     ax.set(xlim=(left, right), ylim=(bottom, top), aspect="equal")
     ax.locator_params(nbins=5)
-    if (legend := ax.get_legend()) and limit < total:
-        legend.set_title(f"{limit:,} of {total:,}\npoints", FontProperties(size=TEXT))
+    if (legend := ax.get_legend()) and total > MOST:
+        legend.set_title(f"{MOST:,} of {total:,}\npoints", FontProperties(size=TEXT))
     drawn = counts(marks)
     classes = ", ".join(f"{n:,} of {mark.get_label()} ({mark.get_marker()})" for n, mark in zip(drawn, marks))
     words = f"{title or 'Points'} in the plane: {classes}. {drawn_of(sum(drawn), total)}".strip()
@@ -174,7 +171,6 @@ def plot_dataset(X: ArrayLike, Y: ArrayLike, *, ax: Axes | None = None, title: s
 
 def draw_points(X: ArrayLike, Y: ArrayLike, ax: Axes, limit: int = 150) -> list[Line2D]:
     """Put the first ``limit`` points on the axes and return the artists, one per class."""
-    Whole(1).check("limit", limit)
     x, targets = np.asarray(X, dtype=float), np.asarray(Y, dtype=float)
     if len(x) != len(targets):
         raise ValueError(f"X and Y must have one row per point each, got {len(x)} and {len(targets)} rows")

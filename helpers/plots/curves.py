@@ -139,11 +139,9 @@ def plot_curves(
     *,
     x_label: str,
     y_label: str,
-    title: str = "",
     look_for: str = "",
     log_x: bool = False,
     log_y: bool = False,
-    ax: Axes | None = None,
 ) -> Curves:
     """Draw several lines over one axis.
 
@@ -153,14 +151,12 @@ def plot_curves(
         Common to all lines.
     values : mapping of str to array_like, shape (n,)
         A line each.
-    x_label, y_label, title, look_for : str
-        The words: axes with their units, title, what to look for.
+    x_label, y_label, look_for : str
+        The words: axes with their units, what to look for.
     log_x, log_y : bool
         Logarithmic axes.
-    ax : Axes, optional
-        Where to draw; a new figure unless told. ``.update(x, values)`` then draws new values in place.
     """
-    ax = new_axes(9, 4) if ax is None else ax
+    ax = new_axes(9, 4)
     curves = Curves(ax, list(values), log=log_y)
     xs = np.asarray(x)
     if log_x:
@@ -170,7 +166,7 @@ def plot_curves(
     if len(xs) < 12:
         for i, line in enumerate(curves.lines.values()):
             line.set_marker(MARKERS[i % 10])
-    label(ax, title, x_label, y_label, grid="both", legend={})
+    label(ax, "", x_label, y_label, grid="both", legend={})
     curves.look_for = look_for
     return curves
 
@@ -181,22 +177,20 @@ def summary(values: Floats) -> tuple[Floats, float, int]:
     return good, float(np.median(good)) if len(good) else np.nan, len(values) - len(good)
 
 
-def plot_spread(
-    groups: Values, *, x_label: str, title: str = "", look_for: str = "", ax: Axes | None = None
-) -> Picture:
+def plot_spread(groups: Values, *, x_label: str, title: str = "", look_for: str = "") -> Picture:
     """Draw every run as a dot, a row for each group, with the median as a bar and its value beside it.
 
     Parameters
     ----------
     groups : mapping of str to array_like, shape (runs,)
         The values of each group; a NaN is a run that failed, and is counted in the row's label.
-    x_label, title, look_for, ax
-        As in `plot_curves`.
+    x_label, title, look_for : str
+        The words, as of `plot_curves`.
     """
     values = {name: np.asarray(v, dtype=float) for name, v in groups.items()}
-    if not values or any(v.ndim != 1 or not len(v) for v in values.values()):
+    if any(v.ndim != 1 or not len(v) for v in values.values()):
         raise ValueError("groups must map names to one-dimensional, non-empty values")
-    ax = new_axes(9, 0.9 + 0.42 * len(values)) if ax is None else ax
+    ax = new_axes(9, 0.9 + 0.42 * len(values))
     names, words = [], []
     for row, (name, v) in enumerate(values.items()):
         good, median, failed = summary(v)

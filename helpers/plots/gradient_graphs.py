@@ -2,13 +2,6 @@
 
 A gradient that was computed with ``create_graph=True`` knows the operations it came from. A ``grad_fn`` of torch says
 its name, its operands (``next_functions``) and what it saved.
-
->>> import torch
->>> W, x = torch.eye(2, requires_grad=True), torch.ones(3, 2)
->>> (gradient,) = torch.autograd.grad((x @ W).square().sum(), W, create_graph=True)
->>> graph = gradient_graph(gradient, names={"W": W})
->>> graph.counts["MmBackward0"], graph.counts["ExpBackward0"], graph.leaves  # x @ W, and x' times its adjoint
-(2, 0, ('W',))
 """
 
 from __future__ import annotations
@@ -22,7 +15,6 @@ from helpers.plots.drawing import Drawing, draw
 
 ABOVE, BELOW, PAST = "dE/dy", "dn/dW", "past y"
 LEAF = "AccumulateGrad"
-TRANSPOSES = ("TBackward0", "TransposeBackward0", "PermuteBackward0")  # they still belong to the product before them
 LIMIT = 120  # operations: a larger graph takes seconds to lay out, and nobody can read it
 # Fill, border and words of each part: pale and strong blue, vermilion and green of the course's colours.
 PARTS = {
@@ -51,8 +43,7 @@ class Saved(NamedTuple):
 class Operation(NamedTuple):
     """A node: torch's ``kind`` such as "MmBackward0", the ``shape`` of its result, its ``part``, what it ``saved``.
 
-    ``leaf`` is the name of the leaf that an "AccumulateGrad" stands for, else "". ``part`` is "dE/dy", "dn/dW",
-    "past y", or "" where no line was found.
+    ``leaf`` is the name of the leaf that an "AccumulateGrad" stands for, else "".
     """
 
     kind: str
@@ -66,13 +57,11 @@ class Operation(NamedTuple):
 class GradientGraph:
     """The graph behind a gradient; shows itself in a notebook, as text where nothing can draw.
 
-    Node 0 of ``nodes`` computes the gradient. ``edges`` lead from an operand to the operation that uses it, by number;
-    ``y_bar`` is the node that computes dE/dy, None where no line was found.
+    Node 0 of ``nodes`` computes the gradient. ``edges`` lead from an operand to the operation that uses it, by number.
     """
 
     nodes: tuple[Operation, ...]
     edges: tuple[tuple[int, int], ...]
-    y_bar: int | None
 
     @property
     def counts(self) -> Counter[str]:
@@ -80,20 +69,8 @@ class GradientGraph:
         return Counter(node.kind for node in self.nodes)
 
     def counts_in(self, part: str) -> Counter[str]:
-        """Return the counts of one part: "dE/dy", "dn/dW" or "past y"."""
-        if part not in PARTS:
-            raise ValueError(f"part must be one of {', '.join(filter(None, PARTS))}, got {part!r}")
+        """Return the counts of one part: "dE/dy", "dn/dW", "past y", or "" where there is no line."""
         return Counter(node.kind for node in self.nodes if node.part == part)
-
-    @property
-    def leaves(self) -> tuple[str, ...]:
-        """The leaves that the gradient depends on, by name."""
-        return tuple(node.leaf for node in self.nodes if node.leaf)
-
-    @property
-    def line(self) -> tuple[tuple[int, int], ...]:
-        """The edges on which dE/dy crosses over to dn/dW; none where no line was found."""
-        return tuple((a, b) for a, b in self.edges if a == self.y_bar)
 
     @property
     def description(self) -> str:
@@ -103,14 +80,10 @@ class GradientGraph:
             if counts := self.counts_in(part):
                 where = {PAST: "Past y", "": "Not divided"}.get(part, f"In {part}")
                 said.append(f"{where}: {', '.join(f'{count} {kind}' for kind, count in sorted(counts.items()))}.")
-        return " ".join([*said, f"Leaves: {', '.join(self.leaves) or 'none'}."])
+        return " ".join([*said, f"Leaves: {', '.join(node.leaf for node in self.nodes if node.leaf) or 'none'}."])
 
     def __repr__(self) -> str:
         return self.description
-
-    def all_in(self, part: str) -> GradientGraph:
-        """Return the same graph with every node in one part and no line."""
-        return GradientGraph(tuple(node._replace(part=part) for node in self.nodes), self.edges, None)
 
     def source(self, saved: bool = False) -> str:
         """Write the graph in the DOT language, each of dE/dy and dn/dW a cluster; ``saved``: with saved tensors."""
@@ -155,7 +128,7 @@ def gradient_graph(gradient: Any, *, y_bar: Any | None = None, names: Mapping[st
         Computed with ``torch.autograd.grad(loss, W, create_graph=True)``.
     y_bar : Tensor, optional
         dE/dy as the same backward pass had it: what a hook on y, ``y.register_hook(...)``, was given. The line runs
-        behind it. Without it, it is looked for behind the first product with data, which is the place for one layer.
+        behind it; without it there is none.
     names : mapping of str to Tensor, optional
         Names for leaves and saved tensors: ``dict(net.named_parameters())``, "x", "y".
 
@@ -172,9 +145,8 @@ def gradient_graph(gradient: Any, *, y_bar: Any | None = None, names: Mapping[st
     """
     root = _function_behind("gradient", gradient)
     order = _reached_from(root)
-    if y_bar is None:
-        start = _behind_data(root)
-    elif (start := _function_behind("y_bar", y_bar)) not in order:
+    start = None if y_bar is None else _function_behind("y_bar", y_bar)
+    if start is not None and start not in order:
         raise ValueError(
             "y_bar is not part of this gradient's graph; take it in the same backward pass, with y.register_hook(...)"
         )
@@ -189,7 +161,7 @@ def gradient_graph(gradient: Any, *, y_bar: Any | None = None, names: Mapping[st
         leaf = known.get(_address(function.variable), "a leaf") if kind == LEAF else ""
         nodes.append(Operation(kind, shapes[0] if shapes else (), part_of[function], _saved_by(function, known), leaf))
     edges = ((order[operand], order[function]) for function in order for operand in _operands_of(function))
-    return GradientGraph(tuple(nodes), tuple(edges), None if start is None else order[start])
+    return GradientGraph(tuple(nodes), tuple(edges))
 
 
 def _function_behind(name: str, tensor: Any) -> Any:
@@ -222,26 +194,6 @@ def _reached_from(root: Any, steps: Callable[[Any], list[Any]] = _operands_of) -
             numbers[function] = len(numbers)
             waiting += reversed(steps(function))
     return numbers
-
-
-def _behind_data(root: Any) -> Any | None:
-    """Return the function of dE/dy for one layer y = xW': dL/dW = (dE/dy)'x is a product with data, x has no graph.
-
-    From the gradient we go through sums, then along operations of one operand each, to the first that keeps data.
-    """
-    waiting = [root]
-    while waiting:
-        function = waiting.pop()
-        if function.name().startswith("Add"):
-            waiting += _operands_of(function)
-            continue
-        found = False
-        while len(operands := _operands_of(function)) == 1:
-            found = found or any(kept.shape and not kept.recorded for kept in _saved_by(function, {}))
-            function = operands[0]
-            if found and function.name() not in TRANSPOSES:
-                return function
-    return None
 
 
 def _parts(order: Mapping[Any, int], y_bar: Any) -> dict[Any, str]:

@@ -1,18 +1,11 @@
-"""Graphs: `draw` any, `gradient_graph` for what torch recorded of a gradient, `sanity_check` for a rule of your own.
-
->>> from torch import nn, ones
->>> net = nn.Linear(2, 2, bias=False)
->>> report = sanity_check(net, ones(3, 2), lambda y: (net(y) - y).square().mean())
->>> report.graph.counts["MmBackward0"], report.graph.counts["PowBackward0"], report.without_gradient
-(5, 1, ())
-"""
+"""Graphs: `draw` any, `gradient_graph` for what torch recorded of a gradient, `sanity_check` for a rule of your own."""
 
 from __future__ import annotations
 
 import contextlib
 import html
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import torch
@@ -45,27 +38,26 @@ class SanityCheck:
     ``without_gradient`` the parameters that the loss does not reach: they would never learn. ``past_y`` is the share of
     the gradient that reaches the parameters past y = net(x), because ``criterion`` itself uses the net: the largest
     entry of dL/dW - dE/dy · dn/dW over the largest of dL/dW; rounding leaves about 1e-7. ``graph`` is that of the
-    gradient of ``parameter``.
+    gradient of the first parameter that has one.
     """
 
     loss: float
     largest: dict[str, float]
     without_gradient: tuple[str, ...]
     past_y: float
-    parameter: str
     graph: GradientGraph
 
     @property
     def facts(self) -> tuple[str, ...]:
         """The facts in words, a sentence each."""
-        all_of_it = self.past_y < 1e-5
+        all_of_it, first = self.past_y < 1e-5, next(iter(self.largest))
         return (
             f"Loss {self.loss:.6g}.",
             f"Largest entries of the gradients: {_listed(self.largest.items(), '{0} {1:.3g}')}.",
             f"Without a gradient: {', '.join(self.without_gradient) or 'no parameter'}.",
             f"dE/dy · dn/dW is {'all' if all_of_it else 'not all'} of the gradient"
             + (". Nothing passes by y." if all_of_it else f": what comes past y is {self.past_y:.2g} times as large."),
-            f"To compute the gradient of {self.parameter}: {_listed(self.graph.counts.most_common(), '{1} {0}')}.",
+            f"To compute the gradient of {first}: {_listed(self.graph.counts.most_common(), '{1} {0}')}.",
         )
 
     def __repr__(self) -> str:
@@ -79,9 +71,7 @@ class SanityCheck:
         }
 
 
-def sanity_check(
-    net: nn.Module, x: Tensor, criterion: Callable[[Tensor], Tensor], *, parameter: str | None = None
-) -> SanityCheck:
+def sanity_check(net: nn.Module, x: Tensor, criterion: Callable[[Tensor], Tensor]) -> SanityCheck:
     """Let torch differentiate criterion(net(x)) once, and report what it did; the net stays as it was.
 
     Parameters
@@ -93,8 +83,6 @@ def sanity_check(
     criterion : callable
         Gets y = net(x), returns the loss, one number: a function, a module, an ``autograd.Function`` of your own. One
         that changes y in place is called a second time, on a copy, which the graph then shows.
-    parameter : str, optional
-        Whose gradient is drawn, a name of ``net.named_parameters()``; by default the first that has one.
 
     Raises
     ------
@@ -106,8 +94,6 @@ def sanity_check(
     -----
     One forward and two backward passes with ``torch.autograd.grad``, which touches no ``.grad``; then the drawing.
     """
-    if not isinstance(net, nn.Module):
-        raise TypeError(f"net must be an nn.Module, got {type(net).__name__}")
     if not isinstance(x, Tensor) or not x.is_floating_point():
         kind = x.dtype if isinstance(x, Tensor) else type(x).__name__
         raise TypeError(f"x must be a floating-point tensor, got {kind}; of a tensor of whole numbers say x.float()")
@@ -122,8 +108,6 @@ def sanity_check(
         if loss.numel() != 1 or not loss.isfinite().all():
             raise ValueError(f"criterion must return one finite number, got {loss.detach()}")
         learning: dict[str, Tensor] = {name: p for name, p in net.named_parameters() if p.requires_grad}
-        if not learning:
-            raise ValueError("nothing here requires grad: net has no parameter that does; its output depends on others")
         every = torch.autograd.grad(loss, list(learning.values()), create_graph=True, allow_unused=True)
         gradients = {name: g for name, g in zip(learning, every) if g is not None}
         if not gradients:
@@ -131,27 +115,22 @@ def sanity_check(
         for name, gradient in gradients.items():
             if not gradient.isfinite().all():
                 raise ValueError(f"the gradient of {name} is not finite, though the loss is: {gradient.detach()}")
-        parameter = next(iter(gradients)) if parameter is None else parameter
-        if parameter not in gradients:
-            raise ValueError(f"parameter must be one that has a gradient, {', '.join(gradients)}; got {parameter!r}")
         y_bar = caught[0] if caught else None
         past_y = _share_past_y([learning[name] for name in gradients], list(gradients.values()), y, y_bar)
         recorded = y_bar if y_bar is not None and y_bar.requires_grad else None
-        graph = gradient_graph(gradients[parameter], y_bar=recorded, names={**learning, "x": x, "y": y})
+        graph = gradient_graph(next(iter(gradients.values())), y_bar=recorded, names={**learning, "x": x, "y": y})
         if recorded is None:  # no line: the rule does not use y, or dE/dy is a constant
-            graph = graph.all_in(PAST if y_bar is None else BELOW)
+            part = PAST if y_bar is None else BELOW
+            graph = replace(graph, nodes=tuple(node._replace(part=part) for node in graph.nodes))
     largest = {name: g.detach().abs().max().item() for name, g in gradients.items()}
     without = tuple(name for name, _ in net.named_parameters() if name not in gradients)
-    return SanityCheck(loss.item(), largest, without, past_y, parameter, graph)
+    return SanityCheck(loss.item(), largest, without, past_y, graph)
 
 
 def _output(net: nn.Module, x: Tensor) -> tuple[Tensor, list[Tensor]]:
     """Return y = net(x), and a list that will hold the very dE/dy that goes on to the net."""
     caught: list[Tensor] = []
-    try:
-        y = net(x.detach().clone())  # a net may change its input in place
-    except RuntimeError as error:
-        raise ValueError(f"net cannot take x of shape {tuple(x.shape)}, {x.dtype}: {error}") from error
+    y = net(x.detach().clone())  # a net may change its input in place
     _check_graph("y = net(x)", y, "no parameter of net takes part in it")
     y.register_hook(lambda y_bar: caught.append(y_bar))
     return y, caught

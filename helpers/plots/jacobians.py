@@ -1,10 +1,5 @@
 """Jacobians as pictures: a row for each output, a column for each input, in each cell one derivative.
 
->>> picture = plot_jacobian([[2.0, 0.0], [0.0, -1.0]], title="a⊙x")
->>> print(picture.description)
-a⊙x: a Jacobian with 2 rows (outputs) and 2 columns (inputs). Of 4 entries 1 is positive, 1 negative, 2 zero.
-The entries that are not zero lie on the diagonal.
-
 The sign is told three times: by colour, by the number (or, in small cells, a bar or a cross), and in the description.
 """
 
@@ -17,6 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
+from helpers.options import OneOf, Whole
 from helpers.plots.pictures import TEXT, Floats, Picture, count, finite, label, new_figure, shades, short
 
 Stacking = Literal["columns", "rows"]
@@ -50,11 +46,8 @@ def as_matrix(jacobian: ArrayLike, output_axes: int, stacking: Stacking = "colum
            [6., 7.]])
     """
     derivatives = np.asarray(jacobian, dtype=float)
-    if not 0 <= output_axes <= derivatives.ndim:
-        raise ValueError(f"output_axes must lie between 0 and {derivatives.ndim}, got {output_axes}")
-    if stacking not in ("columns", "rows"):
-        raise ValueError(f'stacking must be "columns" or "rows", got {stacking!r}')
-    if stacking == "columns":
+    Whole(0, derivatives.ndim).check("output_axes", output_axes)
+    if OneOf(("columns", "rows")).check("stacking", stacking) == "columns":
         outputs, inputs = range(output_axes), range(output_axes, derivatives.ndim)
         derivatives = derivatives.transpose(*reversed(outputs), *reversed(inputs))
     rows = int(np.prod(derivatives.shape[:output_axes]))  # the order of the axes within each group does not change this
@@ -83,10 +76,6 @@ def plot_jacobian(
     blocks : (int, int), optional
         Rows and columns of a block: heavy lines are drawn between blocks.
     """
-    if np.ndim(jacobian) != 2:
-        raise ValueError(
-            f"jacobian must be a matrix, got shape {np.shape(jacobian)}; as_matrix(jacobian, ...) makes one"
-        )
     matrix = finite("jacobian", jacobian, "(outputs, inputs)", 2) + 0.0  # which turns −0 into 0
     rows, columns = matrix.shape
     if max(rows, columns) > LARGEST:
@@ -94,8 +83,6 @@ def plot_jacobian(
     for what, names, size in (("outputs", outputs, rows), ("inputs", inputs, columns)):
         if len(names) not in (0, size):
             raise ValueError(f"{what} must name all {size}, got {len(names)} names")
-    if blocks and (min(blocks) < 1 or rows % blocks[0] or columns % blocks[1]):
-        raise ValueError(f"blocks of {blocks} do not fill a Jacobian of shape {matrix.shape}")
     cell = min(CELL, WIDTH / columns, HEIGHT / rows)
     width, height = columns * cell, rows * cell
     whole, tall, bottom = max(width + 1.4, 7.5), height + 1.45, 0.5  # with room for names, title and the line below
@@ -126,19 +113,13 @@ def plot_matrices(
     Parameters
     ----------
     matrices : mapping of str to array_like, shape (n, n)
-        By title, finite; n is 32 at most. The colours of each are scaled to its own largest entry.
+        By title, finite. The colours of each are scaled to its own largest entry.
     names : sequence of str, length n
         Of the rows and of the columns.
     look_for, rows, columns : str
         One sentence; what the rows and columns are.
-
-    >>> picture = plot_matrices({"J": [[0, 0], [2, 0]], "J²": [[0, 0], [0, 0]]}, names=["a", "b"], look_for="zeros")
-    >>> print(picture.description)
-    J: 1 of 4 entries is not zero, all below the diagonal. J²: every entry is zero.
     """
     n, arrays = len(names), {t: finite(t, matrix, f"({len(names)}, {len(names)})", 2) for t, matrix in matrices.items()}
-    if not arrays or not 1 <= n <= LARGEST / 2:
-        raise ValueError(f"give a matrix at least and 1 to {LARGEST // 2} names, got {len(arrays)} matrices, {n} names")
     across = min(ACROSS, len(arrays))
     side = min(WHOLE / across - 0.75, 0.62 * n)
     height = -(-len(arrays) // across) * (side + 0.95)

@@ -1,11 +1,4 @@
-"""Pictures of lecture 08: what flows where under a rule, and what rules measure, side by side.
-
->>> plot_flow(["back-propagation", "forward-forward"]).description.splitlines()[-1].startswith("forward-forward: ")
-True
->>> import numpy as np
->>> plot_angles({"a rule": np.full((3, 5, 2), 60.0)}).description
-'a rule: block 1 from 60 to 60, block 2 from 60 to 60 degrees (medians of 3 seeds).'
-"""
+"""Pictures of lecture 08: what flows where under a rule, and what rules measure, side by side."""
 
 from __future__ import annotations
 
@@ -21,6 +14,7 @@ from helpers.plots.curves import Values, beside, rows, summary
 from helpers.plots.pictures import COLOURS, TEXT, Floats, Picture, finite, label, look, new_axes, new_figure
 
 PLACES = {1: 1.2, 2: 2.4, 3: 3.6}  # of the blocks in a diagram; 3 is the output
+STYLES = ("-", "--", ":")  # of activity, error, label
 
 
 class Flow(NamedTuple):
@@ -76,9 +70,6 @@ def plot_flow(rules: str | Sequence[str]) -> Picture:
         Names in ``FLOWS``.
     """
     names = [rules] if isinstance(rules, str) else list(rules)
-    unknown = [name for name in names if name not in FLOWS]
-    if unknown or not names:
-        raise ValueError(f"rules must be of {', '.join(FLOWS)}, got {', '.join(unknown) or 'none'}")
     down, across = -(-len(names) // 2), min(len(names), 2)
     figure = new_figure(10 if across > 1 else 6, 2.5 * down + 0.4)
     axes = figure.subplots(down, across, squeeze=False).ravel()
@@ -87,9 +78,7 @@ def plot_flow(rules: str | Sequence[str]) -> Picture:
     for ax, rule in zip(axes, names):
         _draw_flow(ax, rule, FLOWS[rule])
     kinds = ["activity", "error", *(["label or target"] if any(FLOWS[name].label for name in names) else [])]
-    lines = [
-        Line2D([], [], color=COLOURS[k], ls=("-", "--", ":")[k], lw=2.2, label=kind) for k, kind in enumerate(kinds)
-    ]
+    lines = [Line2D([], [], color=COLOURS[k], ls=STYLES[k], lw=2.2, label=kind) for k, kind in enumerate(kinds)]
     figure.legend(handles=lines, loc="outside lower center", ncols=len(kinds), fontsize=TEXT, frameon=False)
     return Picture(
         figure,
@@ -126,19 +115,15 @@ def _draw_flow(ax: Axes, rule: str, flow: Flow) -> None:
 
 
 def _box(ax: Axes, x: float, y: float, name: str, width: float) -> None:
-    shape = FancyBboxPatch((x - width / 2, y - 0.22), width, 0.44, boxstyle="round,pad=0.03", fill=False, linewidth=1.3)
-    ax.add_patch(shape)
+    ax.add_patch(FancyBboxPatch((x - width / 2, y - 0.22), width, 0.44, boxstyle="round,pad=0.03", fill=False))
     ax.text(x, y, name, fontsize=TEXT - 1, ha="center", va="center", linespacing=0.95)
 
 
 def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float], kind: int, bend: float = 0.0) -> None:
     """Draw an arrow: 0 activity, 1 error, 2 label."""
-    ax.add_patch(
-        FancyArrowPatch(
-            start, end, connectionstyle=f"arc3,rad={bend}", arrowstyle="-|>", mutation_scale=14, shrinkA=0, shrinkB=0,
-            linewidth=2, linestyle=("-", "--", ":")[kind], color=COLOURS[kind],
-        )
-    )  # fmt: skip
+    form: dict[str, Any] = {"arrowstyle": "-|>", "mutation_scale": 14, "shrinkA": 0, "shrinkB": 0, "linewidth": 2}
+    line: dict[str, Any] = {"linestyle": STYLES[kind], "color": COLOURS[kind]}
+    ax.add_patch(FancyArrowPatch(start, end, connectionstyle=f"arc3,rad={bend}", **form, **line))
 
 
 def plot_angles(angles: Values) -> Picture:
@@ -150,8 +135,6 @@ def plot_angles(angles: Values) -> Picture:
         In degrees, by rule; the output block, whose angle is 0, is best left out.
     """
     values = {name: finite(f"angles of {name!r}", v, "(seeds, epochs, blocks)", 3) for name, v in angles.items()}
-    if not values:
-        raise ValueError("angles must map names to arrays (seeds, epochs, blocks), one or more")
     figure, words = new_figure(4.8 * len(values) + 0.6, 3.8), list[str]()
     axes = figure.subplots(1, len(values), sharey=True, squeeze=False)[0]
     for ax, (name, v) in zip(axes, values.items()):
@@ -188,8 +171,6 @@ def plot_differences(groups: Mapping[str, Values], half_width: Callable[[Floats]
         for group, (heading, some) in enumerate(groups.items())
         for name, v in some.items()
     ]
-    if not lines:
-        raise ValueError("groups must map headings to rows of differences, one or more")
     ax, words = new_axes(9.6, 1.0 + 0.33 * len(lines)), []
     for row, (name, v, i) in enumerate(lines):
         jitter = row + 0.2 * np.cos(2.4 * np.arange(len(v)))  # a fixed scatter
@@ -220,8 +201,8 @@ def plot_rule_table(table: Mapping[str, Values]) -> Picture:
         Rule, then data set, then accuracies from 0 to 1; NaN for a run that failed. All rows have the same columns.
     """
     values = {rule: {d: np.asarray(v, dtype=float) for d, v in row.items()} for rule, row in table.items()}
-    if not values or len({tuple(row) for row in values.values()}) != 1 or not all(values.values()):
-        raise ValueError("table must map rules to rows with the same columns, one or more")
+    if len({tuple(row) for row in values.values()}) != 1:
+        raise ValueError("table must map rules to rows with the same columns")
     columns = list(next(iter(values.values())))
     medians = np.array([[summary(v)[1] for v in row.values()] for row in values.values()])
     ax, words = new_figure(10.6, 0.8 + 0.5 * len(values)).subplots(), []

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import pytest
 from torch.nn.functional import binary_cross_entropy, mse_loss
@@ -48,13 +46,6 @@ def run(rule, train, test, epochs=4, model=None, **options):
     return plot_local_progress(steps, train, test, size=8, **options)
 
 
-def test_the_grid_runs_over_the_square_around_the_points():
-    grid = Grid(SQUARE, 5)
-    assert (grid.points.shape, grid.points.dtype) == ((25, 2), np.float32)
-    assert grid.extent == pytest.approx((-1.1, 1.1, -1.1, 1.1))
-    assert grid.points[:2] == pytest.approx(np.array([[-1.1, -1.1], [-0.55, -1.1]]))
-
-
 def test_the_boundary_lies_where_the_decision_turns():
     field = decision_boundary(product, SQUARE, size=41)
     points = field.line.get_xydata()
@@ -81,14 +72,13 @@ def test_a_field_is_painted_with_its_upper_rows_on_top_and_class_1_in_orange():
 
 def test_a_field_is_updated_in_place_and_refuses_what_it_cannot_show():
     field = decision_boundary(half_plane, SQUARE, title="layer 1", size=21)
-    image, line, first = field.image, field.line, field.png()
+    first = field.png()
     assert "layer 1: 38% of the square" in field.description
     for scores, words in ((np.full((441, 1), NAN), "diverged"), (np.zeros((440, 1)), "shape"), (np.inf, "shape")):
         with pytest.raises(ValueError, match=words):
             field.update(scores)
     assert field.png() == first
     field.update(1 - half_plane(field.grid.points))
-    assert (field.image, field.line) == (image, line)
     assert field.png() != first
     assert "62%" in field.description
 
@@ -104,49 +94,31 @@ def test_several_classes_get_their_colours_and_their_shares():
     assert len({mark.get_marker() for mark in marks}) == len({mark.get_color() for mark in marks}) == 3
 
 
-def test_points_that_have_no_place_or_class_are_refused():
-    for X, Y, limit in (
-        ([[NAN, 0]], [[0]], 9), ([[np.inf, 0]], [[0]], 9), (np.zeros((4, 3)), [[0]] * 4, 9), (np.zeros((0, 2)), [], 9),
-        ([[1, 0]], [[0], [1]], 9), ([[1, 0]], [[NAN]], 9), ([[1, 0]], [[-1]], 9), ([[1, 0]], [[7]], 9), ([1], [[0]], 9),
-        ([[1, 0]], [[0.3]], 9), ([[1, 0]], [[1, 1]], 9), ([[1, 0]], [[0]], 0), ([[1, 0]], [[0]], 2.5),
-    ):  # fmt: skip
-        with pytest.raises((TypeError, ValueError), match=r"^(X|Y|limit) "):
-            plot_dataset(X, Y, limit=limit)
-
-
-def test_a_data_set_is_described_as_it_is_drawn():
-    for n, limit in ((7, 400), (400, 400), (1000, 400), (1000, 3), (1000, 5000)):
-        data = datasets["signed_xor"].test(samples=n)
-        scatter = plot_dataset(data.X, data.Y, limit=limit)
-        ax = scatter.figure.axes[0]
-        drawn = [len(mark.get_xdata()) for mark in ax.lines]
-        assert [int(k.replace(",", "")) for k in re.findall(r"([\d,]+) of class", scatter.description)] == drawn
-        assert sum(drawn) == min(n, limit)
-        assert (f"first {limit:,} of {n:,} points" in scatter.description) == (limit < n)
-        assert (f"{limit:,} of {n:,}" in ax.get_legend().get_title().get_text()) == (limit < n)
-    alone = plot_dataset(np.ones((5, 2)), np.ones((5, 1))).description
-    assert "5 of class 1" in alone
-    assert "class 0" not in alone
+@pytest.mark.parametrize(
+    ("X", "Y"),
+    [
+        ([[NAN, 0]], [[0]]), (np.zeros((4, 3)), [[0]] * 4), (np.zeros((0, 2)), []), ([[1, 0]], [[0], [1]]),
+        ([[1, 0]], [[NAN]]), ([[1, 0]], [[-1]]), ([1], [[0]]), ([[1, 0]], [[0.3]]), ([[1, 0]], [[1, 1]]),
+    ],
+)  # fmt: skip
+def test_points_that_have_no_place_or_class_are_refused(X, Y):
+    with pytest.raises((TypeError, ValueError), match=r"^(X|Y) "):
+        plot_dataset(X, Y)
 
 
 def test_curves_only_stretch_and_a_run_that_fails_says_so():
     curves = plot_curves([1, 2], {"a": [1.0, 0.1]}, x_label="epoch", y_label="loss", log_y=True)
     assert (curves.ax.get_xscale(), curves.ax.get_yscale()) == ("linear", "log")
-    top = curves.ax.get_ylim()
     assert not curves.update([1, 2], {"a": [0.5, 0.2]})
-    assert curves.ax.get_ylim() == top
     assert curves.update([1, 2, 3], {"a": [0.5, 0.2, 0.01]})
     assert curves.ax.get_ylim()[0] <= 0.01
     assert not curves.update([1, 2], {"a": [0.0, NAN]})  # what a logarithm cannot show changes no limit
     curves.update([1, 2], {"a": [0.5, NAN]})
     assert curves.description.startswith("loss over epoch: a from 0.5 to 0.5, and then nan")
-    many = plot_curves([1, 2], {n: [1, 2] for n in "abcd"}, x_label="x", y_label="y").lines.values()
-    assert len({line.get_color() for line in many}) == len({line.get_linestyle() for line in many}) == 4
     with pytest.raises(ValueError, match="one number for each x"):
         plot_curves([1, 2], {"a": [1, 2, 3]}, x_label="x", y_label="y")
-    for groups in ({}, {"a": []}, {"a": [[1]]}):
-        with pytest.raises(ValueError, match="groups"):
-            plot_spread(groups, x_label="accuracy")
+    with pytest.raises(ValueError, match="groups"):
+        plot_spread({"a": []}, x_label="accuracy")
 
 
 def test_live_curves_that_leave_their_limits_on_one_side_keep_the_room_on_the_other():
@@ -179,7 +151,6 @@ def test_local_progress_measures_every_layer_as_the_model_answers():
     assert blocks.x == list(range(1, 10))
     assert "one block after the other" in blocks.error.ax.get_xlabel()
     images = run(locally_optimize_parallel, *sets("digits"), epochs=2)
-    assert images.fields == []
     assert "The plane cannot hold these inputs" in images.description
 
 
@@ -201,7 +172,6 @@ def test_backprop_progress_takes_one_answer_or_one_for_each_layer_and_tells_the_
     train, test = sets()
     steps = [(1, 0.7), (2, 0.6)]
     view = plot_backprop_progress(iter(steps), half_plane, train, test, size=8)
-    assert len(view.fields) == 1
     assert len(plot_backprop_progress(iter(steps), lambda X: [product(X)] * 3, train, test, size=8).fields) == 3
     with pytest.raises(ValueError, match="steps is empty"):
         plot_backprop_progress(iter([]), product, train, test)
