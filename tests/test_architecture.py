@@ -16,7 +16,7 @@ GUIDE = (ROOT / "CONTRIBUTING.md").read_text()
 # Lines and files at most; to be lowered with what goes.
 BUDGETS = {
     "diff": (3860, 16),
-    "plots": (3290, 15),
+    "plots": (3200, 15),
     "training": (3400, 14),
     "widgets": (2500, 16),
     "checks": (1030, 12),
