@@ -47,6 +47,7 @@ def test_the_conda_environment_has_the_ranges_of_the_project():
 
 PROVIDERS = packages_distributions()
 INDIRECT = {
+    "jinja2",  # pandas writes its tables with it
     "ipykernel",  # that of jupyterlab, which the notebooks run in
     "jupyterlab",
     "pygraphviz",  # imported by the child process of a drawing

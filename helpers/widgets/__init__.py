@@ -21,6 +21,7 @@ HOMES = {
     "predict": "questions",
     "predictions": "questions",
     "step_size_panel": "step_sizes",
+    "table": "tables",
 }
 __all__ = list(HOMES)
 
