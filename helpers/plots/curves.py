@@ -118,6 +118,8 @@ class Recording(Picture):
         self.x, self.history = [], []
         for key, curves in self.curves.items():
             curves.clear(self.steps, self.limits[key])
+            for line in curves.lines.values():  # a dot where it is now: before the first step there is nothing else
+                line.set(marker="o", markersize=5, markevery=slice(-1, None))
 
     def record(self, x: int, state: Any) -> None:
         """Keep the state at step ``x``; nothing is drawn."""

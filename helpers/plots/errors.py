@@ -26,7 +26,7 @@ class StepSizes(Picture):
         self, steps: ArrayLike, errors: Values, expected: Values, defaults: Mapping[str, float], *, step: float
     ) -> None:
         self.steps = steps = np.asarray(steps, dtype=float)
-        self.ax = ax = new_figure(10.5, 4.8).add_subplot()
+        self.ax = ax = new_figure(9.6, 4.6).add_subplot()
         look_for = (
             "the dots fall from the right with the dashed lines (truncation) and rise again to the left (rounding). "
             "Is the star, the default step, near the lowest dots?"
@@ -108,8 +108,8 @@ class CyclePicture(Picture):
             "whether all eigenvalues lie inside the circle. If they do, both curves fall as steeply as the dash-dotted "
             "line; if one lies outside, they do not come down."
         )
-        super().__init__(new_figure(10.5, 4.6), look_for)
-        plane, ax = self.figure.subplots(1, 2, width_ratios=(1, 1.7))
+        super().__init__(new_figure(9.6, 4.4), look_for)
+        plane, ax = self.figure.subplots(1, 2, width_ratios=(1, 1.25))
         turn = np.linspace(0, 2 * np.pi, 200)
         plane.plot(np.cos(turn), np.sin(turn), color=GREY, linewidth=1.5)
         plane.set(xlim=(-REACH, REACH), ylim=(-REACH, REACH), aspect="equal")

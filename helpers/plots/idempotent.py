@@ -55,9 +55,11 @@ class ScalarMaps(Picture):
     def __init__(self, a: Floats, maps: Mapping[str, Floats], *, mark: float) -> None:
         self.a, self.maps = a, maps
         look_for = "where a curve meets the dashed diagonal (its fixed points), or the dashed zero line."
-        super().__init__(new_figure(11.5, 3.2, layout=None), look_for)
+        super().__init__(new_figure(9.6, 4.8, layout=None), look_for)
         self.dots: dict[str, Line2D] = {}
-        grid = self.figure.add_gridspec(1, len(maps), left=0.045, right=0.985, bottom=0.17, top=0.9, wspace=0.22)
+        grid = self.figure.add_gridspec(
+            -(-len(maps) // 2), 2, left=0.06, right=0.985, bottom=0.11, top=0.94, wspace=0.16, hspace=0.5
+        )
         for i, (name, values) in enumerate(self.maps.items()):
             ax = self.figure.add_subplot(grid[i])
             ax.plot(a, values, linewidth=2.2, **look(i))
@@ -94,7 +96,7 @@ class Cobweb(Picture):
     def __init__(self, a: Floats, values: Floats, path: ArrayLike, *, name: str, steps: int) -> None:
         self.a, self.name = a, name
         look_for = "stairs between curve and diagonal: do they end where both meet, turn around it, or run away?"
-        super().__init__(new_figure(10.5, 4.4, layout=None), look_for)
+        super().__init__(new_figure(9.6, 4.4, layout=None), look_for)
         grid = self.figure.add_gridspec(1, 2, width_ratios=(1, 1.25), left=0.07, right=0.98, bottom=0.125, top=0.92)
         left, right = (self.figure.add_subplot(grid[i]) for i in (0, 1))
         left.plot(a, values, linewidth=2.2, label=name, **look(0))
@@ -142,7 +144,7 @@ class Basins(Picture):
         self, a: Floats, ends: Floats, near: Floats, there: Floats, *, edge: str = "(1 + √5)/2", mark: float
     ) -> None:
         look_for = "intervals that take turns, ever narrower towards the edge, and by the same factor."
-        super().__init__(new_figure(10.5, 4.8, layout=None), look_for)
+        super().__init__(new_figure(9.6, 4.5, layout=None), look_for)
         self.figure.subplots_adjust(left=0.125, right=0.98, bottom=0.115, top=0.97, hspace=0.32)
         top, bottom = self.figure.subplots(2, 1)
         self.a, self.ends, close = a, which_end(ends), which_end(there)

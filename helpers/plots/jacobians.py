@@ -18,7 +18,7 @@ from helpers.plots.pictures import TEXT, Floats, Picture, count, finite, label, 
 Stacking = Literal["columns", "rows"]
 
 LARGEST = 64  # cells a side: below that size a cell still holds a cross
-WIDTH, HEIGHT, CELL = 7.0, 4.6, 0.6  # inches: of all cells at most, and of one cell at most
+WIDTH, HEIGHT, CELL = 4.8, 3.6, 0.6  # inches: of all cells at most, and of one cell at most
 FOR_NUMBERS = 0.4  # inches: a cell of this width holds a number of five characters
 NAMES = 14  # so many names fit beside each other
 WHOLE, ACROSS = 10.4, 3  # of several matrices: inches of all, and how many in a row at most
@@ -85,7 +85,7 @@ def plot_jacobian(
             raise ValueError(f"{what} must name all {size}, got {len(names)} names")
     cell = min(CELL, WIDTH / columns, HEIGHT / rows)
     width, height = columns * cell, rows * cell
-    whole, tall, bottom = max(width + 1.4, 7.5), height + 1.45, 0.5  # with room for names, title and the line below
+    whole, tall, bottom = WIDTH + 1.4, height + 1.35, 0.45  # with room for names, title and the line below
     ax = new_figure(whole, tall, layout=None).add_subplot()
     ax.set_position(((whole - width) / 2 / whole, bottom / tall, width / whole, height / tall))
     draw_matrix(ax, matrix, cell)

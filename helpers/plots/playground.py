@@ -128,7 +128,7 @@ class PlaygroundPicture(LayerProgress):
         self.above = grid(rows, columns, height - 0.25 - titles, lowest, wspace=0.1, hspace=titles / cell)
         if self.coarse and strip:
             self.strip = grid(1, columns, lowest - 0.75, 3.2, wspace=0.1)
-        self.below = grid(1, 2, 2.7, 0.5, wspace=0.2)
+        self.below = grid(1, 2, 2.7, 0.85, wspace=0.2)
         return figure
 
     def look(self, units: Sequence[Sequence[ArrayLike]], layer: int, unit: int) -> None:

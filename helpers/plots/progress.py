@@ -6,11 +6,14 @@ itself minimises (for the output block often a cross-entropy) is the ``loss`` of
 
 from __future__ import annotations
 
+import math
+import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from numpy.typing import ArrayLike
 
 from helpers.plots.boundaries import DecisionField, Grid, class_of, draw_points
@@ -22,6 +25,7 @@ PredictLayers = Callable[[Any], Scores]
 Samples = Any  # with inputs X (n, d) and targets Y (n, k), such as the data sets of the course
 
 DRAWN = 80  # test points in a field
+SHARE = {"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 1.5}  # the ground of a percentage in a field
 LOOK_AT_FIELDS = (
     "the boundary (black) of each layer; in the curves, which one gets there first, and the gap of thin to thick."
 )
@@ -31,14 +35,14 @@ LOOK_AT_CURVES = "which curve reaches its final accuracy first, and the gap betw
 class LayerProgress(Recording):
     """The layers of a net while it learns, or of several nets under several rules: built once, updated in place.
 
-    With two inputs the boundaries are drawn; with more only the curves, as no plane holds the points. A net gives an
-    answer for each of its ``layers``, hidden ones and output. One rule: a curve for each layer. Several: a row of
-    fields and a curve of the output for each. ``x_label``: what a step is. ``total``: the last one, if it is known; the
-    curves' axis then never stretches. ``size``: grid points a side of each field. ``measured``: error and accuracy are
-    those of the first so many points of each set, of all unless told.
+    With two inputs the boundaries are drawn beside the curves; with more the curves alone, as no plane holds the
+    points. A net gives an answer for each of its ``layers``, hidden ones and output. One rule: a curve for each layer.
+    Several: a row of fields and a curve of the output for each. ``x_label``: what a step is. ``total``: the last one,
+    if known; the curves' axis then never stretches. ``size``: grid points a side of each field. ``measured``: error and
+    accuracy are those of the first so many points of each set, of all unless told.
     """
 
-    widest, rate = 4, ": {} right"  # fields in a row, of one rule; what a title says of the test points
+    widest, rate = 0, ": {} right"  # fields in a row, of one rule (0: as in a square); what a title says of test points
 
     def __init__(
         self,
@@ -59,45 +63,72 @@ class LayerProgress(Recording):
         self.rules = list(rules)
         self.layers = [*(f"layer {i + 1}" for i in range(layers - 1)), "output"]
         self.answers, race = layers * len(rules), len(rules) > 1  # answers of all the nets
-        height, width = (len(rules), layers) if race else (-(-layers // self.widest), min(layers, self.widest))
+        width = layers if race else min(layers, self.widest or math.ceil(math.sqrt(layers)))
+        height = len(rules) if race else math.ceil(layers / width)
         self.names = self.rules if race else self.layers  # of the curves, and the answers that have one:
         self.watched = [layers * (r + 1) - 1 for r in range(len(rules))] if race else list(range(layers))
         super().__init__(self._divide(height, width), LOOK_AT_FIELDS if self.grid else LOOK_AT_CURVES)
         self.fields: list[DecisionField] = []
+        self.shares: list[Text] = []  # of the test points, that a race has right: its fields have no room for titles
         for i in range(self.answers if self.grid else 0):
             assert self.grid is not None
             row, column = divmod(i, width)
-            ax, last = self.figure.add_subplot(self.above[row, column]), row == height - 1
+            ax = self.figure.add_subplot(self.above[row, column])
             self.fields.append(DecisionField(self.grid, ax, self.layers[i % layers]))
-            if column or race:
-                ax.set_ylabel("" if column else self.rules[row], fontsize=TEXT)
-            if race or not last:
-                ax.set_xlabel("")
-            ax.tick_params(labelleft=not column, labelbottom=last)
-            self.changing += [*self.fields[i].changing, *draw_points(X, Y, ax, limit=DRAWN)]
-        faint, of = [f"{name}, train" for name in self.names], " of the output" if race else ""
+            if column or i + width < self.answers:
+                ax.label_outer()
+            if race:
+                label(ax, "" if row else self.layers[i])
+                ax.set_ylabel("" if column else textwrap.fill(self.rules[row], 12), fontsize=TEXT - 1)
+                ax.tick_params(labelleft=False, labelbottom=False)
+                where: dict[str, Any] = {"transform": ax.transAxes, "va": "bottom", "zorder": 4, "bbox": SHARE}
+                self.shares.append(ax.text(0.03, 0.03, "", fontsize=TEXT - 1, **where))
+            points = draw_points(X, Y, ax, limit=DRAWN)
+            for mark in points:
+                mark.set_markersize(4.0 if race else 5.5)
+            self.changing += [*self.fields[i].changing, *points]
+        self.changing += self.shares
+        faint, of = [f"{name}, train" for name in self.names], "output. " * race
         self.error = Curves(self.figure.add_subplot(self.below[0]), self.names, faint, log=True, floor=1e-5)
         self.right = Curves(self.figure.add_subplot(self.below[1]), self.names, faint)
-        self.curves = {f"mean squared error{of}": self.error, f"accuracy{of}": self.right}
+        self.curves = {"mean squared error": self.error, "accuracy": self.right}
         for what, curves in self.curves.items():
-            label(curves.ax, "thick: test, thin: training", x_label, what, grid="both")
+            place = curves.ax.get_subplotspec()
+            assert place is not None
+            title = f"{of}thick: test, thin: training" * place.is_first_row()
+            label(curves.ax, title, x_label * place.is_last_row(), what, grid="both")
+            curves.ax.tick_params(labelbottom=place.is_last_row())
         thick = [self.right.lines[name] for name in self.names]
-        self.right.ax.legend(handles=thick, fontsize=TEXT - 1, loc="lower right")
-        self.slow = [*self.error.changing, *self.right.changing, *(field.ax.title for field in self.fields)]
+        key: dict[str, Any] = {
+            "ncols": 1 if race else len(thick),
+            "frameon": False,
+            "borderpad": 0.2,
+            "labelspacing": 0.25,
+        }
+        self.figure.legend(handles=thick, fontsize=TEXT - 1, loc="lower right", **key)
+        self.slow = [*self.error.changing, *self.right.changing]
+        if not race:
+            self.slow += [field.ax.title for field in self.fields]
         self.steps = [0, total] if total else []
         room = (1e-4, 0.4) if total else (0.03, 0.4)  # a live axis has room from the start
         self.limits = dict(zip(self.curves, (room, (0.4, 1.0))))
         self.clear()
 
     def _divide(self, rows: int, columns: int) -> Figure:
-        """Make the figure: ``above`` rows and columns of fields, ``below`` room for two curves."""
-        height = 2.6 * rows * bool(self.grid) + 3.3
-        figure, sides = new_figure(9.6, height, layout=None), {"left": 0.09, "right": 0.975}
-        if self.grid:
-            self.above = figure.add_gridspec(
-                rows, columns, **sides, top=1 - 0.3 / height, bottom=3.55 / height, wspace=0.08, hspace=0.24
-            )
-        self.below = figure.add_gridspec(1, 2, **sides, top=2.8 / height, bottom=0.55 / height, wspace=0.2)
+        """Make the figure: rows and columns of fields, ``above``, and beside them room for two curves, ``below``."""
+        race, height = len(self.rules) > 1, 4.8 if self.grid else 3.6  # all lengths in inches
+        names, gap = 0.18 * len(self.rules) + 0.15, 0.08 if race else 0.28  # what names below and titles take
+        figure, sides = new_figure(9.6, height, layout=None), {"top": 1 - 0.3 / height, "right": 0.985}
+        if not self.grid:
+            self.below = figure.add_gridspec(1, 2, left=0.08, bottom=(names + 0.5) / height, wspace=0.2, **sides)
+            return figure
+        bottom = 0.1 if race else names + 0.5
+        cell = min((5.5 if columns > 1 else 4.0) / columns - 0.1, (height - 0.3 - bottom + gap) / rows - gap)
+        right = 0.65 + columns * (cell + 0.1) - 0.1
+        space = {"wspace": 0.1 / cell, "hspace": gap / cell, "bottom": bottom / height}
+        self.above = figure.add_gridspec(rows, columns, left=0.65 / 9.6, **sides | {"right": right / 9.6}, **space)
+        sides["bottom"] = (names + 0.5) / height
+        self.below = figure.add_gridspec(2, 1, left=(right + 0.85) / 9.6, hspace=0.12, **sides)
         return figure
 
     def clear(self) -> None:
@@ -146,7 +177,10 @@ class LayerProgress(Recording):
     def trace(self) -> bool:
         """Bring titles and curves up to date; return whether limits stretched."""
         for i, field in enumerate(self.fields):
-            field.ax.title.set_text(self.layers[i % len(self.layers)] + self.right_at(i))
+            if self.shares:
+                self.shares[i].set_text(self.right_at(i).removeprefix(": "))
+            else:
+                field.ax.title.set_text(self.layers[i] + self.right_at(i))
         return super().trace()
 
     @property

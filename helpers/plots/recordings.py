@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from helpers.plots.curves import Curves, Recording, Values
 from helpers.plots.pictures import COLOURS, GREY, TEXT, Floats, label, look, new_figure, to_edge
@@ -42,8 +43,9 @@ class IdempotentProgress(Recording):
         look_for = (
             "points come to rest on the image of the map as lines shrink; an image that is one point is a collapse."
         )
-        super().__init__(new_figure(10.5, 7.0, layout=None), look_for)
-        grid = self.figure.add_gridspec(2, 3, left=0.07, right=0.985, top=0.945, bottom=0.075, wspace=0.26, hspace=0.3)
+        super().__init__(new_figure(9.6, 5.0, layout=None), look_for)
+        room = {"height_ratios": (1.6, 1), "wspace": 0.26, "hspace": 0.3}
+        grid = self.figure.add_gridspec(2, 3, left=0.07, right=0.985, top=0.94, bottom=0.155, **room)
         self.rules, self.steps = list(rules), [0, total]
         self.points: list[Line2D] = []
         self.lines: list[LineCollection] = []
@@ -51,7 +53,9 @@ class IdempotentProgress(Recording):
         for i, rule in enumerate(self.rules):
             ax = self.figure.add_subplot(grid[0, i])
             ax.set(xlim=(-REACH, REACH), ylim=(-REACH, REACH), aspect="equal")
-            label(ax, rule, "the two outputs" if width == 2 else f"the first two of {width} outputs", grid="both")
+            label(
+                ax, rule, "", "" if i else "the two outputs" if width == 2 else f"two of {width} outputs", grid="both"
+            )
             ax.title.set_color(COLOURS[i])
             self.lines.append(LineCollection([], colors=GREY, linewidths=0.9))
             ax.add_collection(self.lines[i])
@@ -61,7 +65,8 @@ class IdempotentProgress(Recording):
         for i, name in enumerate(self.limits):
             ax = self.figure.add_subplot(grid[1, i])
             self.curves[name] = Curves(ax, self.rules, log=not i, floor=SMALLEST)
-            label(ax, name, "epoch", grid="both", legend=None if i else {"loc": "lower left"})
+            label(ax, name, "epoch", grid="both")
+        self.figure.legend(handles=ax.lines, fontsize=TEXT, loc="lower center", ncols=3, frameon=False, borderpad=0.1)
         self.changing = [*self.lines, *self.points, *self.titles]
         self.slow = [line for curves in self.curves.values() for line in curves.changing]
         self.clear()
@@ -133,8 +138,8 @@ class ConstraintProgress(Recording):
             "whether the gaps go to zero, and whether the difference to the adjoints goes with them: it does with the "
             "weights held fixed, and need not while they learn."
         )
-        super().__init__(new_figure(10.5, 6.6, layout=None), look_for)
-        grid = self.figure.add_gridspec(2, 3, left=0.075, right=0.985, top=0.945, bottom=0.09, wspace=0.27, hspace=0.42)
+        super().__init__(new_figure(9.6, 5.0, layout=None), look_for)
+        grid = self.figure.add_gridspec(2, 3, left=0.075, right=0.985, top=0.94, bottom=0.115, wspace=0.3, hspace=0.5)
         self.steps, names = [0, total], [f"layer {i + 1}" for i in range(layers)]
         thin = [f"{name}, adjoint" for name in names]
         for i, (key, title, limits, lines, faint) in enumerate((
@@ -148,12 +153,28 @@ class ConstraintProgress(Recording):
             self.limits[key] = limits
             self.curves[key] = Curves(ax, lines, faint, log=key != "cosines", floor=1e-8)
             label(ax, title, x_label, grid="both")
-        words = self.figure.add_subplot(grid[1, 2])
-        words.axis("off")
+            ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        early = {"violation": "no gap before the first step", "cosines": "λ = 0 before the first step"}
+        where: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": TEXT, "color": GREY}
+        axes = [self.curves[name].ax for name in early]
+        self.early = [ax.text(0.5, 0.5, early[k], transform=ax.transAxes, **where) for k, ax in zip(early, axes)]
+        side = self.figure.add_subplot(grid[1, 2])
+        side.axis("off")
         handles = [*self.curves["loss"].lines.values(), *self.curves["sizes"].lines.values()]
-        words.legend(handles=handles, fontsize=TEXT, loc="center left", frameon=False)
-        self.slow = [line for curves in self.curves.values() for line in curves.changing]
+        side.legend(handles=handles, fontsize=TEXT, loc="center left", frameon=False)
+        self.slow = [*self.early, *(line for curves in self.curves.values() for line in curves.changing)]
         self.clear()
+
+    def clear(self) -> None:
+        """Forget what has been recorded."""
+        super().clear()
+        self.trace()
+
+    def trace(self) -> bool:
+        """Bring the curves up to date; say in empty axes why they are empty."""
+        for text in self.early:
+            text.set_visible(len(self.x) < 2)
+        return super().trace()
 
     def columns(self, key: str) -> Values:
         fields = {"loss": ("loss", "net_loss"), "sizes": ("sizes", "adjoint_sizes")}.get(key, (key,))

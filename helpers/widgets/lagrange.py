@@ -195,17 +195,16 @@ class ConstraintPanel(Trainer[ConstraintProgress]):
         return train_constrained(self.model, Rprop, loss, total, batches, method=METHODS[way], penalty=penalty), total
 
     def _record(self, count: int) -> None:
-        """Measure the last step, of either kind, against the adjoints at the net itself."""
-        if count == 0:  # before the first step there are no multipliers
-            return
+        """Measure the last step, of either kind, against the adjoints at the net itself; at first λ is 0."""
         step, X, Y = self.last, self.training_set.X, self.training_set.Y
         now = getattr(step, "adjoints", None) or adjoints(self.model, X, Y, binary_cross_entropy)
+        multipliers = step.multipliers if step else [torch.zeros_like(adjoint) for adjoint in now]
         with torch.no_grad():
             net_loss = float(binary_cross_entropy(self.model(X), Y))
-        sizes, adjoint_sizes = ([float(torch.linalg.vector_norm(t)) for t in some] for some in (step.multipliers, now))
-        difference, angle = relative_difference(step.multipliers, now), cosine(step.multipliers, now)
-        loss = getattr(step, "loss", net_loss)
-        self.picture.record(count, Measured(loss, net_loss, step.violation, sizes, adjoint_sizes, difference, angle))
+        sizes, adjoint_sizes = ([float(torch.linalg.vector_norm(t)) for t in some] for some in (multipliers, now))
+        apart = relative_difference(multipliers, now), cosine(multipliers, now)
+        loss, gaps = getattr(step, "loss", net_loss), step.violation if step else [0.0] * HIDDEN
+        self.picture.record(count, Measured(loss, net_loss, gaps, sizes, adjoint_sizes, *apart))
 
 
 def constraint_panel(way: str = FIXED, **options: Any) -> ConstraintPanel:

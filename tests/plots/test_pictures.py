@@ -149,7 +149,7 @@ def test_local_progress_measures_every_layer_as_the_model_answers():
     assert view.png() == run(locally_optimize_parallel, train, test, every=3).png()  # equal numbers, equal pictures
     blocks = run(locally_optimize, *sets(), epochs=3)
     assert blocks.x == list(range(1, 10))
-    assert "one block after the other" in blocks.error.ax.get_xlabel()
+    assert "one block after the other" in blocks.right.ax.get_xlabel()
     images = run(locally_optimize_parallel, *sets("digits"), epochs=2)
     assert "The plane cannot hold these inputs" in images.description
 
@@ -177,12 +177,12 @@ def test_backprop_progress_takes_one_answer_or_one_for_each_layer_and_tells_the_
         plot_backprop_progress(iter([]), product, train, test)
     scores = [(half_plane(data.X), data.Y.numpy()) for data in (train, test)]
     measured = [(((s - Y) ** 2).mean(), ((s >= 0.5) == (Y >= 0.5)).mean()) for s, Y in scores]
+    assert view.error.ax.get_title() == "thick: test, thin: training"
     for curves, thin, thick in zip((view.error, view.right), *measured):
         assert thin != thick
         widths = {line.get_linewidth(): line.get_ydata()[-1] for line in curves.ax.lines}
         assert widths[min(widths)] == pytest.approx(thin)
         assert widths[max(widths)] == pytest.approx(thick)
-        assert "thick: test, thin: training" in curves.ax.get_title()
 
 
 @pytest.mark.parametrize("inputs", [2, 64])

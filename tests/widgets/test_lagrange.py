@@ -102,7 +102,8 @@ def test_with_the_weights_fixed_the_multipliers_become_the_adjoints():
     assert all(torch.equal(p, q) for p, q in zip(panel.model.parameters(), weights))
     assert max(picture.history[-1].differences) < 1e-2
     assert max(picture.history[-1].violation) < 1e-3
-    assert picture.x == list(range(1, 13))
+    assert picture.x == list(range(13))
+    assert picture.history[0].differences == [1, 1]  # before the first step every multiplier is zero
     assert "relative difference" in panel.live.words.value
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from matplotlib.text import Text
 from torch.nn.functional import binary_cross_entropy, mse_loss
 from torch.optim import Rprop
 
@@ -59,6 +60,12 @@ def described(panel):
     return bytes(panel.live.image.value), panel.picture.description
 
 
+def shown_in(ax):
+    """What is drawn in axes: images, texts, lines with a finite point."""
+    lines = [np.isfinite(np.asarray(line.get_xydata(), dtype=float)).all(1).any() for line in ax.lines]
+    return [*ax.images, *filter(None, lines), *(text for text in ax.texts if text.get_visible() and text.get_text())]
+
+
 def parameters(net):
     return torch.cat([p.detach().flatten() for p in net.parameters()])
 
@@ -78,6 +85,19 @@ def test_each_control_of_an_explorer_changes_what_is_seen(name):
             seen.append((*map(str, parts), *pictures))
         assert len(set(seen)) == len(seen), f"{key} changes nothing"
         panel.run(**{key: before})
+
+
+@pytest.mark.parametrize("name", sorted({*EXPLORERS, *TRAINERS} - {"playground"}))
+def test_a_panel_fits_and_no_axes_are_empty_before_the_first_step(name):
+    panel = {**EXPLORERS, **TRAINERS}[name]()
+    pictures = [panel.live] if name in TRAINERS else [one for one in panel.shown if isinstance(one, LiveImage)]
+    for live in pictures:
+        width, height = live.canvas.get_width_height()
+        assert width <= 960
+        assert height <= 500
+        assert all(shown_in(ax) for ax in live.picture.figure.axes if ax.axison)
+        texts = live.picture.figure.findobj(Text)
+        assert min(text.get_fontsize() for text in texts if text.get_text() and text.get_visible()) >= 10
 
 
 @EACH
