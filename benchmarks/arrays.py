@@ -18,9 +18,8 @@ Without it the page faults of a pass depend on chance, the layout of the heap. A
 
 from __future__ import annotations
 
-import argparse
+import functools
 import itertools
-import json
 import statistics
 import time
 import tracemalloc
@@ -29,7 +28,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from tables import apart, table
+from tables import apart, main
 
 from helpers.diff.arrays import Array, tanh, vjp
 
@@ -175,10 +174,10 @@ CONTESTANTS: dict[str, Callable[[Arrays, Any, Any], Pass]] = {
 }
 
 
-def measure(net: Net, contestant: str, seconds: float) -> dict[str, float]:
+def measure(name: str, contestant: str, seconds: float) -> dict[str, float]:
     """Return the median CPU seconds of a pass, and the peak bytes, in this process."""
     np.ones(HELD)
-    data = drawn(net)
+    data = drawn(net := NETS[name])
     one_pass = CONTESTANTS[contestant](*data)
     expected, found = by_hand(*data)(), one_pass()
     for a, b in zip([expected[0], *expected[1]], [found[0], *found[1]]):
@@ -198,12 +197,12 @@ def measure(net: Net, contestant: str, seconds: float) -> dict[str, float]:
     return {"seconds": statistics.median(times), "bytes": peak}
 
 
-def rows_of(name: str, quick: bool) -> list[Row]:
+def rows_of(name: str, budget: Budget) -> list[Row]:
     """Measure all contestants on one net; ours is judged by the hand-written pass, and must beat the peers."""
     found: dict[str, list[dict[str, float]]] = {contestant: [] for contestant in CONTESTANTS}
-    for _ in range((QUICK if quick else FULL).processes):
+    for _ in range(budget.processes):
         for contestant, results in found.items():
-            results.append(apart(__file__, "--measure", name, contestant, *["--quick"] * quick))
+            results.append(apart(__file__, "pass", name, contestant, budget.seconds))
     seconds = {contestant: min(result["seconds"] for result in results) for contestant, results in found.items()}
     rows = []
     for contestant, t in seconds.items():
@@ -217,20 +216,8 @@ def rows_of(name: str, quick: bool) -> list[Row]:
     return rows
 
 
-def main() -> None:
-    """Read the command line, measure, print the table."""
-    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="one short process each: a smoke test")
-    parser.add_argument("--only", choices=NETS, help="one net instead of both")
-    parser.add_argument("--measure", nargs=2, metavar=("NET", "CONTESTANT"), help="in this process, as JSON")
-    options = parser.parse_args()
-    if options.measure:
-        name, contestant = options.measure
-        print(json.dumps(measure(NETS[name], contestant, (QUICK if options.quick else FULL).seconds)))
-        return
-    rows = [row for name in ([options.only] if options.only else NETS) for row in rows_of(name, options.quick)]
-    print(f"NumPy {np.__version__}, one thread\n\n{table(rows)}")
+MEASUREMENTS = {name: functools.partial(rows_of, name) for name in NETS}
 
 
 if __name__ == "__main__":
-    main()
+    main(__file__, MEASUREMENTS, FULL, QUICK, f"NumPy {np.__version__}", (), Row, {"pass": measure})

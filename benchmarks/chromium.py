@@ -6,7 +6,6 @@ tenth of the time of a small machine, and so of what is to be measured. Here the
 
 from __future__ import annotations
 
-import base64
 import itertools
 import json
 import secrets
@@ -60,7 +59,8 @@ class Page:
         self.target = browser.ask("new?about:blank", "PUT")
         self.socket = create_connection(self.target["webSocketDebuggerUrl"], suppress_origin=True, timeout=SECONDS)
         self.send("Emulation.setFocusEmulationEnabled", enabled=True)
-        self.resize(**WIDE)
+        size = {**WIDE, "deviceScaleFactor": 1, "mobile": False}
+        self.send("Emulation.setDeviceMetricsOverride", **size)
 
     def send(self, method: str, **parameters: Any) -> Any:
         """Send a command and return its answer; what else the page says is not listened to."""
@@ -88,17 +88,6 @@ class Page:
             if time.monotonic() > end:
                 raise TimeoutError(f"in vain for {function}")
             time.sleep(0.05)
-
-    def resize(self, width: int, height: int) -> None:
-        """Give the page another size, in pixels."""
-        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-        self.send("Emulation.setDeviceMetricsOverride", **size)
-
-    def picture(self, path: Path, selector: str = "#main") -> None:
-        """Write a screenshot of the first element that fits."""
-        where = "s => (({x, y, width, height}) => ({x, y, width, height, scale: 1}))(document.querySelector(s)"
-        clip = self.evaluate(f"{where}.getBoundingClientRect())", selector)
-        path.write_bytes(base64.b64decode(self.send("Page.captureScreenshot", clip=clip)["data"]))
 
     def close(self) -> None:
         """Close the page."""

@@ -1,4 +1,4 @@
-"""The scalar engine beside micrograd: time, garbage, memory and long chains, in one table.
+"""The scalar engine beside micrograd: time, garbage and long chains, in one table.
 
     python benchmarks/differentiation.py                 # everything, about a minute
     python benchmarks/differentiation.py --quick         # few repetitions, a smoke test
@@ -13,18 +13,16 @@ machine only adds. A new measurement is a function ``Budget -> list of rows``, e
 from __future__ import annotations
 
 import gc
-import json
 import random
 import statistics
 import sys
 import time
-import tracemalloc
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from tables import Row, apart, judged, main
 
-from helpers.diff.scalar import Scalar, relu, sin, topological_order
+from helpers.diff.scalar import Scalar, relu, sin
 
 SIZES, POINTS = (2, 16, 16, 1), 32
 
@@ -123,31 +121,6 @@ def measure_net(engine: str, collecting: bool, passes: int) -> dict[str, Any]:
             "gradient": gradient}  # fmt: skip
 
 
-def measure_bytes(engine: str) -> dict[str, Any]:
-    """Weigh the trace of one pass: bytes per node, once it is recorded and has its gradients."""
-    random.seed(0)
-    net, parameters = our_net() if engine == "ours" else peer_net()
-    points = [[random.uniform(-1, 1), random.uniform(-1, 1)] for _ in range(POINTS)]
-    gc.collect()
-    tracemalloc.start()
-    loss = one_pass(net, parameters, points, [1.0] * POINTS)
-    gc.collect()
-    size = tracemalloc.get_traced_memory()[0]
-    tracemalloc.stop()
-    nodes = len(topological_order(loss)) if engine == "ours" else peer_nodes(loss)
-    return {"bytes": size / (nodes - len(parameters)), "nodes": nodes}
-
-
-def peer_nodes(loss: Any) -> int:
-    """Return the number of nodes of micrograd's graph."""
-    seen, stack = {loss}, [loss]
-    while stack:
-        new = stack.pop()._prev - seen
-        seen |= new
-        stack.extend(new)
-    return len(seen)
-
-
 def measure_chain(length: int) -> dict[str, Any]:
     """Time a chain: record it, walk it back, free it; microseconds per operation."""
     x = Scalar(0.5)
@@ -165,32 +138,7 @@ def measure_chain(length: int) -> dict[str, Any]:
             "free": scale * (freed - walked), "all": scale * (freed - start)}  # fmt: skip
 
 
-def longest_peer_chain() -> dict[str, Any]:
-    """Return how many additions micrograd's backward takes before Python's stack overflows, to the next hundred."""
-    from micrograd.engine import Value
-
-    for length in range(100, 100_000, 100):
-        y = x = Value(0.5)
-        for _ in range(length):
-            y = y + x
-        try:
-            y.backward()
-        except RecursionError:
-            return {"length": length}
-    return {"length": 100_000}
-
-
-TASKS: dict[str, Callable[..., dict[str, Any]]] = {
-    "net": measure_net,
-    "bytes": measure_bytes,
-    "chain": measure_chain,
-    "longest": longest_peer_chain,
-}
-
-
-def run_apart(task: str, *arguments: object) -> dict[str, Any]:
-    """Run a task in a fresh process."""
-    return dict(apart(__file__, "--task", json.dumps([task, *arguments])))
+TASKS: dict[str, Callable[..., Any]] = {"net": measure_net, "chain": measure_chain}
 
 
 def net_rows(budget: Budget) -> list[Row]:
@@ -200,7 +148,7 @@ def net_rows(budget: Budget) -> list[Row]:
         runs: dict[str, list[dict[str, Any]]] = {"ours": [], "micrograd": []}
         for _ in range(budget.processes):
             for engine, results in runs.items():
-                results.append(run_apart("net", engine, collecting, budget.passes))
+                results.append(apart(__file__, "net", engine, collecting, budget.passes))
         ours, peer = (min(run["ms"] for run in results) for results in runs.values())
         how = "as Python ships" if collecting else "garbage collector off"
         row = Row(f"net, {how}: ms per pass", f"{ours:.1f}", f"{peer:.1f}", f"{peer / ours:.2f}")
@@ -216,22 +164,11 @@ def net_rows(budget: Budget) -> list[Row]:
     return rows
 
 
-def bytes_rows(budget: Budget) -> list[Row]:
-    """Compare the memory of a node."""
-    ours, peer = run_apart("bytes", "ours"), run_apart("bytes", "micrograd")
-    a, b = ours["bytes"], peer["bytes"]
-    return [
-        Row("nodes of a pass", str(ours["nodes"]), str(peer["nodes"])),
-        Row("bytes per node", f"{a:.0f}", f"{b:.0f}", f"{b / a:.2f}"),
-    ]
-
-
 def chain_rows(budget: Budget) -> list[Row]:
-    """Show that the time of a chain is linear in its length, and where micrograd's recursion ends."""
-    rows, lengths = [], (budget.chain // 10, budget.chain)
-    totals = []
+    """Show that the time of a chain is linear in its length; micrograd's recursion ends far below."""
+    rows, totals, lengths = [], [], (budget.chain // 10, budget.chain)
     for length in lengths:
-        runs = [run_apart("chain", length) for _ in range(min(3, budget.processes))]
+        runs = [apart(__file__, "chain", length) for _ in range(min(3, budget.processes))]
         best = min(runs, key=lambda run: float(run["all"]))
         totals.append(best["all"])
         parts = " + ".join(f"{best[part]:.2f}" for part in ("record", "backward", "free"))
@@ -239,16 +176,12 @@ def chain_rows(budget: Budget) -> list[Row]:
     growth = totals[1] / totals[0]
     what = f"  {lengths[1]:,} beside {lengths[0]:,}: time an operation"
     # Linear is 1; fewer hits in the caches and new pages of memory add to it. Quadratic would be 10.
-    rows.append(judged(Row(what, f"{growth:.2f}"), growth, high=2.0))
-    return [*rows, Row("longest chain", f">= {lengths[1]:,}", f"< {run_apart('longest')['length']:,} (RecursionError)")]
+    return [*rows, judged(Row(what, f"{growth:.2f}"), growth, high=2.0)]
 
 
-MEASUREMENTS: dict[str, Callable[[Budget], list[Row]]] = {"net": net_rows, "bytes": bytes_rows, "chain": chain_rows}
+MEASUREMENTS: dict[str, Callable[[Budget], list[Row]]] = {"net": net_rows, "chain": chain_rows}
 
 
 if __name__ == "__main__":
-    if "--task" in sys.argv:  # one contestant, in this process
-        task, *arguments = json.loads(sys.argv[-1])
-        print(json.dumps(TASKS[task](*arguments)))
-    else:
-        main(__file__, MEASUREMENTS, FULL, QUICK, f"Python {sys.version.split()[0]}, ours beside micrograd")
+    head = f"Python {sys.version.split()[0]}, ours beside micrograd"
+    main(__file__, MEASUREMENTS, FULL, QUICK, head, tasks=TASKS)

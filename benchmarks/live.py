@@ -24,11 +24,10 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from chromium import Chromium, Page, notebook
-from live_cells import COUNT, EXECUTE, FORMULAS, FOUR, HEAD, PANEL, PLAYGROUND, PRESS, STEPPER, THEME, TYPE, WEIGH
+from live_cells import COUNT, EXECUTE, FOUR, HEAD, PANEL, PLAYGROUND, PRESS, WEIGH
 from tables import Row, judged, table
 
-from tests.browser.lab import CHROMIUM, NARROW, THEMED, WIDE, Server
-from tests.browser.panels import PANELS
+from tests.browser.lab import CHROMIUM, Server
 
 
 class Lab(NamedTuple):
@@ -89,38 +88,6 @@ def playground(lab: Lab) -> list[Row]:
     return [row for what, more, least in cells for row in trained(lab, what, PLAYGROUND.format(more=more), least)]
 
 
-def formulas(lab: Lab) -> list[Row]:
-    """Time the stepper's answer to a new formula: from Enter to another graph."""
-    with panel(lab, STEPPER) as page:
-        page.evaluate(TYPE, "x1 - x2")
-        times = [page.evaluate(TYPE, formula) for formula in FORMULAS * (1 if lab.quick else 3)]
-    median = statistics.median(times)
-    row = Row(
-        f"a new formula in the stepper, {len(times)} times: median (largest)", f"{median:.0f} ms ({max(times):.0f} ms)"
-    )
-    return [judged(row, median, high=100)]
-
-
-def pictures(lab: Lab) -> list[Row]:
-    """Take screenshots of every panel, light and dark and on a page as narrow as at 150 %, into pictures/panels."""
-    folder = ROOT / "pictures" / "panels"
-    folder.mkdir(exist_ok=True)
-    cases = PANELS | {"09_race": PLAYGROUND.format(more=FOUR)}
-    for name, cell in cases.items():
-        with panel(lab, f"{cell}\npanel") as page:
-            page.resize(WIDE["width"], 2000)  # the tallest panel fits
-            for theme in ("Light", "Dark"):
-                page.evaluate(THEME, f"JupyterLab {theme}")
-                page.wait(THEMED, f"JupyterLab {theme}")
-                time.sleep(0.4)
-                page.picture(folder / f"{name}_{theme.lower()}.png", ".panel")
-            page.resize(NARROW["width"], 1400)
-            time.sleep(0.5)
-            page.picture(folder / f"{name}_large.png")
-            page.evaluate(THEME, "JupyterLab Light")
-    return [Row("screenshots of every panel, light, dark, at 150 %", f"{3 * len(cases)} in pictures/panels")]
-
-
 def memory(lab: Lab) -> list[Row]:
     """Compare what kernel and page hold, while the panel is paused, after a few frames and after many."""
     held: list[list[int]] = []
@@ -141,9 +108,7 @@ def memory(lab: Lab) -> list[Row]:
     return rows
 
 
-MEASUREMENTS: dict[str, Callable[[Lab], list[Row]]] = {
-    f.__name__: f for f in (training, playground, formulas, pictures, memory)
-}
+MEASUREMENTS: dict[str, Callable[[Lab], list[Row]]] = {f.__name__: f for f in (training, playground, memory)}
 
 
 def main() -> None:

@@ -10,10 +10,6 @@ gc.collect(); resident = lambda: psutil.Process().memory_info().rss
 print(panel.frames, resident(), getattr(ctypes.CDLL(None), 'malloc_trim', int)(0) * 0 + resident())"""
 PLAYGROUND = "from helpers.widgets import Playground\npanel = Playground(epochs=5000{more})\npanel"
 FOUR = ", rules=('back-propagation', 'local, parallel', 'local, damped', 'feedback alignment')"
-STEPPER = (
-    "from helpers.widgets import Stepper\npanel = Stepper('log(x1) + x1*x2 - sin(x2)', at='x1 = 2, x2 = 5')\npanel"
-)
-FORMULAS = ["x1 * x2 + x1", "tanh(x1) * exp(x2)", "sqrt(x1 * x1 + x2 * x2)", "1 / (1 + exp(-x1 * x2))", "x1 ** x2 * x1"]
 OPENING = """const panel = document.querySelector('.panel'), begin = performance.now();
   const status = () => panel.querySelector('[role=status]').innerText;
   const epoch = () => Number(status().match(/epoch (\\d+)/)[1]), first = epoch();"""
@@ -38,16 +34,6 @@ PRESS = f"""([name, words]) => new Promise(done => {{ {OPENING}
   watch.observe(panel, {{childList: true, subtree: true, characterData: true}});
   [...panel.querySelectorAll('button')].find(one => one.textContent.trim() === name).click();
 }})"""
-# Milliseconds from Enter in the first text box to a picture that is another one.
-TYPE = """text => new Promise(done => {
-  const panel = document.querySelector('.panel'), picture = () => panel.querySelector('svg')?.outerHTML;
-  const box = panel.querySelector('input[type=text]'), begin = performance.now(), before = picture();
-  new MutationObserver((_, watch) => {
-    if (picture() && picture() !== before) { done(performance.now() - begin); watch.disconnect(); }
-  }).observe(panel, {childList: true, subtree: true, characterData: true, attributes: true});
-  box.value = text;
-  for (const name of ['input', 'change']) box.dispatchEvent(new Event(name, {bubbles: true}));
-})"""
 # Milliseconds until the kernel has run a line of code, and what it printed.
 EXECUTE = """async code => {
   const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel, begin = performance.now();
@@ -55,6 +41,3 @@ EXECUTE = """async code => {
   future.onIOPub = message => said.push(message.content.text ?? message.content.evalue ?? '');
   return future.done.then(() => [performance.now() - begin, said.join('')]);
 }"""
-
-
-THEME = "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})"

@@ -33,10 +33,11 @@ def judged(row: Row, value: float, low: float | None = None, high: float | None 
     return row._replace(bound=bound, ok="yes" if kept else "missed")
 
 
-def apart(script: str, *arguments: str) -> Any:
-    """Run a script with arguments in a fresh process, on one thread, and return what it prints as JSON."""
-    print("measuring:", *arguments, file=sys.stderr, flush=True)
-    command, environment = [sys.executable, script, *arguments], {**os.environ, **ONE_THREAD}
+def apart(script: str, task: str, *arguments: object) -> Any:
+    """Let a script run one of its tasks in a fresh process, on one thread, and return the answer."""
+    print("measuring:", task, *arguments, file=sys.stderr, flush=True)
+    command = [sys.executable, script, "--task", json.dumps([task, *arguments])]
+    environment = {**os.environ, **ONE_THREAD}
     return json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True, env=environment).stdout)
 
 
@@ -56,21 +57,24 @@ def main(
     head: str,
     quickly: Sequence[str] = (),
     kind: Callable[..., Any] = Row,
+    tasks: Mapping[str, Callable[..., Any]] | None = None,
 ) -> None:
     """Read the command line, take each measurement in a process of its own, print the table.
 
     A measurement gets the budget ``full`` or ``quick`` and returns rows of a kind; a quick run takes those in
-    ``quickly``, or all, in one process.
+    ``quickly``, or all, in one process. One that has ``tasks`` starts the processes itself, by `apart`.
     """
     parser = argparse.ArgumentParser(description=head)
     parser.add_argument("--quick", action="store_true", help="few repetitions: a smoke test")
     parser.add_argument("--only", choices=measurements, help="one measurement instead of all")
-    parser.add_argument("--measure", choices=measurements, help="measure in this process and print JSON")
+    parser.add_argument("--task", help="name and arguments as JSON: answer in this process, as JSON")
     options = parser.parse_args()
-    if options.measure:
-        print(json.dumps(measurements[options.measure](full)))
+    if options.task:
+        name, *arguments = json.loads(options.task)
+        print(json.dumps((tasks or measurements)[name](*(arguments if tasks else [full]))))
         return
     chosen = [options.only] if options.only else (options.quick and quickly) or measurements
-    results = (measurements[name](quick) if options.quick else apart(script, "--measure", name) for name in chosen)
+    budget, here = (quick if options.quick else full), options.quick or tasks
+    results = (measurements[name](budget) if here else apart(script, name) for name in chosen)
     rows = [kind(*row) for result in results for row in result]
     print(f"{head}, one thread\n\n{table(rows)}")

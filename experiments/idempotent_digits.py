@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from runs import Experiment
 from torch.optim import Adam
@@ -61,16 +61,9 @@ def run(task: Task) -> Result:
     known, unseen = datasets["digits"].train().X, datasets["digits"].test().X
     net = projection_net(seed=task.seed)
     reconstruction, idempotence, algorithm = OBJECTIVES[task.objective]
-    training = train_projection(
-        net,
-        partial(Adam, lr=3e-3),
-        task.steps,
-        known,
-        reconstruction=reconstruction,
-        idempotence=idempotence,
-        algorithm=algorithm,
-        seed=task.seed,
-    )
+    weights: dict[str, Any] = {"reconstruction": reconstruction, "idempotence": idempotence}
+    optimizer = partial(Adam, lr=3e-3)
+    training = train_projection(net, optimizer, task.steps, known, **weights, algorithm=algorithm, seed=task.seed)
     begin = time.process_time()
     for _ in training:
         pass

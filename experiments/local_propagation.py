@@ -74,23 +74,13 @@ def train(task: Task, training_set: Points, epochs: int) -> tuple[nn.Sequential,
     model = mertens_net(training_set.X.shape[1], training_set.Y.shape[1], seed=task.seed)
     X, Y = training_set.X, training_set.Y
     if task.rule in TRAP:
-        decoders = make_decoders(model, X, seed=task.seed)
-        optimizer = Rprop(model.parameters())
+        decoders, optimizer = make_decoders(model, X, seed=task.seed), Rprop(model.parameters())
         begin = time.process_time()
         for _ in range(epochs):
             one_optimizer_epoch(model, decoders, optimizer, X, Y, TRAP[task.rule])
         return model, time.process_time() - begin
-    begin = time.process_time()
-    for _ in RULES[task.rule](
-        model,
-        Rprop,
-        mse_loss,
-        binary_cross_entropy,
-        epochs,
-        [(X, Y)],
-        train_decoders=task.decoders == "trained",
-        seed=task.seed,
-    ):
+    begin, options = time.process_time(), {"train_decoders": task.decoders == "trained", "seed": task.seed}
+    for _ in RULES[task.rule](model, Rprop, mse_loss, binary_cross_entropy, epochs, [(X, Y)], **options):
         pass
     return model, time.process_time() - begin
 

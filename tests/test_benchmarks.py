@@ -30,8 +30,6 @@ def test_scalars_beside_micrograd():
     found = {row[0]: row for row in rows_of("differentiation.py")[2:]}
     assert found["objects that only it could free"][1] == "0"  # the engine leaves the garbage collector nothing to do
     assert found["gradients: largest difference"][5] == "yes"
-    assert found["nodes of a pass"][1] == found["nodes of a pass"][2]
-    assert float(found["bytes per node"][3]) > 2
 
 
 def test_three_modes_count_their_evaluations():

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from helpers.checks.verdict import check, judge, same
+from helpers.checks.verdict import check, judge, pair, same
 
 LONG = 10_000  # operations in a row: more than Python's own stack holds
 
@@ -48,8 +48,7 @@ def check_division(division: Callable[[float, float], Any]) -> Iterator[str | No
     """Check ``division(a, b) -> (value, (derivative with respect to a, with respect to b))``."""
     for a, b in ((6.0, 3.0), (1.0, -4.0), (-2.5, 0.5)):
         got, at = division(a, b), f"at a = {a}, b = {b}"
-        form = isinstance(got, Sequence) and len(got) == 2 and isinstance(got[1], Sequence) and len(got[1]) == 2
-        yield judge(form, f"a = {a}, b = {b}", "(value, (d_a, d_b))", got, "the value, and a pair of derivatives")
+        yield pair(got, at, "(value, a pair of derivatives)") or pair(got[1], at, "of derivatives, (d_a, d_b)")
         value, (d_a, d_b) = got
         yield same(value, a / b, f"the value {at}", "a / b")
         hint = "a stands on top: hold b still, and a / b grows by 1 / b for each unit of a"

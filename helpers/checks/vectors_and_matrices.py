@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from helpers.checks.verdict import check, judge, same
+from helpers.checks.verdict import check, judge, pair, same
 from helpers.diff.arrays import vjp
 
 Floats = NDArray[np.float64]
@@ -77,8 +77,7 @@ def check_matmul_vjp(matmul_vjp: Callable[[Floats, Floats, Floats], Any]) -> Ite
     for m, n, k in ((3, 4, 2), (1, 5, 3), (3, 3, 3)):
         A, X, G = (rng.normal(size=shape) for shape in ((m, n), (n, k), (m, k)))
         answer, sizes = matmul_vjp(A, X, G), f"A ({m}, {n}), X ({n}, {k})"
-        pair = isinstance(answer, (tuple, list)) and len(answer) == 2
-        yield judge(pair, "the answer", "two adjoints, (A_bar, X_bar)", type(answer).__name__, "return both")
+        yield pair(answer, sizes, "of adjoints, (A_bar, X_bar)")
         A_bar, X_bar = vjp(lambda A, X: A @ X, A, X)[1](G)
         yield same(answer[1], X_bar, f"the adjoint of X, {sizes}", "it has the shape of X: A'G, as derived above")
         hint = "tr((AX)'G) = tr(X'A'G) = tr(A'GX'): now line 4 applies to A"

@@ -61,6 +61,11 @@ def judge(agrees: object, case: str, expected: object, got: object, hint: str) -
     return None if agrees else f"for {case} expected {expected}, got {got}. Hint: {hint}"
 
 
+def pair(got: Any, case: str, form: str) -> str | None:
+    """Judge whether an answer has two parts, which ``form`` names."""
+    return judge(isinstance(got, (tuple, list)) and len(got) == 2, case, f"a pair {form}", got, "hand back both")
+
+
 def same(got: Any, expected: Any, case: str, hint: str, relative: float = 1e-9, absolute: float = 0.0) -> str | None:
     """Judge numbers, of any shape and library: the shape first, then each number, relative to the size of them all."""
     try:

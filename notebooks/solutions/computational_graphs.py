@@ -1,7 +1,5 @@
 """Solutions to the exercises of lecture 06. Try first: the checks in the notebook say what is missing."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """Solutions to the exercises of lecture 09. Try first: the checks in the notebook say what is missing."""
 
-from __future__ import annotations
-
 import statistics
 from collections.abc import Sequence
 

@@ -3,8 +3,6 @@
 They work on every node with ``value``, ``gradient``, ``parents`` and ``local_derivatives``, the engine's too.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 

@@ -1,7 +1,5 @@
 """Solution to the exercise of page 00."""
 
-from __future__ import annotations
-
 
 def double(x: float) -> float:
     """Give back twice x."""
