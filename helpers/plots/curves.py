@@ -11,7 +11,19 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 
-from helpers.plots.pictures import MARKERS, TEXT, Floats, Picture, label, look, new_axes, to_edge
+from helpers.plots.pictures import (
+    COLOURS,
+    GREY,
+    MARKERS,
+    TEXT,
+    Floats,
+    Picture,
+    label,
+    look,
+    new_axes,
+    new_figure,
+    to_edge,
+)
 
 Values = Mapping[str, ArrayLike]
 
@@ -96,6 +108,42 @@ def _round_out(low: float, high: float, log: bool) -> tuple[float, float]:
         return 10 ** np.floor(np.log10(low)), 10 ** (np.ceil(3 * np.log10(high)) / 3 + 0.02)
     unit = 10 ** np.floor(np.log10(high - low or abs(high) or 1)) / 5
     return unit * np.floor(low / unit) - 0.1 * unit, unit * np.ceil(high / unit) + 0.1 * unit
+
+
+class Tangent(Picture):
+    """A curve with a point on it and the tangent there; below, the slope at each place where the point has been.
+
+    ``slopes``, one for each x, only set the limits; ``update`` moves the point to its ``place``.
+    """
+
+    def __init__(self, x: ArrayLike, y: ArrayLike, slopes: ArrayLike) -> None:
+        figure = new_figure(6.2, 4.6)
+        super().__init__(figure, "how steep the tangent is, and the dot that it leaves below.")
+        self.x, self.been, self.place = np.asarray(x, dtype=float), dict[float, float](), (0.0, 0.0)
+        self.ax, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+        self.ax.plot(self.x, y, color=COLOURS[0], linewidth=2.2)
+        (self.line,) = self.ax.plot([], [], "--", color=COLOURS[1], linewidth=2.2)
+        (self.point,) = self.ax.plot([], [], "o", color=COLOURS[1], markersize=11)
+        below.axhline(0, color=GREY, linewidth=1)
+        (self.trail,) = below.plot([], [], "o", color=COLOURS[1], markersize=4)
+        (self.now,) = below.plot([], [], "o", color=COLOURS[1], markersize=8)
+        self.changing = [self.line, self.point, self.trail, self.now]
+        for ax, values, name in ((self.ax, y, "f(x)"), (below, slopes, "slope")):
+            low, high = np.min(values), np.max(values)
+            ax.set_ylim(low - 0.25 * (high - low) - 0.1, high + 0.25 * (high - low) + 0.1)
+            label(ax, "", "x" if ax is below else "", name, grid="both")
+        self.ax.set_xlim(self.x[0], self.x[-1])
+
+    def update(self, at: float, value: float, slope: float) -> None:
+        """Move the point to x = ``at``, with its tangent, and leave a dot below."""
+        reach = np.array([-1.0, 1.0]) * (self.x[-1] - self.x[0]) / 6
+        reach /= np.hypot(1, slope)
+        self.line.set_data(at + reach, value + slope * reach)
+        self.point.set_data([at], [value])
+        self.place, self.been[at] = (at, value), slope
+        self.trail.set_data(list(self.been), list(self.been.values()))
+        self.now.set_data([at], [slope])
+        self._words = f"At x = {at:.3g} the curve is at {value:.3g} and its tangent has the slope {slope:.3g}."
 
 
 class Recording(Picture):

@@ -22,6 +22,7 @@ HOMES = {
     "predictions": "questions",
     "step_size_panel": "step_sizes",
     "table": "tables",
+    "tangent_panel": "tangents",
 }
 __all__ = list(HOMES)
 

@@ -6,6 +6,7 @@ WIDGETS = "import torch\ntorch.set_num_threads(1)\nfrom helpers.widgets"
 RULES = "'local losses, predsim', 'direct feedback alignment', 'forward-forward', 'signal propagation'"
 TWO = "'back-propagation', 'local, parallel'"
 PANELS = {
+    "00_tangent": f"{WIDGETS} import tangent_panel\npanel = tangent_panel(lambda x: x * x)",
     "01_step_sizes": f"{WIDGETS}.step_sizes import step_size_panel\npanel = step_size_panel()",
     "02_scalar_net": f"{WIDGETS}.scalar_net import ScalarNetPanel\npanel = ScalarNetPanel()",
     "02_stepper": f"{WIDGETS} import Stepper\npanel = Stepper('log(x1) + x1*x2 - sin(x2)', at='x1 = 2, x2 = 5')",

@@ -36,6 +36,10 @@ def slide(book):
     handle = book.page.locator(".widget-slider .noUi-handle").first
     handle.scroll_into_view_if_needed()
     handle.focus()
-    for key, text in (("ArrowRight", "x² = 36"), ("End", "x² = 144"), ("Home", "x² = 0")):
+    for key, text in (
+        ("ArrowRight", "x = -1.48, f(x) = 0.093"),
+        ("End", "x = 3.00, f(x) = 0.846"),
+        ("Home", "x = -3.00"),
+    ):
         book.page.keyboard.press(key)
-        book.page.get_by_text(text, exact=True).wait_for()
+        book.page.get_by_role("status").filter(has_text=text).wait_for()

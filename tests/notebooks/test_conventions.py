@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import csv
 import functools
+import itertools
 import re
 import statistics
 from pathlib import Path
@@ -63,14 +64,23 @@ def test_cells_are_short_and_there_is_more_prose_than_code(path):
 
 
 @EACH
-def test_predictions_have_options_and_a_folded_answer(path):
-    asked = [text for text in prose(path) if "**Predict.**" in text]
+def test_predictions_have_options_and_an_answer_that_is_clicked_or_unfolded(path):
+    cells = read(path).cells
+    asked = [(cell.source, after) for cell, after in itertools.pairwise(cells) if "**Predict.**" in cell.source]
     assert len(asked) >= 2
-    for text in asked:
+    for text, after in asked:
         assert "(a)" in text
         assert "(b)" in text
-        assert "<details><summary>Answer</summary>" in text
-        assert text.count("<details>") == text.count("</details>")
+        if after.source.startswith("predict("):
+            assert after.metadata.jupyter.source_hidden
+            assert "hide-input" in after.metadata.tags
+            assert "<details>" not in text
+        else:
+            assert "<details><summary>Answer</summary>" in text
+            assert text.count("<details>") == text.count("</details>")
+    if clicked := [cell for cell in cells if cell.source.startswith("predict(")]:
+        assert len(clicked) <= len(asked)
+        assert any(cell.source.startswith("predictions()") for cell in cells)
 
 
 @EACH
