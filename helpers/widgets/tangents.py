@@ -34,6 +34,6 @@ def tangent_panel(f: Callable[[Any], Any], low: float = -3.0, high: float = 3.0)
     def show(x: float) -> list[Any]:
         value, slope = float(f(x)), float(derivative(f, x))
         picture.update(x, value, slope)
-        return [f"x = {x:.2f}, f(x) = {value:.3f}, slope {slope:.3f}", picture]
+        return [f"x = {x:.2f}, f(x) = {value:.3f}, slope {slope:.3f}".replace("-", "−"), picture]
 
     return Explorer(show, x=place)

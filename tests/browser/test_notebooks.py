@@ -37,9 +37,9 @@ def slide(book):
     handle.scroll_into_view_if_needed()
     handle.focus()
     for key, text in (
-        ("ArrowRight", "x = -1.48, f(x) = 0.093"),
+        ("ArrowRight", "x = −1.48, f(x) = 0.093"),
         ("End", "x = 3.00, f(x) = 0.846"),
-        ("Home", "x = -3.00"),
+        ("Home", "x = −3.00"),
     ):
         book.page.keyboard.press(key)
         book.page.get_by_role("status").filter(has_text=text).wait_for()

@@ -72,6 +72,7 @@ def test_predictions_have_options_and_an_answer_that_is_clicked_or_unfolded(path
         assert "(a)" in text
         assert "(b)" in text
         if after.source.startswith("predict("):
+            assert after.source.startswith("predict(\n")  # a collapsed cell shows its first line
             assert after.metadata.jupyter.source_hidden
             assert "hide-input" in after.metadata.tags
             assert "<details>" not in text
