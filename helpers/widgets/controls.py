@@ -12,7 +12,19 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from ipywidgets import BoundedIntText, Button, Dropdown, FloatLogSlider, FloatSlider, HBox, IntSlider, Layout, Text
+from ipywidgets import (
+    BoundedIntText,
+    Button,
+    Dropdown,
+    FloatLogSlider,
+    FloatSlider,
+    HBox,
+    IntSlider,
+    Layout,
+    Text,
+    ToggleButton,
+    VBox,
+)  # fmt: skip
 
 from helpers.options import OneOf, Option, Real, Whole, Words, known
 
@@ -68,6 +80,11 @@ def buttons(
     return made
 
 
+def toggle(name: str, icon: str, tip: str = "") -> ToggleButton:
+    """Offer a button that stays down until it is pressed again."""
+    return ToggleButton(description=name, icon=icon, tooltip=tip, layout=Layout(width="auto", min_width="90px"))
+
+
 def counted(number: int, noun: str) -> str:
     """Write a number of things: one of them in the singular."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
@@ -76,6 +93,21 @@ def counted(number: int, noun: str) -> str:
 def row(controls: Iterable[Any]) -> HBox:
     """Set controls side by side, and on a narrow page below each other."""
     return HBox(list(controls), layout=Layout(flex_flow="row wrap"))
+
+
+def more(controls: Iterable[Any], text: str = "More settings") -> VBox:
+    """Fold controls away that a student does not need: a button shows them."""
+    button, box = toggle(text, "ellipsis-h"), row(controls)
+    box.layout.display = "none"
+    button.observe(lambda change: box.layout.set_trait("display", None if change["new"] else "none"), "value")
+    return VBox([button, box])
+
+
+def idle(control: Any, why: str = "") -> None:
+    """Disable a control that does nothing at the moment, and let its tip say why; without a reason it works again."""
+    if not hasattr(control, "tip"):
+        control.tip = control.tooltip
+    control.disabled, control.tooltip = bool(why), why or control.tip
 
 
 def status_line(words: str, role: str = "status", problem: bool = True) -> str:

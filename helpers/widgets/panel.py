@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import html
 import io
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
 from weakref import WeakValueDictionary
@@ -23,10 +24,12 @@ from ipywidgets import HTML, Image, Layout, VBox, Widget
 from matplotlib.artist import Artist
 from PIL import Image as Pillow
 
+from helpers.options import Real
 from helpers.plots import Picture
 from helpers.plots.pictures import caption
-from helpers.widgets.controls import move_controls, row, set_controls, status_line
+from helpers.widgets.controls import idle, move_controls, option_of, row, set_controls, status_line
 from helpers.widgets.hand import Hand, invitation
+from helpers.widgets.static import in_words, strip
 
 QUALITY = 88  # of the JPEG: text stays clean, about 100 kB a frame
 
@@ -179,7 +182,22 @@ class Panel:
     def _lay_out(self, *parts: Widget) -> None:
         self.box.children = [*self.settings, *parts, self.place]
 
+    def idle(self, **values: Any) -> Mapping[str, str]:
+        """Return, by name, why controls do nothing at these values: they are disabled, and their tip says it."""
+        return {}
+
+    def _excuse(self) -> None:
+        reasons = self.idle(**self.values)
+        for name, control in self.controls.items():
+            idle(control, reasons.get(name, ""))
+
+    def static(self) -> str:
+        """Return what a page without a kernel shows, as HTML."""
+        raise NotImplementedError
+
     def _repr_mimebundle_(self, **options: Any) -> Any:
+        if os.environ.get("COURSE_STATIC"):  # the book is made of what panels leave
+            return {"text/html": self.static(), "text/plain": type(self).__name__}
         return self.box._repr_mimebundle_(**options)
 
 
@@ -192,15 +210,29 @@ class Explorer(Panel):
         Gets the value of each control by name. Returns what to show: text, a `Picture` (the same one, updated in
         place, is redrawn fastest), anything with an HTML form, or a list of these. What it returned last is in
         ``answer``; an error is said in words and kept in ``error``, and the former answer stays.
+    idle : callable, optional
+        Gets the values too, and returns, by name of the control, why it does nothing at these.
+    settings_shown : sequence of mapping, optional
+        What a page without a kernel shows: answers at these values; unless told, at those that are set and at both ends
+        of the first control that is a number.
     **controls : Widget
         From ``helpers.widgets.controls``.
     """
 
-    def __init__(self, show: Callable[..., Any], **controls: Widget) -> None:
+    def __init__(
+        self,
+        show: Callable[..., Any],
+        *,
+        idle: Callable[..., Mapping[str, str]] | None = None,
+        settings_shown: Sequence[Mapping[str, Any]] = (),
+        **controls: Widget,
+    ) -> None:
         if not callable(show):
             raise TypeError(f"show must be a function of the controls' values, got {show!r}")
         super().__init__(controls)
-        self.function, self.answer = show, None
+        self.function, self.answer, self.settings_shown = show, None, settings_shown
+        if idle:
+            self.idle = idle  # type: ignore[method-assign]
         self.shown: list[Any] = []
         self._lay_out(self.status)
         self._refresh()
@@ -216,6 +248,7 @@ class Explorer(Panel):
         try:
             self.answer = self.function(**self.values)
             self._place(self.answer if isinstance(self.answer, list) else [self.answer])
+            self._excuse()
             self.error, self.status.value = None, ""
         except Exception as error:
             self._fail(error)
@@ -259,6 +292,21 @@ class Explorer(Panel):
         if self.error:
             raise self.error
         return self.answer
+
+    def static(self) -> str:
+        """Return the answers at some settings side by side, as HTML; the controls then stand as before."""
+        before, parts = self.values, []
+        numbers = {name: option_of(control) for name, control in self.controls.items()}
+        ends = [{name: end} for name, it in numbers.items() if isinstance(it, Real) for end in (it.low, it.high)][:2]
+        for settings in self.settings_shown or ({}, *ends):
+            try:
+                answer = self.run(**before | dict(settings))
+            except (ValueError, ArithmeticError) as error:
+                answer = error
+            shown = "".join(map(as_html, answer if isinstance(answer, list) else [answer]))
+            parts.append((in_words({name: self.controls[name] for name in settings or before}), shown))
+        self.run(**before)
+        return strip(parts)
 
 
 def as_html(part: Any) -> str:

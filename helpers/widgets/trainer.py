@@ -7,6 +7,7 @@ nothing is locked, and a command finds the training between two steps.
 from __future__ import annotations
 
 import asyncio
+import html
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import wraps
@@ -16,14 +17,18 @@ from ipywidgets import IntProgress, Layout, Widget
 
 from helpers.options import Whole
 from helpers.plots import Recording
-from helpers.widgets.controls import buttons, log_slider, row, status_line
+from helpers.plots.pictures import figure_html
+from helpers.widgets.controls import buttons, idle, log_slider, nearest, row, status_line, toggle
 from helpers.widgets.panel import LiveImage, Panel, post, take_over
+from helpers.widgets.static import in_words, player
 
 SLICE = 0.015  # seconds of training before the loop gets its turn
 TURNS = 8  # that it then gets: a press takes several to come in; with a single one Pause waits five times as long
 FPS = 22  # twenty painted frames a second look smooth; each one more costs training, and makes the buttons slow
 SLOW = 20  # curves and texts take longer to draw than what moves: one part in so many of the time
 WORDS_EVERY = 0.5  # seconds between two lines about a training that runs
+SECONDS = 10  # that what one should watch lasts at the speed that a panel starts with
+FRAMES = 15  # in a page without a kernel
 POINTS = 60  # of each curve: measured at fixed steps, so that equal runs give equal curves, watched or not
 
 P = TypeVar("P", bound=Recording)
@@ -62,6 +67,7 @@ class Trainer(Panel, Generic[P]):
     picture: P
     live: LiveImage
     unit = "epoch"  # what a step is called
+    watch: int | None = None  # steps after which what one should watch is over; all unless told
     _begin: Callable[..., tuple[Iterator[Any], int]]
     _record: Callable[[int], None]
 
@@ -81,9 +87,12 @@ class Trainer(Panel, Generic[P]):
             ("Step", "step-forward", "Train exactly one epoch", self.step),
             ("Reset", "undo", "Back to epoch 0 with the settings as they are", self.reset),
         )
-        self.speed = log_slider("Speed (epochs/s)", 1000.0, 0, 3, show=".0f")
+        self.buttons = buttons(commands)
+        self.speed, self.pace = log_slider("Speed", 1.0, -1, 3, show=".2r"), 1.0
+        self.fast = toggle("Fast", "forward", "As fast as it goes")
+        self.fast.observe(lambda _: idle(self.speed, "Fast is on: as fast as it goes" * self.fast.value), "value")
         self.bar = IntProgress(0, min=0, max=1, layout=Layout(width="260px"))
-        self.player = [row([*buttons(commands).values(), self.speed]), row([self.bar, self.status])]
+        self.player = [row([*self.buttons.values(), self.fast, self.speed]), row([self.bar, self.status])]
         take_over(self)
         self._reset()
         self._draw()
@@ -135,9 +144,18 @@ class Trainer(Panel, Generic[P]):
         try:
             getattr(self.steps, "close", lambda: None)()
             self.steps, self.total = self._begin(**self.values)
+            self._excuse()
             self._record_once(0)
+            self._set_pace()
         except Exception as error:
             self._fail(error)
+
+    def _set_pace(self) -> None:
+        """Let what one should watch last its seconds, unless a reader has moved the slider."""
+        self.watched = min(self.watch or self.total, self.total)
+        self.speed.description = f"Speed ({self.unit}s/s)"
+        if self.speed.value == self.pace:
+            self.speed.value = self.pace = nearest(self.speed, self.watched / SECONDS)
 
     def _advance(self) -> None:
         try:
@@ -186,7 +204,7 @@ class Trainer(Panel, Generic[P]):
             end = time.perf_counter() + SLICE
             while self.phase == "running" and due <= (now := time.perf_counter()) < end:
                 self._advance()
-                due = max(due + 1 / self.speed.value, now - 0.1)
+                due = max(due + (0 if self.fast.value else 1 / self.speed.value), now - 0.1)
             wait = min(0.02, max(0.0, due - time.perf_counter()))
             for _ in range(1 if wait else TURNS) if self.phase == "running" else ():
                 await asyncio.sleep(wait)
@@ -239,6 +257,10 @@ class Trainer(Panel, Generic[P]):
         elif self.loop is None and self.phase != "finished":
             words += ". No notebook runs this panel, so that Start moves nothing: call run(steps)."
         self.said = (self.count, now)
+        over, runs = self.phase in ("finished", "failed"), self.phase == "running"
+        idle(self.buttons["Start"], "It trains already" * runs)
+        idle(self.buttons["Pause"], "Nothing trains at the moment" * (not runs))
+        idle(self.buttons["Step"], "There is no step left: press Start or Reset" * over)
         self.status.value = status_line(words, problem=self.error is not None)
         self.bar.max, self.bar.value = max(self.total, 1), min(self.count, self.total)
 
@@ -253,10 +275,30 @@ class Trainer(Panel, Generic[P]):
         self._reset()
         if steps is not None and not self.error:
             Whole(1, self.total).check("steps", steps)
-        while self.phase == "ready" and self.count < (steps or self.total):
-            self._advance()
+        self._go(steps or self.total)
         self.phase = "paused" if self.phase == "ready" else self.phase
         self._draw()
         if self.error:
             raise self.error
         return self.picture
+
+    def _go(self, count: int) -> None:
+        while self.phase == "ready" and self.count < count:
+            self._advance()
+
+    def static(self) -> str:
+        """Return a player of the run as it is set, as HTML: frames of what one should watch, and one of the end."""
+
+        def draw(count: int) -> None:
+            self._go(count)
+            if not self.error:
+                self._move(True)
+                self.picture.trace()
+
+        self.phase = "ready"
+        self._reset()
+        counts = sorted({round(i * self.watched / FRAMES) for i in range(FRAMES + 1)} | {self.total})
+        film = player(self.picture.figure, draw, counts, self.picture.look_for)
+        self._draw()
+        words = f"<p>{html.escape(in_words(self.controls))}</p>{self.status.value}"
+        return words + figure_html(film, self.picture.look_for, self.picture.description)

@@ -10,7 +10,7 @@ import pytest
 from helpers.options import OneOf, Real, Whole, Words
 from helpers.plots import plot_curves
 from helpers.widgets import Explorer
-from helpers.widgets.controls import choice, log_slider, option_of, slider, text_box, whole
+from helpers.widgets.controls import choice, log_slider, more, option_of, slider, text_box, whole
 
 
 def test_the_answer_follows_the_control_and_is_shown():
@@ -85,6 +85,32 @@ def test_a_control_says_what_it_can_hold_and_what_it_is():
         assert option_of(control) == option
         assert control.style.description_width == "initial"
         assert control.description
+
+
+def test_a_control_that_does_nothing_is_disabled_and_says_why():
+    panel = Explorer(
+        lambda rule, momentum: f"{rule} {momentum}",
+        idle=lambda rule, momentum: {"momentum": "Only SGD has a momentum"} if rule != "SGD" else {},
+        rule=choice("Rule", ["SGD", "Rprop"]),
+        momentum=slider("Momentum", 0.9, 0.0, 1.0, 0.1),
+    )
+    momentum = panel.controls["momentum"]
+    assert (momentum.disabled, momentum.tooltip) == (False, None)
+    panel.controls["rule"].value = "Rprop"
+    assert (momentum.disabled, momentum.tooltip) == (True, "Only SGD has a momentum")
+    assert panel.run(momentum=0.5) == "Rprop 0.5"
+    panel.run(rule="SGD")
+    assert (momentum.disabled, momentum.tooltip) == (False, None)
+
+
+def test_controls_can_be_folded_away():
+    folded = more([whole("Every", 3, 1, 9)])
+    button, box = folded.children
+    assert (button.description, box.layout.display) == ("More settings", "none")
+    button.value = True
+    assert box.layout.display is None
+    button.value = False
+    assert box.layout.display == "none"
 
 
 def test_an_explorer_is_made_of_a_function_and_controls():

@@ -79,6 +79,7 @@ class Clock:
 def test_start_pause_step_reset_and_start_again():
     async def scenario():
         panel = Counter(total=400, seconds=0.001)
+        panel.fast.value = True
         assert (panel.phase, panel.count, panel.shown[-1][0]) == ("ready", 0, 0)
         panel.start()
         await until(lambda: panel.count > 20)
@@ -115,6 +116,7 @@ def test_start_pause_step_reset_and_start_again():
 def test_commands_come_from_any_thread_and_training_stays_on_the_loop():
     async def scenario():
         panel = Counter(seconds=0.001)
+        panel.fast.value = True
         for command in (panel.start, panel.pause, panel.step, panel.start):
             thread = threading.Thread(target=command)
             thread.start()
@@ -131,6 +133,7 @@ def test_commands_come_from_any_thread_and_training_stays_on_the_loop():
 def test_fifty_presses_a_second_do_no_harm_and_those_that_wait_get_one_picture():
     async def scenario():
         panel = Counter(total=10**6)
+        panel.fast.value = True
         for i in range(50):
             (panel.start, panel.pause, panel.step, panel.reset)[i % 4]()
             await asyncio.sleep(0.02)
@@ -156,6 +159,7 @@ def test_a_pause_waits_for_one_slice_and_one_frame_at_most(monkeypatch):
     async def scenario():
         clock = Clock(monkeypatch)
         panel = Counter(total=10**6, seconds=0.002, slow_draw=0.02, sleep=clock.sleep)
+        panel.fast.value = True
         waited = await clock.runs(panel, 0.5)
         assert waited <= trainer.SLICE + 0.002 + 2 * 0.02  # a frame, and that of the stop
         assert panel.shown[-1] == (panel.count, True)
@@ -168,6 +172,7 @@ def test_frames_are_many_but_leave_training_a_fifth_or_a_slice(monkeypatch, slow
     async def scenario():
         clock = Clock(monkeypatch)
         panel = Counter(total=10**6, seconds=0.001, slow_draw=slow_draw, sleep=clock.sleep)
+        panel.fast.value = True
         await clock.runs(panel, 2)
         assert panel.taken == list(range(1, panel.count + 1))
         assert least <= sum(not still for _, still in panel.shown) <= most
@@ -187,6 +192,62 @@ def test_the_speed_is_kept_and_said(monkeypatch, speed):
         assert panel.count == pytest.approx(4 * speed, abs=2)
         rates = [float(rate) for rate in re.findall(r", (\d+) epochs a second", "".join(said))]
         assert speed == 1 or statistics.fmean(rates) == pytest.approx(speed, rel=0.1)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("total", "watch", "least", "most"), [(300, None, 8, 12), (5000, 200, 200, 300), (3, 9, 6, 31)]
+)
+def test_what_one_should_watch_lasts_about_ten_seconds(monkeypatch, total, watch, least, most):
+    async def scenario():
+        clock = Clock(monkeypatch)
+        monkeypatch.setattr(Counter, "watch", watch)
+        panel = Counter(total=total, sleep=clock.sleep)
+        assert panel.speed.description == "Speed (epochs/s)"
+        panel.start()
+        await until(lambda: panel.phase == "finished")
+        assert least <= clock.now <= most
+        panel.reset()
+        panel.fast.value = True
+        assert (panel.speed.disabled, panel.speed.tooltip) == (True, "Fast is on: as fast as it goes")
+        begin = clock.now
+        panel.start()
+        await until(lambda: panel.phase == "finished")
+        assert clock.now - begin <= 1
+        panel.fast.value = False
+        assert not panel.speed.disabled
+        panel.wanted = 2 * total
+        panel.reset()
+        await until(lambda: panel.total == 2 * total)
+        assert panel.speed.value == pytest.approx(min(panel.watch or 2 * total, 2 * total) / 10, rel=0.13)
+        panel.speed.value, panel.wanted = 7, total  # chosen by the reader: it stays
+        panel.reset()
+        await until(lambda: panel.total == total)
+        assert panel.speed.value == 7
+
+    asyncio.run(scenario())
+
+
+def test_a_button_that_would_do_nothing_is_disabled_and_says_why():
+    async def scenario():
+        panel = Counter(total=10**5)
+
+        def off():
+            return {name for name, button in panel.buttons.items() if button.disabled}
+
+        assert off() == {"Pause"}
+        assert panel.buttons["Pause"].tooltip == "Nothing trains at the moment"
+        panel.start()
+        await until(lambda: panel.phase == "running")
+        assert off() == {"Start"}
+        panel.fast.value = True
+        await until(lambda: panel.phase == "finished" and panel.shown[-1] == (10**5, True))
+        assert off() == {"Pause", "Step"}
+        assert panel.buttons["Start"].tooltip == "Train until the last epoch"
+        panel.reset()
+        await until(lambda: panel.phase == "ready")
+        assert off() == {"Pause"}
 
     asyncio.run(scenario())
 
@@ -238,6 +299,7 @@ def test_without_a_loop_the_panel_says_what_to_do_and_run_works():
 def test_run_inside_a_loop_takes_over_from_the_buttons():
     async def scenario():
         panel = Counter(total=50, seconds=0.001)
+        panel.fast.value = True
         panel.start()
         await until(lambda: panel.count > 3)
         panel.run(7)
