@@ -166,6 +166,7 @@ def test_buttons_train_to_the_words_of_a_run_without_hands(make):
 
     async def scenario():
         panel = make()
+        panel.fast.value = True
         panel.start()
         await until(lambda: panel.count > 1 or panel.phase == "finished")
         if panel.phase != "finished":  # Start would begin anew
@@ -185,6 +186,7 @@ def test_buttons_train_to_the_words_of_a_run_without_hands(make):
 def test_at_a_pause_every_net_has_taken_the_epochs_that_are_counted(undrawn):
     async def scenario():
         panel = widgets.TrainingPanel(THREE, **SMALL | {"epochs": 60})
+        panel.fast.value = True
         for stop in (3, 10):
             panel.start()
             await until(lambda: panel.count >= stop)  # noqa: B023
