@@ -271,8 +271,7 @@ class Trainer(Panel, Generic[P]):
         """
         if steps is not None:
             steps = Whole(1).check("steps", steps)
-        self.phase = "ready"
-        self._reset()
+        self._anew()
         if steps is not None and not self.error:
             Whole(1, self.total).check("steps", steps)
         self._go(steps or self.total)
@@ -281,6 +280,11 @@ class Trainer(Panel, Generic[P]):
         if self.error:
             raise self.error
         return self.picture
+
+    def _anew(self) -> None:
+        """Begin from the beginning, without going on by itself."""
+        self.phase = "ready"
+        self._reset()
 
     def _go(self, count: int) -> None:
         while self.phase == "ready" and self.count < count:
@@ -295,8 +299,7 @@ class Trainer(Panel, Generic[P]):
                 self._move(True)
                 self.picture.trace()
 
-        self.phase = "ready"
-        self._reset()
+        self._anew()
         counts = sorted({round(i * self.watched / FRAMES) for i in range(FRAMES + 1)} | {self.total})
         film = player(self.picture.figure, draw, counts, self.picture.look_for)
         self._draw()
