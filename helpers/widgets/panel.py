@@ -148,6 +148,7 @@ class Panel:
         self.controls = dict(controls)
         self.loop, self._waiting = present_loop(), False
         self.error: Exception | None = None
+        self._idle: dict[str, str] = {}
         self.status = HTML()
         self.settings, self.place = list(rows) or [row(controls.values())], VBox()
         self.box = VBox()
@@ -182,14 +183,14 @@ class Panel:
     def _lay_out(self, *parts: Widget) -> None:
         self.box.children = [*self.settings, *parts, self.place]
 
-    def idle(self, **values: Any) -> Mapping[str, str]:
+    def idle(self, **values: Any) -> dict[str, str]:
         """Return, by name, why controls do nothing at these values: they are disabled, and their tip says it."""
         return {}
 
     def _excuse(self) -> None:
-        reasons = self.idle(**self.values)
-        for name, control in self.controls.items():
-            idle(control, reasons.get(name, ""))
+        before, self._idle = self._idle, self.idle(**self.values)
+        for name in before | self._idle:
+            idle(self.controls[name], self._idle.get(name, ""))
 
     def static(self) -> str:
         """Return what a page without a kernel shows, as HTML."""
@@ -223,7 +224,7 @@ class Explorer(Panel):
         self,
         show: Callable[..., Any],
         *,
-        idle: Callable[..., Mapping[str, str]] | None = None,
+        idle: Callable[..., dict[str, str]] | None = None,
         settings_shown: Sequence[Mapping[str, Any]] = (),
         **controls: Widget,
     ) -> None:
