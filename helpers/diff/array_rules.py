@@ -7,9 +7,6 @@ x: the product of a vector with the Jacobian. The Jacobian itself is never built
   an operation that is new there is differentiated here too.
 * What broadcasting repeats is added up on the way back (`sum_to`); what a sum adds up is repeated (`spread`).
 * Y = AB sends back Ā = ȲB' and B̄ = A'Ȳ.
-
-The rules are written with operations of this same table. On NumPy arrays they give numbers; on `Array` they record what
-they do, and the derivative can be differentiated again.
 """
 
 from __future__ import annotations
@@ -22,9 +19,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from helpers.diff.rules import RULES, Operand, Rule, exp, local_derivative
-
-__all__ = ["concatenate", "log_sum_exp", "stack", "where"]
+from helpers.diff.rules import RULES, Rule, local_derivative
 
 Shape = tuple[int, ...]
 Axis = int | Sequence[int] | None
@@ -35,19 +30,11 @@ class Row:
     """One row of the table."""
 
     name: str
-    value: Callable[..., Any]  # (*operands, **options) -> y, on NumPy arrays
+    value: Callable[..., Any]  # (*operands, **options) -> y
     # One for each operand, (y_bar, y, *operands, **options) -> x_bar. It has the shape of the operand, or that to which
     # the operand was broadcast; then `propagate` adds it up.
     vjps: tuple[Callable[..., Any], ...]
     rule: Rule | None = None  # of an elementwise operation: its row in `helpers.diff.rules`
-
-
-def operate(row: Row, *operands: Any, **options: Any) -> Any:
-    """Carry out an operation: recorded if there is an `Array` among the operands, else on NumPy arrays."""
-    for operand in operands:
-        if isinstance(operand, Operand):
-            return operand.operate(row, operands, options)
-    return row.value(*operands, **options)
 
 
 # Shapes.
@@ -74,7 +61,7 @@ def with_axes(y: Any, shape: Shape, axis: Axis) -> Any:
 
 def spread(y_bar: Any, shape: Shape, axis: Axis) -> Any:
     """Repeat along the reduced axes: each addend of a sum receives the adjoint of the sum."""
-    return operate(ROWS["broadcast"], with_axes(y_bar, shape, axis), shape=shape)
+    return np.broadcast_to(with_axes(y_bar, shape, axis), shape)
 
 
 # Elementwise operations.
@@ -95,7 +82,7 @@ def elementwise(rule: Rule, *vjps: Callable[..., Any]) -> Row:
 def tanh_vjp(y_bar: Any, y: Any, x: Any) -> Any:
     """Multiply by 1 - y²."""
     x_bar = 1 - y * y
-    x_bar *= y_bar  # in place on NumPy's arrays, which spares one; of an Array it makes a new one
+    x_bar *= y_bar  # in place, which spares an array
     return x_bar
 
 
@@ -141,9 +128,7 @@ def add_up(x: Any, axis: Any, keepdims: bool) -> Any:
 
 
 def mean(x: Any, axis: Any, keepdims: bool) -> Any:
-    """Average, where there is something to average."""
-    if not x.size:
-        raise ValueError("there is nothing to average")
+    """Average."""
     y = add_up(x, axis, keepdims)
     return y * (y.size / x.size)
 
@@ -167,44 +152,18 @@ def log_sum_exp_value(x: Any, axis: Any, keepdims: bool) -> Any:
 
 def log_sum_exp_vjp(y_bar: Any, y: Any, x: Any, axis: Any, keepdims: bool) -> Any:
     """Multiply by the softmax of x, which is the gradient of log-sum-exp."""
-    return with_axes(y_bar, x.shape, axis) * exp(x - with_axes(y, x.shape, axis))
+    return with_axes(y_bar, x.shape, axis) * np.exp(x - with_axes(y, x.shape, axis))
 
 
-# Elements and parts.
-
-
-def place(y_bar: Any, index: Any, shape: Shape) -> Any:
-    """Return zeros of a shape, with an array added at an index: the transpose of indexing."""
-    total = np.zeros(shape, y_bar.dtype)
+def getitem_vjp(y_bar: Any, y: Any, x: Any, index: Any) -> Any:
+    """Return zeros of the shape of x, with the adjoint added at the index."""
+    total = np.zeros(x.shape, y_bar.dtype)
     parts = index if isinstance(index, tuple) else (index,)
-    if any(isinstance(part, (list, np.ndarray)) and np.asarray(part).dtype.kind != "b" for part in parts):
+    if any(isinstance(part, np.ndarray) and part.dtype.kind != "b" for part in parts):
         np.add.at(total, index, y_bar)  # an element that the index names twice receives both
     else:
         total[index] = y_bar
     return total
-
-
-@lru_cache(maxsize=256)
-def concatenation(count: int) -> Row:
-    """Make the row that joins so many arrays; each operand receives its stretch of the adjoint."""
-
-    def stretch(i: int, y_bar: Any, y: Any, *operands: Any, axis: int) -> Any:
-        start = sum(x.shape[axis] for x in operands[:i])
-        part = slice(start, start + operands[i].shape[axis])
-        return y_bar[(slice(None),) * (axis % y.ndim) + (part,)]
-
-    vjps = tuple(partial(stretch, i) for i in range(count))
-    return Row("concatenate", lambda *xs, axis: np.concatenate(xs, axis), vjps)
-
-
-@lru_cache(maxsize=256)
-def stacking(count: int) -> Row:
-    """Make the row that stacks so many arrays; each operand receives its layer of the adjoint."""
-
-    def layer(i: int, y_bar: Any, *_: Any) -> Any:
-        return y_bar[i]
-
-    return Row("stack", lambda *xs: np.stack(xs), tuple(partial(layer, i) for i in range(count)))
 
 
 # The table.
@@ -224,42 +183,9 @@ ROWS: dict[str, Row] = {name: elementwise(rule) for name, rule in RULES.items()}
             (lambda y_bar, y, x, axis, keepdims: spread(y_bar * (y.size / x.size), x.shape, axis),)),
         Row("max", lambda x, axis, keepdims: x.max(axis=axis, keepdims=keepdims), (max_vjp,)),
         Row("log_sum_exp", log_sum_exp_value, (log_sum_exp_vjp,)),
-        Row("broadcast", lambda x, shape: np.full(shape, x, x.dtype), (lambda y_bar, y, x, shape: y_bar,)),
         Row("reshape", lambda x, shape: x.reshape(shape), (lambda y_bar, y, x, shape: y_bar.reshape(x.shape),)),
         Row("transpose", lambda x, axes: x.transpose(axes),
             (lambda y_bar, y, x, axes: y_bar.transpose(np.argsort([i % x.ndim for i in axes]).tolist()),)),
-        Row("getitem", lambda x, index: x[index],
-            (lambda y_bar, y, x, index: operate(ROWS["place"], y_bar, index=index, shape=x.shape),)),
-        Row("place", place, (lambda y_bar, y, x, index, shape: y_bar[index],)),
-        Row("where", lambda a, b, condition: np.where(condition, a, b),
-            (lambda y_bar, y, a, b, condition: where(condition, y_bar, 0.0),
-             lambda y_bar, y, a, b, condition: where(condition, 0.0, y_bar))),
-        Row("astype", lambda x, dtype: x.astype(dtype), (lambda y_bar, y, x, dtype: y_bar.astype(x.dtype),)),
-        Row("identity", lambda x: x, (lambda y_bar, y, x: y_bar,)),
+        Row("getitem", lambda x, index: x[index], (getitem_vjp,)),
     )
 }  # fmt: skip
-
-
-# Functions that NumPy's arrays have no method for; they take NumPy arrays and `Array` alike.
-
-
-def log_sum_exp(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
-    """Return log Σ exp(x) over some axes, or all, without overflow."""
-    return operate(ROWS["log_sum_exp"], x, axis=axis, keepdims=keepdims)
-
-
-def where(condition: Any, a: Any, b: Any) -> Any:
-    """Return a where the condition (an array of bool) holds, b elsewhere."""
-    return operate(ROWS["where"], a, b, condition=np.array(condition, dtype=bool))
-
-
-def concatenate(arrays: Sequence[Any], axis: int = 0) -> Any:
-    """Join arrays along an axis that they have."""
-    if not isinstance(axis, (int, np.integer)):
-        raise TypeError(f"axis of concatenate must be a whole number, got {axis!r}")
-    return operate(concatenation(len(arrays)), *arrays, axis=axis)
-
-
-def stack(arrays: Sequence[Any]) -> Any:
-    """Join arrays of one shape along a new first axis."""
-    return operate(stacking(len(arrays)), *arrays)

@@ -24,11 +24,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from helpers.diff.array_rules import *  # noqa: F403  (the functions of arrays are names of this module too)
-from helpers.diff.array_rules import ROWS, Axis, Row, row_of, stack, sum_to
-from helpers.diff.operators import Indexed, call, kept_index, no_copy, real_numbers
+from helpers.diff.array_rules import ROWS, Axis, Row, row_of, sum_to
+from helpers.diff.operators import Indexed, kept_index, real_numbers
 from helpers.diff.rules import *  # noqa: F403  (the elementary functions are names of this module too)
-from helpers.diff.rules import DomainError, Operand, Rule, check_domain, is_number
+from helpers.diff.rules import Rule, check_domain, is_number
 
 NOTHING: dict[str, Any] = {}
 serials = itertools.count()  # a node has a greater number than its parents
@@ -42,8 +41,6 @@ class Array(Indexed):
     ----------
     value : array_like
         Real numbers in any shape. They are copied. float32 stays float32, everything else becomes float64.
-    dtype : dtype, optional
-        float32 or float64, for numbers and integers; arrays of float32 or float64 keep their type.
 
     Attributes
     ----------
@@ -66,8 +63,8 @@ class Array(Indexed):
     __slots__ = ("_gradient", "constant", "operation", "options", "parents", "serial", "value")
     rank: ClassVar[int] = 2
 
-    def __init__(self, value: ArrayLike, dtype: DTypeLike | None = None) -> None:
-        self._remember(read_only(real_array(value, dtype)))
+    def __init__(self, value: ArrayLike) -> None:
+        self._remember(read_only(real_array(value)))
 
     def _remember(
         self, value: Any, row: Row | None = None, parents: tuple[Array, ...] = (), options: dict[str, Any] = NOTHING
@@ -81,11 +78,6 @@ class Array(Indexed):
         """Carry out and record an elementary operation of `helpers.diff.rules`."""
         return record(row_of(rule), operands)
 
-    @classmethod
-    def operate(cls, row: Row, operands: tuple[Any, ...], options: dict[str, Any]) -> Array:
-        """Carry out and record an operation of `helpers.diff.array_rules`."""
-        return record(row, operands, options)
-
     def backward(self, seed: ArrayLike | None = None, zero_gradient: bool = True) -> None:
         """Set ``gradient``, here and in every node that this one was made of, to the derivative of this node.
 
@@ -95,30 +87,20 @@ class Array(Indexed):
         """
         if seed is None and self.size != 1:
             raise ValueError(f"backward from the shape {self.shape} needs a seed of this shape; or take .sum() first")
-        y_bar = adjoint_of(self, np.ones(self.shape) if seed is None else real_array(seed))
+        y_bar = adjoint_of(self, np.ones(self.shape) if seed is None else seed)
         adjoints = list(propagate(trace(self), y_bar))  # all first: if one fails, every gradient stays as it was
         for node, x_bar in adjoints:
             node._gradient = np.asarray(x_bar if zero_gradient else node.gradient + x_bar)
 
     @property
     def gradient(self) -> NDArray[Any]:
-        """The derivative of the output whose ``backward`` ran with respect to this node; zeros before."""
         return read_only(np.zeros_like(self.value) if self._gradient is None else self._gradient)
 
     shape = property(attrgetter("value.shape"))
     ndim = property(attrgetter("value.ndim"))
     size = property(attrgetter("value.size"))
     dtype = property(attrgetter("value.dtype"))
-
-    @property
-    def T(self) -> Array:
-        """The axes in reverse order: the transpose of a matrix."""
-        return self.transpose()
-
-    @property
-    def mT(self) -> Array:
-        """The last two axes exchanged: the transpose of every matrix of a batch."""
-        return self.transpose(*range(self.ndim - 2), -1, -2)
+    T = property(lambda self: self.transpose())
 
     def sum(self, axis: Axis = None, keepdims: bool = False) -> Array:
         """Add up along some axes, or all."""
@@ -136,16 +118,9 @@ class Array(Indexed):
         """Arrange the elements in another shape, given as numbers or as a tuple; one length may be -1."""
         return record(ROWS["reshape"], (self,), {"shape": shape[0] if len(shape) == 1 else shape})
 
-    def transpose(self, *axes: Any) -> Array:
-        """Put the axes in another order, given as numbers or as a tuple; by default in reverse."""
-        order = axes[0] if len(axes) == 1 and isinstance(axes[0], (tuple, list)) else axes or range(self.ndim)[::-1]
-        return record(ROWS["transpose"], (self,), {"axes": tuple(order)})
-
-    def astype(self, dtype: DTypeLike) -> Array:
-        """Convert to float32 or float64."""
-        if np.dtype(dtype).char not in "fd":
-            raise ValueError(f"dtype must be float32 or float64, got {np.dtype(dtype)}")
-        return record(ROWS["astype"], (self,), {"dtype": np.dtype(dtype)})
+    def transpose(self, *axes: int) -> Array:
+        """Put the axes in another order; by default in reverse."""
+        return record(ROWS["transpose"], (self,), {"axes": axes or tuple(range(self.ndim)[::-1])})
 
     def __matmul__(self, other: Any) -> Any:
         return record(ROWS["matmul"], (self, other)) if _can_meet(other) else NotImplemented
@@ -156,8 +131,6 @@ class Array(Indexed):
     def __getitem__(self, index: Any) -> Array:
         return record(ROWS["getitem"], (self,), {"index": kept_index(index)})
 
-    __reduce_ex__ = no_copy
-
     def __repr__(self) -> str:
         return f"Array({np.array2string(self.value, separator=', ', prefix='Array(')})"
 
@@ -166,7 +139,11 @@ def _can_meet(other: Any) -> bool:
     return isinstance(other, Array) or is_number(other)
 
 
-# What is recorded on the way forward.
+def log_sum_exp(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
+    """Return log Σ exp(x) over some axes, or all, without overflow, of an Array or of NumPy's."""
+    if isinstance(x, Array):
+        return record(ROWS["log_sum_exp"], (x,), {"axis": axis, "keepdims": keepdims})
+    return ROWS["log_sum_exp"].value(x, axis, keepdims)
 
 
 def record(row: Row, operands: tuple[Any, ...], options: dict[str, Any] = NOTHING) -> Array:
@@ -177,27 +154,18 @@ def record(row: Row, operands: tuple[Any, ...], options: dict[str, Any] = NOTHIN
             operands = tuple([x if isinstance(x, Array) else constant(x, like) for x in operands])
             break
     values = [*map(value_of, operands)]
-    try:
-        rule = row.rule
-        if rule is not None and rule.domain is not None and not np.all(rule.domain(*values)):
-            check_domain(rule, *np.broadcast_arrays(*values))  # of one shape: the index it names is one of the result
-        value = row.value(*values, **options)
-    except DomainError:
-        raise
-    except TypeError as error:
-        given = ", ".join(f"{name}={option!r}" for name, option in options.items())
-        raise TypeError(f"{row.name} cannot take {given or 'these arrays'}: {error}") from error
-    except ValueError as error:
-        shapes = " and ".join(str(x.shape) for x in values)
-        raise ValueError(f"{row.name} cannot take the shape {shapes}: {error}") from error
+    rule = row.rule
+    if rule is not None and rule.domain is not None and not np.all(rule.domain(*values)):
+        check_domain(rule, *values)
     node = Array.__new__(Array)
-    node._remember(read_only(value), row, operands, options)
+    node._remember(read_only(row.value(*values, **options)), row, operands, options)
     return node
 
 
 def constant(value: Any, like: Array) -> Array:
     """Make a node that receives no gradient; a number takes the type of the Array that it meets."""
-    node = Array(value, like.value.dtype)
+    node = Array.__new__(Array)
+    node._remember(read_only(real_array(value, like.value.dtype)))
     node.constant = True
     return node
 
@@ -230,24 +198,22 @@ def trace(output: Array) -> list[Array]:
     return sorted(found, key=serial_of, reverse=True)
 
 
-def propagate(nodes: list[Array], y_bar: Any, recorded: bool = False) -> Iterator[tuple[Array, Any]]:
+def propagate(nodes: list[Array], y_bar: Any) -> Iterator[tuple[Array, Any]]:
     """Run back through the nodes of a trace, the output first, and yield each with its adjoint.
 
-    ``y_bar`` is the adjoint of the output. If ``recorded``, it is an Array, and the rules are applied to nodes, not to
-    their values: then all adjoints are Arrays, and can be differentiated. A node is younger than its parents. So when
-    its turn comes, all that was made of it has had its own, and its adjoint is complete; it is dropped once it is
-    passed on.
+    ``y_bar`` is the adjoint of the output. A node is younger than its parents. So when its turn comes, all that was
+    made of it has had its own, and its adjoint is complete; it is dropped once it is passed on.
     """
-    wanted, adjoints = set(nodes), {nodes[0]: y_bar}
+    adjoints = {nodes[0]: y_bar}
     for node in nodes:
         y_bar = adjoints.pop(node)
         yield node, y_bar
-        parents, row = node.parents, node.operation
+        row = node.operation
         if row is None:
             continue
-        arguments = (y_bar, node, *parents) if recorded else (y_bar, node.value, *map(value_of, parents))
-        for parent, vjp in zip(parents, row.vjps):
-            if parent not in wanted:
+        arguments = (y_bar, node.value, *map(value_of, node.parents))
+        for parent, vjp in zip(node.parents, row.vjps):
+            if parent.constant:
                 continue
             x_bar = vjp(*arguments, **node.options)
             x = parent.value
@@ -259,11 +225,12 @@ def propagate(nodes: list[Array], y_bar: Any, recorded: bool = False) -> Iterato
             adjoints[parent] = adjoints[parent] + x_bar if parent in adjoints else x_bar
 
 
-def adjoint_of(y: Array, y_bar: Any) -> Any:
-    """Return an adjoint of y (ndarray or Array) in y's type, if it has y's shape."""
-    if y_bar.shape != y.shape:
-        raise ValueError(f"the adjoint of an output of shape {y.shape} must have this shape, got {y_bar.shape}")
-    return y_bar if y_bar.dtype == y.dtype else y_bar.astype(y.dtype)
+def adjoint_of(y: Array, y_bar: ArrayLike) -> Any:
+    """Return an adjoint of y in y's type, if it has y's shape."""
+    given = real_array(y_bar)
+    if given.shape != y.shape:
+        raise ValueError(f"the adjoint of an output of shape {y.shape} must have this shape, got {given.shape}")
+    return given if given.dtype == y.dtype else given.astype(y.dtype)
 
 
 def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
@@ -286,8 +253,8 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
 
     Notes
     -----
-    Where a primal, y_bar, or something that f takes from outside is an `Array`, all results are Arrays that can be
-    differentiated again.
+    For a second derivative call `helpers.diff.forward.jvp` in f: forward mode runs inside reverse mode. Reverse mode
+    inside reverse mode is refused.
 
     Examples
     --------
@@ -295,47 +262,25 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
     >>> A_bar, x_bar = pullback([1.0, 0.0])
     >>> y, x_bar
     (array([17., 39.]), array([1., 2.]))
-    >>> slope = lambda x: vjp(lambda x: x**3, x)[1](1.0)[0]
-    >>> print(slope(2.0), vjp(slope, 2.0)[1](1.0)[0])  # 3x² and 6x
-    12.0 12.0
     """
-    if not primals:
-        raise ValueError("vjp needs a primal: call it as vjp(f, x)")
-    for x in primals:
-        if isinstance(x, Operand) and not isinstance(x, Array):
-            raise TypeError(
-                f"vjp takes arrays, got a {type(x).__name__}: reverse mode does not run inside another mode. For a "
-                "second derivative call vjp inside vjp, or helpers.diff.forward.jvp inside vjp"
-            )
-    inputs = [record(ROWS["identity"], (x,)) if isinstance(x, Array) else Array(x) for x in primals]
-    result = call(f, *inputs)
-    if not _can_meet(result):
-        raise TypeError(f"f must return one array, got {result!r} of type {type(result).__name__}; stack joins several")
-    y = result if isinstance(result, Array) else constant(result, inputs[0])
-    nodes, between = trace(y), set(inputs)
-    nested = any(not (node.parents or node.constant or node in between) for node in nodes)  # it leads to outer Arrays
-    for node in reversed(nodes):  # the oldest first: what lies between the inputs and y
-        if not between.isdisjoint(node.parents):
-            between.add(node)
-    path = [node for node in nodes if node in between]
-    for x in inputs:
-        x.constant = not x.parents  # from here on: nobody else holds an input made of numbers, to ask for its adjoint
+    inputs = [Array(x) for x in primals]
+    y = f(*inputs)
+    if not _can_meet(y):
+        raise TypeError(f"f must return one array, got {y!r} of type {type(y).__name__}")
+    y = y if isinstance(y, Array) else constant(y, inputs[0])
+    nodes = trace(y)
+    if any(not (node.parents or node.constant or node in set(inputs)) for node in nodes):
+        raise TypeError(
+            "f uses an Array from outside, whose derivative would be lost: give f its .value, or make it an argument; "
+            "for a second derivative call helpers.diff.forward.jvp inside vjp"
+        )
 
     def pullback(y_bar: Any) -> tuple[Any, ...]:
-        recorded = nested or isinstance(y_bar, Array)
-        seed = adjoint_of(y, y_bar if isinstance(y_bar, Array) else real_array(y_bar))
-        if recorded and not isinstance(seed, Array):
-            seed = constant(seed, y)
-        found = dict.fromkeys(inputs)
-        for node, x_bar in propagate(path, seed, recorded) if path else ():
-            if node in found:
-                found[node] = x_bar
-        x_bars = [np.zeros_like(x.value) if x_bar is None else x_bar for x, x_bar in found.items()]
-        if not recorded:
-            return tuple([read_only(x_bar)[()] for x_bar in x_bars])
-        return tuple([x_bar if isinstance(x_bar, Array) else constant(x_bar, y) for x_bar in x_bars])
+        found = {x: np.zeros_like(x.value) for x in inputs}
+        found |= {node: x_bar for node, x_bar in propagate(nodes, adjoint_of(y, y_bar)) if node in found}
+        return tuple([read_only(x_bar)[()] for x_bar in found.values()])
 
-    return (y if nested else y.value[()]), pullback
+    return y.value[()], pullback
 
 
 def jacobian(f: Callable[[Any], Any], x: ArrayLike) -> Any:
@@ -349,8 +294,5 @@ def jacobian(f: Callable[[Any], Any], x: ArrayLike) -> Any:
            [0., 6.]])
     """
     y, pullback = vjp(f, x)
-    shape, size = np.shape(y), int(np.prod(np.shape(y)))
-    if not size:
-        return np.zeros((*shape, *np.shape(x)))
-    rows = [pullback(np.eye(1, size, i).reshape(shape))[0] for i in range(size)]
-    return stack(rows).reshape((*shape, *np.shape(rows[0])))
+    rows = [pullback(row.reshape(np.shape(y)))[0] for row in np.eye(np.size(y))]
+    return np.array(rows).reshape((*np.shape(y), *np.shape(x)))

@@ -5,13 +5,12 @@
 the derivative of a derivative is the second derivative.
 
 A Dual carries whatever the table of rules takes: floats, NumPy arrays (float32 stays float32), a `Symbol` (which
-makes forward mode symbolic differentiation), or a `Scalar` (and ``backward()`` from the tangent gives second
-derivatives: reverse mode over forward mode).
+makes forward mode symbolic differentiation), or an `Array` or a `Scalar` (and ``backward()`` from the tangent gives
+second derivatives: reverse mode over forward mode).
 """
 
 from __future__ import annotations
 
-import inspect
 import itertools
 from collections.abc import Callable
 from typing import Any
@@ -19,9 +18,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from helpers.diff.operators import Indexed, call, kept_index, real_numbers
+from helpers.diff.operators import Indexed, kept_index, real_numbers
 from helpers.diff.rules import *  # noqa: F403  (the elementary functions are names of this module too)
 from helpers.diff.rules import Operand, Rule, apply, is_number, local_derivative
+
+levels = itertools.count(1)
 
 
 class Dual(Indexed):
@@ -49,14 +50,12 @@ class Dual(Indexed):
         for name, given in (("value", value), ("tangent", tangent)):
             if not (is_number(given) or isinstance(given, Operand)):
                 raise TypeError(f"{name} must be a number or an array of them, got {type(given).__name__}: {given!r}")
-        if is_number(value) and is_number(tangent) and np.shape(value) != np.shape(tangent):
-            raise ValueError(f"tangent must have the shape {np.shape(value)} of the value, got {np.shape(tangent)}")
         if is_number(value):
             value = value * 1.0  # makes floats of integers, and leaves float32 as it is
-        if is_number(tangent):
-            tangent = (
-                np.asarray(tangent, value.dtype)[()] if isinstance(value, (np.ndarray, np.generic)) else tangent * 1.0
-            )
+        if is_number(value) and is_number(tangent):
+            if np.shape(value) != np.shape(tangent):
+                raise ValueError(f"tangent must have the shape {np.shape(value)} of the value, got {np.shape(tangent)}")
+            tangent = np.asarray(tangent, value.dtype)[()] if hasattr(value, "dtype") else tangent * 1.0
         self.value, self.tangent, self.level = value, tangent, level
 
     @classmethod
@@ -80,14 +79,11 @@ class Dual(Indexed):
 
     def sum(self, axis: Any = None, keepdims: bool = False) -> Dual:
         """Add up along some axes, or all."""
-        value, tangent = (np.sum(x, axis=axis, keepdims=keepdims) for x in (self.value, self.tangent))
+        value, tangent = (x.sum(axis=axis, keepdims=keepdims) for x in (self.value, self.tangent))
         return _dual(value, [tangent], self.level)
 
     def __repr__(self) -> str:
         return f"Dual({self.value}, {self.tangent})"
-
-
-_levels = itertools.count(1)
 
 
 def jvp(f: Callable[..., Any], primals: Any, tangents: Any) -> tuple[Any, Any]:
@@ -117,11 +113,9 @@ def jvp(f: Callable[..., Any], primals: Any, tangents: Any) -> tuple[Any, Any]:
     several = isinstance(primals, (tuple, list))
     if several != isinstance(tangents, (tuple, list)) or (several and len(primals) != len(tangents)):
         raise ValueError(f"tangents must be like primals, a tangent for each; got {primals!r} and {tangents!r}")
-    if several:
-        _check_count(f, primals)
-    level = next(_levels)
+    level = next(levels)
     pairs = zip(primals, tangents) if several else [(primals, tangents)]
-    y = call(f, *[Dual(x, x_dot, level) for x, x_dot in pairs])
+    y = f(*[Dual(x, x_dot, level) for x, x_dot in pairs])
     if isinstance(y, (tuple, list)):
         results = [_output(part, level) for part in y]
         return [value for value, _ in results], [tangent for _, tangent in results]
@@ -134,8 +128,6 @@ def derivative(f: Callable[[Any], Any], x: Any) -> Any:
     >>> derivative(lambda x: x**3, 2.0), derivative(lambda x: derivative(lambda z: z**3, x), 2.0)
     (12.0, 12.0)
     """
-    if isinstance(x, (list, tuple)) or (isinstance(x, np.ndarray) and x.ndim):
-        raise TypeError(f"derivative takes one number, got {x!r:.80}; for arrays call jacobian, or jvp")
     return jvp(f, x, 1.0)[1]
 
 
@@ -150,30 +142,12 @@ def jacobian(f: Callable[[Any], Any], x: ArrayLike) -> NDArray[np.floating[Any]]
            [1., 1.]])
     """
     at = real_numbers(x, "x")
-    if not at.size:
-        raise ValueError(f"x must hold one number at least, got the shape {at.shape}")
     columns = []
     for index in np.ndindex(at.shape):
         unit = np.zeros_like(at)
         unit[index] = 1
-        column = jvp(f, at, unit)[1]
-        if isinstance(column, list) and len({np.shape(part) for part in column}) > 1:
-            shapes = ", ".join(str(np.shape(part)) for part in column)
-            raise ValueError(f"f must return one array, or a list of results of one shape; got the shapes {shapes}")
-        columns.append(np.asarray(column))
+        columns.append(np.asarray(jvp(f, at, unit)[1]))
     return np.stack(columns, axis=-1).reshape(columns[0].shape + at.shape)
-
-
-def _check_count(f: Callable[..., Any], primals: Any) -> None:
-    """Refuse a list that was meant as one array, before Python speaks of positional arguments."""
-    try:
-        inspect.signature(f).bind(*primals)
-    except ValueError:  # some functions of C have no signature
-        return
-    except TypeError as error:
-        raise TypeError(
-            f"primals are {len(primals)} arguments, but f: {error}; one vector is given as an array, np.array([...])"
-        ) from error
 
 
 def _output(y: Any, level: int) -> tuple[Any, Any]:
