@@ -7,9 +7,8 @@
 11.652071
 
 The function runs on every number type: floats, NumPy arrays, `Scalar`, `Dual`, `Symbol`. A formula may hold numbers,
-names, ``+ - * / **``, brackets, the functions of the table of rules, pi and e, and a choice
-``a + b if a > 0 else a + c``. Everything else is refused, with the place where it stands: the list is one of what is
-allowed, so nobody had to think of all that might be harmful.
+names, ``+ - * / **``, brackets, the functions of the table of rules, pi and e. Everything else is refused, with the
+place where it stands: the list is one of what is allowed, so nobody had to think of all that might be harmful.
 """
 
 from __future__ import annotations
@@ -17,38 +16,19 @@ from __future__ import annotations
 import ast
 import keyword
 import math
-import operator
 import re
-import sys
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from helpers.diff.names import checked_name
 from helpers.diff.rules import ATOM, RULES, Rule
-from helpers.diff.symbolic import Constant, Expression, Symbol
+from helpers.diff.symbolic import Constant, Expression, Symbol, checked_name
 
 MAX_LENGTH, MAX_NESTING = 20_000, 50  # characters; operands in operands
 CONSTANTS = {"pi": math.pi, "π": math.pi, "e": math.e}
 OPERATORS: dict[type[ast.operator], str] = {
     ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.Pow: "power"
 }  # fmt: skip
-COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
-    ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge,
-    ast.Eq: operator.eq, ast.NotEq: operator.ne,
-}  # fmt: skip
-REFUSED: dict[type[ast.expr], str] = {
-    ast.Attribute: "an attribute, a dot behind a name,",
-    ast.BinOp: "this operator",
-    ast.BoolOp: "`and` or `or`",
-    ast.GeneratorExp: "a comprehension",
-    ast.Starred: "a star before a name",
-    ast.Tuple: "a comma outside a function's brackets (decimals take a point)",
-    ast.UnaryOp: "`not`",
-}
 HINTS = {
     **dict.fromkeys(["^", "<super>"], "; for a power write **"),  # "<super>" is what Unicode says of ² and ⁿ
     **dict.fromkeys("×·⋅", "; for a product write *"),
@@ -60,13 +40,10 @@ HINTS = {
     "<sub>": "; for an index write it on the line, as in x1",
 }
 OTHER_NAMES = {"max": "maximum", "min": "minimum", "ln": "log", "sgn": "sign", "sqr": "sqrt", "fabs": "abs"}
-WORDS = r"(?:if|else|and|or|not|in|is|for)\b"  # of Python, which may stand behind a number
-# A number with a name or a bracket behind it: 2x, 2 x, 2(x + 1); but not 1e5, 1_000 or `2 if ...`.
+# A number with a name or a bracket behind it: 2x, 2 x, 2(x + 1); but not 1e5 or 1_000.
 NUMBER = r"(?<![\w.])((?:\d[\d_]*+(?:\.[\d_]*+)?+|\.\d[\d_]*+)(?:[eE][+-]?\d[\d_]*+)?+)"
-IMPLICIT_PRODUCT = re.compile(NUMBER + rf"(?!\s*{WORDS})\s*(?=[^\W\d]|\()")
-NO_SPACE = re.compile(NUMBER + f"({WORDS})")
-SINGLE_EQUALS = re.compile("(?<![<>=!])=(?!=)")
-PYTHONS_WORD = re.compile(rf"\b(?!{WORDS})(?:{'|'.join(keyword.kwlist)})\b")
+IMPLICIT_PRODUCT = re.compile(NUMBER + r"\s*(?=[^\W\d]|\()")
+PYTHONS_WORD = re.compile(rf"\b(?:{'|'.join(keyword.kwlist)})\b")
 
 
 class FormulaError(ValueError):
@@ -78,52 +55,30 @@ class FormulaError(ValueError):
         self.position = position
 
 
-class Choice(Expression):
-    """One of two expressions, as a comparison of two others says; only the one that is chosen is evaluated."""
-
-    __slots__ = ("compare", "parts")
-
-    def __init__(self, compare: Callable[[Any, Any], Any], *parts: Expression) -> None:
-        super().__init__(None, ())
-        self.compare, self.parts = compare, parts
-
-    def value_at(self, values: Mapping[str, Any], operands: Sequence[Any]) -> Any:
-        chosen, left, right, otherwise = self.parts
-        holds = self.compare(left.evaluate(values), right.evaluate(values))
-        if np.ndim(holds):
-            raise ValueError("a comparison takes numbers, got an array; call the formula once for each point")
-        return (chosen if holds else otherwise).evaluate(values)
-
-
 @dataclass(frozen=True, eq=False)
 class Formula:
-    """A function of numbers of any type, made by `parse` from a ``text``; it takes the variables ``names`` in order."""
+    """A function of numbers of any type, made by `parse`; it takes the variables ``names`` in order."""
 
     text: str
     names: tuple[str, ...]
-    _expression: Expression  # private, since a choice in it can be evaluated only
+    expression: Expression
 
     def __call__(self, *values: Any) -> Any:
         """Return the value of the formula; whole numbers are taken as floats."""
         if len(values) != len(self.names):
             expected = f"{len(self.names)} values ({', '.join(self.names)})" if self.names else "no values"
             raise TypeError(f"the formula {self.text!r} takes {expected}, got {len(values)}")
-        return self._expression.evaluate(dict(zip(self.names, values)))
-
-    def __repr__(self) -> str:
-        return f"parse({self.text!r}, names={self.names})"
+        return self.expression.evaluate(dict(zip(self.names, values)))
 
 
-def parse(text: str, names: Iterable[str] | None = None) -> Formula:
+def parse(text: str) -> Formula:
     """Turn the text of a formula into a function, in which parts without a variable are worked out already.
 
     Parameters
     ----------
     text : str
-        At most 20,000 characters and some 2,000 terms, nested at most 50 deep; time is linear in its length.
-    names : iterable of str, optional
-        The variables, in the order in which the function is to take them; others are refused. By default all names
-        that are neither functions nor pi or e, in the order in which they first stand in the text.
+        At most 20,000 characters and some 2,000 terms, nested at most 50 deep; time is linear in its length. Its
+        variables are all names but functions, pi and e, in the order in which they first stand in it.
 
     Raises
     ------
@@ -138,38 +93,20 @@ def parse(text: str, names: Iterable[str] | None = None) -> Formula:
         x^2
          ^
     """
-    if not isinstance(text, str):
-        raise TypeError(f"text must be a formula as a str, got {text!r}")
-    reader = Reader(text, None if names is None else checked_names(names))
+    reader = Reader(text)
     reader.check_characters()
     expression = reader.read(reader.tree(), MAX_NESTING)
-    return Formula(text, tuple(reader.found) if reader.names is None else reader.names, expression)
-
-
-def checked_names(names: Iterable[str], what: str = "names") -> tuple[str, ...]:
-    """Return the names as a tuple, or raise an error that says which of them cannot be a variable."""
-    chosen = tuple(checked_name(name, what) for name in ((names,) if isinstance(names, str) else names))
-    for name in chosen:
-        if name in functions():
-            raise ValueError(f"{what}: {name!r} is a function; choose another name")
-    if len(set(chosen)) < len(chosen):
-        raise ValueError(f"names must differ from one another, got {chosen}")
-    return chosen
-
-
-def functions() -> dict[str, int]:
-    """Return the functions that a formula may use, each with its number of operands: rows that no operator writes."""
-    return {name: len(rule.derivatives) for name, rule in RULES.items() if rule.precedence == ATOM}
+    return Formula(text, tuple(reader.found), expression)
 
 
 class Reader:
     """Reads one text: its variables, ``found`` in order, and its parts."""
 
-    def __init__(self, text: str, names: tuple[str, ...] | None) -> None:
-        self.text, self.names = re.sub(r"\s", " ", text.strip()), names
+    def __init__(self, text: str) -> None:
+        self.text = re.sub(r"\s", " ", text.strip())
         self.found: dict[str, None] = {}
-        self.choices = 0  # around what is being read
-        self.functions = functions()
+        # rows that no operator writes, each with its number of operands
+        self.functions = {name: len(rule.derivatives) for name, rule in RULES.items() if rule.precedence == ATOM}
 
     def error(self, what: str, place: ast.expr | int) -> FormulaError:
         """Return the error for a place in the text: an index, or a node of the tree."""
@@ -187,25 +124,20 @@ class Reader:
             kind = unicodedata.decomposition(character).split(" ")[0]
             hint = HINTS.get(character) or HINTS.get(kind, "")
             letter = f"x{character}".isidentifier() and not hint  # a bar above a letter is a part of a name
-            if not (letter or character in "0123456789.+-*/(),<>=! "):
+            if not (letter or character in "0123456789.+-*/(), "):
                 raise self.error(f"{character!r} has no place in a formula{hint}", i)
         if product := IMPLICIT_PRODUCT.search(self.text):
             raise self.error(f"for a product write * after {product[1]}", product.end())
-        if joined := NO_SPACE.search(self.text):
-            raise self.error(f"write a space between {joined[1]} and {joined[2]}", joined.start(2))
+        if word := PYTHONS_WORD.search(self.text):
+            raise self.error(f"{word[0]!r} is a word of Python's own, and has no place in a formula", word.start())
 
     def tree(self) -> ast.expr:
         """Let Python's parser read the text; it builds a tree and runs nothing."""
         try:
             return ast.parse(self.text, mode="eval").body
         except SyntaxError as error:
-            if (equals := SINGLE_EQUALS.search(self.text)) and "never closed" not in error.msg:
-                raise self.error("no formula: a comparison is written ==", equals.start()) from None
-            if word := PYTHONS_WORD.search(self.text):
-                raise self.error(f"{word[0]!r} is a word of Python's own; choose another name", word.start()) from None
-            raise self.error(
-                f"no formula: {error.msg.partition(';')[0]}", (error.offset or len(self.text) + 1) - 1
-            ) from None
+            position = (error.offset or len(self.text) + 1) - 1
+            raise self.error(f"no formula: {error.msg.partition(';')[0]}", position) from None
         except (MemoryError, RecursionError):
             raise self.error("the formula is nested too deep, or has too many terms", 0) from None
 
@@ -217,18 +149,15 @@ class Reader:
         while found := self.operation(tree):  # a sum of 2,000 terms is nested so deep: down them goes a loop
             outer.append((tree, *found))
             tree = found[1][0]
-        part = self.leaf(tree, nesting)
+        part = self.leaf(tree)
         for place, rule, operands in reversed(outer):
             parts = [part, *[self.read(operand, nesting - 1) for operand in operands[1:]]]
             part = Expression.apply(rule, *parts) if rule else part
-            if all(
-                isinstance(each, Constant) for each in parts
-            ):  # 10**10**10 and log(-1) are found now, not as it runs
+            if all(isinstance(each, Constant) for each in parts):  # 10**10**10 and log(-1) are found before it runs
                 try:
-                    part = self.number(part.evaluate({}), place)
+                    part = Constant(part.evaluate({}))
                 except (ValueError, ArithmeticError) as error:
-                    if not self.choices:  # in a choice it is perhaps the side that is never taken
-                        raise error if isinstance(error, FormulaError) else self.error(str(error), place) from error
+                    raise self.error(str(error), place) from error
         return part
 
     def operation(self, tree: ast.expr) -> tuple[Rule | None, list[ast.expr]] | None:
@@ -249,43 +178,26 @@ class Reader:
                 return RULES[name], tree.args
         return None
 
-    def leaf(self, tree: ast.expr, nesting: int) -> Expression:
-        """Return a number, a variable or a choice, or refuse what is none of them."""
+    def leaf(self, tree: ast.expr) -> Expression:
+        """Return a number or a variable, or refuse what is neither."""
         match tree:
-            case ast.Constant(value=bool() | complex() | None):
-                raise self.error(f"{tree.value!r} is no real number", tree)
             case ast.Constant(value=int() | float() as value):
-                return self.number(value, tree)
-            case ast.Name(id=name) if name in CONSTANTS and name not in (self.names or ()):
+                try:
+                    return Constant(value)
+                except (ValueError, OverflowError):
+                    raise self.error("the number is larger than the largest float, 1.8e308", tree) from None
+            case ast.Name(id=name) if name in CONSTANTS:
                 return Constant(CONSTANTS[name])
             case ast.Name(id=name) if name in self.functions:
                 raise self.error(f"{name!r} is a function; write {name}(...)", tree)
             case ast.Name(id=name):
-                if self.names is not None and name not in self.names:
-                    raise self.error(
-                        f"unknown name {name!r}; the variables are {', '.join(self.names) or 'none'}", tree
-                    )
                 self.found[name] = None
                 return Symbol(name)
-            case ast.IfExp(test=ast.Compare(left=a, ops=[op], comparators=[b])) if type(op) in COMPARISONS:
-                self.choices += 1
-                parts = [self.read(each, nesting - 1) for each in (tree.body, a, b, tree.orelse)]  # as in the text
-                self.choices -= 1
-                return Choice(COMPARISONS[type(op)], *parts)
-            case ast.IfExp():
-                what = "after `if` goes one comparison, such as a > 0; for two, write a choice in brackets in another"
-                raise self.error(what, tree.test)
-            case ast.Compare():
-                raise self.error("a comparison is no number; write 1 if a > 0 else 0", tree)
+            case ast.Tuple():
+                raise self.error("a comma has no place outside a function's brackets; decimals take a point", tree)
             case ast.Call():
                 raise self.error("only a function can be called; for a product write *", tree)
-        raise self.error(f"{REFUSED.get(type(tree), type(tree).__name__)} has no place in a formula", tree)
-
-    def number(self, number: Any, tree: ast.expr) -> Constant:
-        """Return a number, or refuse one that is too large."""
-        if abs(number) > sys.float_info.max:
-            raise self.error("the number is larger than the largest float, 1.8e308", tree)
-        return Constant(number)
+        raise self.error(f"{type(tree).__name__} has no place in a formula", tree)
 
 
 def read_values(text: str) -> dict[str, float]:
@@ -297,17 +209,15 @@ def read_values(text: str) -> dict[str, float]:
         marked += "\0" if depth <= 0 and character in ",;\n" else character
     for part in filter(str.strip, marked.split("\0")):
         name, equals, number = (piece.strip() for piece in part.partition("="))
-        if not equals or SINGLE_EQUALS.search(number):
+        if not equals:
             decimals = "; write decimals with a point" if name.isdecimal() else ""
             what = f"write name = number, with a comma between two of them, got {part.strip()!r}"
             raise ValueError(f"at: {what}{decimals}")
-        (name,) = checked_names([name], "at: the name before =")
+        name = checked_name(name)
         if name in values:
             raise ValueError(f"at: {name} has two values")
         try:
-            values[name] = float(parse(number, names=())())
-        except FormulaError as error:
+            values[name] = float(parse(number)())
+        except (FormulaError, TypeError) as error:
             raise ValueError(f"at: the value of {name} must be a number such as 2 or pi/3\n{error}") from error
-        if not math.isfinite(values[name]):
-            raise ValueError(f"at: the value of {name} must be finite, got {number}")
     return values

