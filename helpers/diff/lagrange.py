@@ -19,57 +19,67 @@ back-propagation" (1988).
 
 from __future__ import annotations
 
-import math
-import warnings
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, NoReturn, Self
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from helpers.diff.cycles import (
-    Equation,
-    Matrix,
-    Value,
-    Values,
-    apart,
-    assembled,
-    dependency_groups,
-    solve,
-    solve_together,
-    solve_upper,
-    together,
-    value_of,
-)
-from helpers.diff.names import by_name, checked_name
-from helpers.diff.symbolic import latex_name
+from helpers.diff.arrays import vjp
+from helpers.diff.rules import is_number
+from helpers.diff.symbolic import Expression, Symbol, as_expression, latex_name
 
+Matrix = NDArray[np.float64]
+Vector = NDArray[np.float64]
+Value = float | NDArray[np.float64]
+Values = Mapping[str, Value]
 WAYS = ("back-substitution", "triangular solve", "linear solve")
+WORST = 1e12  # condition number: of the 16 digits of a float about four are left
+
+
+class Equation(NamedTuple):
+    """A variable's equation, ``name = f(*parents)``."""
+
+    name: str
+    f: Callable[..., Any]
+    parents: tuple[str, ...]
+
+    def compute(self, values: Values) -> Value:
+        """Return f of the parents' values, which it may read, not change."""
+        return value_of(self.f(*[values[parent] for parent in self.parents]), self.name)
+
+    def pullback(self, values: Values) -> Callable[[Value], Sequence[Value]]:
+        """Return the function from an adjoint of this variable to what it gives to each parent."""
+        return vjp(self.f, *[values[parent] for parent in self.parents])[1] if self.parents else lambda bar: []
+
+    def jacobians(self, values: Values) -> list[Matrix]:
+        """Return the Jacobian in each parent, (size of the variable, size of the parent): one pullback per row."""
+        pullback, own = self.pullback(values), values[self.name]
+        rows = [pullback(row.reshape(np.shape(own))) for row in np.eye(np.size(own))]
+        return [np.array([np.ravel(row[k]) for row in rows]) for k in range(len(self.parents))]
+
+    def expression(self) -> Expression | None:
+        """Run f on symbols; None where it takes arrays only, or chooses by a value."""
+        try:
+            result = self.f(*map(Symbol, self.parents))
+            return as_expression(result) if isinstance(result, Expression) or is_number(result) else None
+        except (TypeError, ValueError, AttributeError):
+            return None
 
 
 class Solution(dict[str, Value]):
-    """The value of every variable by name, which stays as it was found."""
+    """The value of every variable by name; how many iterations the cycles took, and what they left."""
 
-    iterations: int = 0  # of cycles
+    iterations: int = 0
     residual: float = 0.0
 
-    def _stays(self, *_: object, **__: object) -> NoReturn:
-        raise TypeError(
-            "a solution stays as it was found: solve again, or change a dict(solution), which solves nothing"
-        )
 
-    __setitem__ = __delitem__ = __ior__ = update = pop = popitem = setdefault = clear = _stays
+class NoConvergence(ArithmeticError):
+    """An iteration did not arrive at a solution; the last finite values, and the largest |F(z) - z| there."""
 
-    def __reduce__(self) -> Any:
-        return Solution, (dict(self),), vars(self)
-
-
-class Multipliers(dict[str, Value]):
-    """The multiplier of every variable by name: the derivative of the ``output`` in it."""
-
-    def __init__(self, values: Values, output: str) -> None:
-        super().__init__(values)
-        self.output = output
+    def __init__(self, message: str, values: dict[str, Value], residual: float, iterations: int) -> None:
+        super().__init__(message)
+        self.values, self.residual, self.iterations = values, residual, iterations
 
 
 class Lagrangian(NamedTuple):
@@ -97,16 +107,9 @@ class Program:
     """
 
     def __init__(self, inputs: Sequence[str]) -> None:
-        if isinstance(inputs, str):
-            raise TypeError(f"inputs must be a list of names, such as ['x'], got {inputs!r}")
-        self.inputs = [checked_name(name, "inputs: each") for name in inputs]
-        if len(set(self.inputs)) < len(self.inputs):
-            raise ValueError(f"inputs must be different names, got {self.inputs}")
+        self.inputs = list(inputs)
         self.equations: dict[str, Equation] = {}
-        self.solution: Solution | None = None  # the last one
-
-    def __repr__(self) -> str:
-        return f"Program({', '.join(self.inputs)}; {', '.join(self.equations)})"
+        self.solution: dict[str, Value] = {}  # the last one
 
     def let(self, name: str, f: Callable[..., Any], *parents: str) -> Self:
         """Define a variable, ``name = f(*parents)``, and return the program, so that definitions can be chained.
@@ -114,28 +117,23 @@ class Program:
         Parameters
         ----------
         name : str
-            As Python has them, and not taken.
+            Not taken.
         f : callable
             Of the parents' values to a number or an array, with operators and the functions of ``helpers.diff``.
         *parents : str
             Inputs or variables, which may be defined later.
         """
-        name = checked_name(name)
         if name in self.equations or name in self.inputs:
             raise ValueError(f"{name!r} is already {'defined' if name in self.equations else 'an input'}")
-        if not callable(f):
-            raise TypeError(f"let({name!r}, f, *parents) takes a function and names, got {f!r}")
-        self.equations[name] = Equation(name, f, tuple(checked_name(each, "each parent") for each in parents))
-        self.solution = None
+        self.equations[name] = Equation(name, f, parents)
+        self.solution = {}
         return self
 
     def order(self) -> list[list[str]]:
         """Return the computed variables in dependency order, those of a cycle together."""
-        for name, equation in self.equations.items():
-            for parent in equation.parents:
-                if parent not in self.equations and parent not in self.inputs:
-                    raise ValueError(f"{name!r} depends on {parent!r}, which is neither an input nor let")
         graph = dict.fromkeys(self.inputs, ()) | {name: e.parents for name, e in self.equations.items()}
+        if strangers := {parent for parents in graph.values() for parent in parents} - graph.keys():
+            raise ValueError(f"equations depend on {', '.join(sorted(strangers))}: neither an input nor let")
         return [group for group in dependency_groups(graph) if group[0] in self.equations]
 
     def cycles(self) -> list[list[str]]:
@@ -156,7 +154,7 @@ class Program:
         Parameters
         ----------
         inputs : mapping of str to array_like
-            A value for each input; one that no equation uses gives a warning.
+            A value for each input.
         start : mapping of str to array_like, optional
             Where the iteration of a cycle begins, by variable; needed for arrays, 0 for numbers unless told.
         method : {"fixed-point", "newton"}
@@ -164,69 +162,55 @@ class Program:
         tolerance : float
             0 or more: a residual |f(z) - z| up to it is good enough, relative to the largest |z| where that exceeds 1.
         limit : int
-            The largest number of iterations, at least 1.
+            The largest number of iterations.
         """
+        cycles, start = self.cycles(), start or {}
+        cyclic = [name for group in cycles for name in group]
         if method not in ("fixed-point", "newton"):
             raise ValueError(f"method must be 'fixed-point' or 'newton', got {method!r}")
-        if not 0 <= tolerance < math.inf:
-            raise ValueError(f"tolerance must be a finite number, 0 or more, got {tolerance!r}")
-        if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
-            raise ValueError(f"limit must be a whole number, at least 1, got {limit!r}")
-        inputs, start = by_name(inputs), by_name(start or {})
         if set(inputs) != set(self.inputs):
             raise ValueError(f"inputs must be {', '.join(self.inputs)}, got {', '.join(inputs) or 'none'}")
-        cycles = self.cycles()
-        cyclic = [name for group in cycles for name in group]
-        if strangers := [name for name in start if name not in cyclic]:
-            raise ValueError(f"start: {strangers[0]} is in no cycle; it takes {', '.join(cyclic) or 'nothing here'}")
-        for name in self.inputs:
-            if not any(name in equation.parents for equation in self.equations.values()):
-                warnings.warn(f"no equation uses the input {name!r}: its gradient will be 0", stacklevel=2)
-        values, iterations, residual = {name: value_of(inputs[name], name) for name in self.inputs}, 0, 0.0
+        if not set(start) <= set(cyclic):
+            raise ValueError(f"start takes {', '.join(cyclic) or 'nothing here'}, got {', '.join(start)}")
+        values = Solution({name: value_of(inputs[name], name) for name in self.inputs})
         for group in self.order():
             if group not in cycles:
                 values[group[0]] = self.equations[group[0]].compute(values)
                 continue
             first = {name: value_of(start.get(name, 0.0), name) for name in group}
             found, more, left = solve_together(self.equations, values, first, tolerance, limit, method == "newton")
-            values, iterations, residual = values | found, iterations + more, max(residual, left)
-        self.solution = Solution(values)
-        self.solution.iterations, self.solution.residual = iterations, residual
-        return self.solution
+            values.update(found)
+            values.iterations, values.residual = values.iterations + more, max(values.residual, left)
+        self.solution = dict(values)
+        return values
 
-    def multipliers(self, output: str, values: Solution | None = None, *, way: str | None = None) -> Multipliers:
-        """Compute the multiplier of every variable, the inputs included.
+    def multipliers(self, output: str, *, way: str | None = None) -> dict[str, Value]:
+        """Compute the multiplier of every variable at the last solution, the inputs included.
 
         Parameters
         ----------
         output : str
             The variable that is differentiated, a number.
-        values : Solution, optional
-            What ``solve`` returned; the last solution unless told.
         way : {"back-substitution", "triangular solve", "linear solve"}, optional
             One pullback per equation, from the output down; or the equation (I - J') λ = c, with J the derivatives of
             all equations and c a 1 at the output, from the bottom row up, in O(n^2); or the same by a general solver,
             in O(n^3), the only way where there are cycles. The first that is possible unless told. Where I - J is
             singular the equations do not determine the variables: an ArithmeticError.
         """
-        values = self._solved(values)
-        output, adjoints = self._begun(output, values)
-        cyclic = self.cycles()
-        way = way or WAYS[2 if cyclic else 0]
-        if way not in WAYS:
-            raise ValueError(f"way must be one of {', '.join(WAYS)}, got {way!r}")
-        if cyclic and way != "linear solve":
-            raise ValueError(f"{way} needs a program without cycles; {' and '.join(cyclic[0])} form one")
+        cycles, values = self.cycles(), self.solved()
+        way = way or WAYS[2 if cycles else 0]
+        if way not in WAYS[2 if cycles else 0 :]:
+            raise ValueError(f"way must be one of {', '.join(WAYS)}; with cycles ({cycles}) the last; got {way!r}")
+        adjoints = slopes_at_first(output, values)
         if way == "back-substitution":  # hand each adjoint on to the parents, from the output down
             for (name,) in reversed(self.order()):
                 self._hand_on(name, values, adjoints[name], adjoints)
-        else:
-            names, inputs, J, B = self.blocks(values)
-            A, c = np.eye(len(J)) - J.T, together(adjoints[name] for name in names)
-            lambdas = solve(A, c, "multipliers") if way == "linear solve" else solve_upper(A, c)
-            below = together(adjoints[name] for name in inputs) + B.T @ lambdas  # the output may itself be an input
-            adjoints |= apart(np.concatenate([lambdas, below]), {name: values[name] for name in [*names, *inputs]})
-        return Multipliers(adjoints, output)
+            return adjoints
+        names, inputs, J, B = self.blocks()
+        A, c = np.eye(len(J)) - J.T, together(adjoints[name] for name in names)
+        lambdas = solve(A, c, "multipliers") if way == "linear solve" else solve_upper(A, c)
+        below = together(adjoints[name] for name in inputs) + B.T @ lambdas  # the output may itself be an input
+        return adjoints | apart(np.concatenate([lambdas, below]), {name: values[name] for name in [*names, *inputs]})
 
     def _hand_on(self, name: str, values: Values, bar: Value, adjoints: dict[str, Value]) -> None:
         """Add to each parent's adjoint what comes through one equation: its derivative times the adjoint ``bar``."""
@@ -234,13 +218,10 @@ class Program:
         for parent, share in zip(equation.parents, equation.pullback(values)(bar)):
             adjoints[parent] = value_of(adjoints[parent] + share, parent)
 
-    def lagrangian(self, values: Values, multipliers: Values, output: str | None = None) -> Lagrangian:
-        """Evaluate the Lagrangian and its partial derivatives, at any values and multipliers of every variable.
-
-        ``output`` is the variable that is differentiated; what ``multipliers`` returned knows it.
-        """
-        final, slopes = self._begun(output or str(getattr(multipliers, "output", "")), values)
-        total, residuals = float(values[final]), {}
+    def lagrangian(self, values: Values, multipliers: Values, output: str) -> Lagrangian:
+        """Evaluate the Lagrangian and its partial derivatives, at any values and multipliers of every variable."""
+        slopes = slopes_at_first(output, values)
+        total, residuals = float(values[output]), {}
         for name, equation in self.equations.items():
             residuals[name] = value_of(equation.compute(values) - values[name], name)
             total += float(np.sum(multipliers[name] * residuals[name]))
@@ -249,9 +230,9 @@ class Program:
         parts = ({name: slopes[name] for name in names} for names in (self.equations, self.inputs))
         return Lagrangian(total, residuals, *parts)
 
-    def blocks(self, values: Solution | None = None) -> Blocks:
-        """Return the derivatives of all equations as dense matrices: n^2 numbers for n elements of all variables."""
-        values = self._solved(values)
+    def blocks(self, values: Values | None = None) -> Blocks:
+        """Return the derivatives of all equations as dense matrices, at the last solution unless told."""
+        values = self.solved() if values is None else values
         names, inputs = [name for group in self.order() for name in group], self.inputs
         return Blocks(names, inputs, *(assembled(self.equations, values, names, some) for some in (names, inputs)))
 
@@ -261,8 +242,6 @@ class Program:
         >>> print(Program(inputs=["x"]).let("y", lambda x: x * x, "x").latex("y"))
         \begin{aligned} \mathcal{L} = y &+ \lambda_{y} \left( x \, x - y \right) \end{aligned}
         """
-        if output not in self.equations and output not in self.inputs:
-            raise ValueError(f"output must be one of {', '.join([*self.inputs, *self.equations])}, got {output!r}")
         lines = []
         for name in (name for group in self.order() for name in group):
             z, expression = latex_name(name), self.equations[name].expression()
@@ -272,19 +251,135 @@ class Program:
         head = rf"\begin{{aligned}} \mathcal{{L}} = {latex_name(output)} "
         return head + " \\\\\n".join(lines) + r" \end{aligned}"
 
-    def _solved(self, values: Solution | None) -> Solution:
-        found = self.solution if values is None else values
-        if found is None:
+    def solved(self) -> dict[str, Value]:
+        """Return the last solution, if nothing was let since."""
+        if not self.solution:
             raise ValueError("nothing has been solved yet, or a variable was let since: call solve(inputs) first")
-        if not isinstance(found, Solution) or set(found) != {*self.inputs, *self.equations}:
-            raise TypeError("values must be what solve(inputs) returned: other values satisfy no equation")
-        return found
+        return self.solution
 
-    def _begun(self, output: str, values: Values) -> tuple[str, dict[str, Value]]:
-        """Return the output as it is spelt, and the derivatives of it before anything is handed on: 1 there, else 0."""
-        (name,) = by_name({output: None})
-        if name not in values:
-            raise ValueError(f"output must be one of {', '.join(values)}, got {output!r}")
-        if shape := np.shape(values[name]):
-            raise ValueError(f"{name} has shape {shape}: differentiate a number, such as a sum of its entries")
-        return name, {each: value_of(np.zeros(np.shape(z)), each) for each, z in values.items()} | {name: 1.0}
+
+def slopes_at_first(output: str, values: Values) -> dict[str, Value]:
+    """Return the derivatives of the output before anything is handed on: 1 there, else 0."""
+    if shape := np.shape(values[output]):
+        raise ValueError(f"{output} has shape {shape}: differentiate a number, such as a sum of its entries")
+    return {name: value_of(np.zeros(np.shape(z)), name) for name, z in values.items()} | {output: 1.0}
+
+
+def value_of(given: ArrayLike, name: str) -> Value:
+    """Return a number as float, all else as an array of float64 that can be read only."""
+    array = np.asarray(given)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must be real numbers, got {given!r:.80}")
+    if array.ndim == 0:
+        return float(array)
+    own = array.astype(float)
+    own.setflags(write=False)
+    return own
+
+
+# Cycles: which there are, and how z = F(z) is solved for all their variables at once.
+
+
+def dependency_groups(parents: Mapping[str, Sequence[str]]) -> list[list[str]]:
+    """Group the nodes of a graph so that those of a cycle are together, and each group comes after those it needs.
+
+    What needs more comes later; otherwise the order of ``parents`` stays. O(n^3) steps of a bit each, by NumPy.
+
+    >>> dependency_groups({"y": ["z"], "z": ["h"], "h": ["z", "x"], "x": []})
+    [['x'], ['z', 'h'], ['y']]
+    """
+    names = list(parents)
+    place = {name: i for i, name in enumerate(names)}
+    needs = np.eye(len(names), dtype=bool)  # row i: what i needs, itself included
+    for name, above in parents.items():
+        needs[place[name], [place[parent] for parent in above]] = True
+    for k in range(len(names)):  # whoever needs k needs what k needs
+        needs[needs[:, k]] |= needs[k]
+    together = needs & needs.T
+    in_order = np.argsort(needs.sum(axis=1), kind="stable")
+    return [[names[j] for j in group] for group in dict.fromkeys(tuple(np.flatnonzero(together[i])) for i in in_order)]
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def solve_together(
+    equations: Mapping[str, Equation], values: Values, first: Values, tolerance: float, limit: int, newton: bool
+) -> tuple[dict[str, Value], int, float]:
+    """Solve the equations of one cycle from ``first``; return the values, the iterations, the residual.
+
+    F(z) takes the place of z, again and again, or Newton's steps solve (I - J) d = F(z) - z: few, each with the
+    Jacobian J, and F need not contract.
+    """
+    group, inside, z = list(first), dict(values), together(first.values())
+    last, residual, iterations = z, np.inf, 0
+    for iterations in range(limit + 1):
+        inside |= apart(z, first)
+        try:
+            found = {name: equations[name].compute(inside) for name in group}
+        except OverflowError:  # of a float; arrays become infinite
+            break
+        for name, value in found.items():
+            if np.shape(value) != (start := np.shape(first[name])):
+                raise ValueError(f"{name} has shape {np.shape(value)}, its iteration starts from {start}: say start=")
+        step = together(found.values()) - z
+        if not np.isfinite(step).all():
+            break
+        last, residual = z, float(np.abs(step).max())
+        if residual <= tolerance * max(1.0, float(np.abs(z).max())):
+            return apart(z, first), iterations, residual
+        if newton:
+            step = solve(np.eye(len(z)) - assembled(equations, inside, group, group), step, "Newton's method")
+        z = z + step
+    inside |= apart(last, first)
+    radius = float(np.abs(np.linalg.eigvals(assembled(equations, inside, group, group))).max())
+    grew = "" if iterations == limit else "; then it grew beyond all numbers"
+    hint = "start elsewhere" if newton else "the iteration contracts only below 1: try method='newton'"
+    raise NoConvergence(
+        f"the cycle {' -> '.join([*group, group[0]])} has no solution after {iterations} iterations: residual "
+        f"{residual:.3g}, spectral radius of J {radius:.3g}{grew} ({hint}, or start=...)",
+        inside, residual, iterations,
+    )  # fmt: skip
+
+
+def solve(A: Matrix, b: Vector, who: str) -> Vector:
+    """Solve A x = b, or raise an ArithmeticError where at most a few digits of the solution could be trusted."""
+    if not np.isfinite(A).all() or np.linalg.cond(A) > WORST:
+        raise ArithmeticError(f"{who}: I - J is singular, so that the equations do not determine the variables here")
+    return np.asarray(np.linalg.solve(A, b))
+
+
+def solve_upper(U: Matrix, c: Vector) -> Vector:
+    """Solve U x = c for an upper triangular U with ones on its diagonal: from the last row up, O(n^2)."""
+    x = np.array(c, dtype=float)
+    for i in reversed(range(len(x))):
+        x[i] -= U[i, i + 1 :] @ x[i + 1 :]
+    return x
+
+
+# All variables as one vector, and its parts.
+
+
+def together(values: Iterable[Value]) -> Vector:
+    """Return all values as one vector."""
+    return np.concatenate([np.zeros(0), *map(np.ravel, values)])
+
+
+def spans(names: Iterable[str], values: Values) -> dict[str, slice]:
+    """Say where each variable lies in the vector."""
+    sizes = {name: np.size(values[name]) for name in names}
+    return {name: slice(end - sizes[name], end) for name, end in zip(sizes, np.cumsum([*sizes.values()], dtype=int))}
+
+
+def apart(vector: Vector, like: Values) -> dict[str, Value]:
+    """Cut a vector into values with the names and shapes of ``like``."""
+    return {n: value_of(vector[span].reshape(np.shape(like[n])), n) for n, span in spans(like, like).items()}
+
+
+def assembled(equations: Mapping[str, Equation], values: Values, rows: Sequence[str], columns: Sequence[str]) -> Matrix:
+    """Put the Jacobians of the variables ``rows`` in the variables ``columns`` into one matrix, block by block."""
+    across = spans(columns, values)
+    matrix = np.zeros([sum(np.size(values[name]) for name in names) for names in (rows, columns)])
+    for name, down in spans(rows, values).items():
+        for parent, block in zip(equations[name].parents, equations[name].jacobians(values)):
+            if parent in across:
+                matrix[down, across[parent]] += block
+    return matrix

