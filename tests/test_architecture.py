@@ -15,7 +15,7 @@ GUIDE = (ROOT / "CONTRIBUTING.md").read_text()
 
 # Lines and files at most; to be lowered with what goes.
 BUDGETS = {
-    "diff": (3860, 16),
+    "diff": (3004, 14),
     "plots": (3230, 15),
     "training": (3400, 14),
     "widgets": (2800, 17),  # 2500 once the panels are rebuilt

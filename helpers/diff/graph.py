@@ -15,7 +15,7 @@ from __future__ import annotations
 import copy
 import inspect
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,11 +23,9 @@ from numpy.typing import ArrayLike
 
 from helpers.diff.array_rules import sum_to
 from helpers.diff.arrays import Array
-from helpers.diff.cycles import Value, value_of
-from helpers.diff.lagrange import Program
-from helpers.diff.names import by_name, unused
+from helpers.diff.lagrange import Program, Value, value_of
 from helpers.diff.scalar import Constant, Scalar
-from helpers.diff.symbolic import topological_order
+from helpers.diff.symbolic import topological_order, unused
 
 LIMIT, LARGEST, MOST = 1000, 64, 12  # nodes or paths that one would read; entries of an array; those still written out
 
@@ -68,25 +66,19 @@ class Edge(NamedTuple):
     def product(self, forward: bool, travels: Value) -> tuple[str, str, str]:
         """Write the product: in symbols; in numbers, "" where there is a Jacobian; in shapes, if matrices are in it."""
         form, d, size = self.forms[forward], f"∂{self.child}/∂{self.parent}", np.shape(self.derivative)
+        shape, number = (np.size(travels),) if "{J}" in form else np.shape(travels), written(travels, True)
         symbols = {"d": d, "J": f"({d})", "bar": self.bar, "dot": dotted(self.parent)}
-        numbers = {"d": written(self.derivative, True), **dict.fromkeys(("bar", "dot"), written(travels, True))}
-        shapes = {
-            "J": size,
-            **dict.fromkeys(("bar", "dot"), (np.size(travels),) if "{J}" in form else np.shape(travels)),
-        }
+        numbers = {"d": written(self.derivative, True), "bar": number, "dot": number}
+        shapes: dict[str, Any] = {"J": size, "bar": shape, "dot": shape}
         for letter, (name, value) in self.parts.items():
             symbols[letter], numbers[letter], shapes[letter] = name, written(value, True), np.shape(value)
-        in_words = size and ("{d}" in form or "{J}" in form)
+        in_numbers = "" if size and ("{d}" in form or "{J}" in form) else form.format(**numbers)
         matrices = any(letter in form for letter in ("{A}", "{B}", "{J}"))
-        return (
-            form.format(**symbols),
-            "" if in_words else form.format(**numbers),
-            form.format(**shapes) if matrices else "",
-        )
+        return form.format(**symbols), in_numbers, form.format(**shapes) if matrices else ""
 
 
 class Graph(NamedTuple):
-    """A computation that was carried out. Unnamed operations are called v1, v2, ..., unnamed inputs v0, v-1, ..."""
+    """A computation that was carried out. What has no name is called v1, v2, ..."""
 
     nodes: tuple[Node, ...]  # parents first
     edges: tuple[Edge, ...]  # in the order of back-propagation: a node that hands on its adjoint has received all of it
@@ -106,24 +98,20 @@ class Graph(NamedTuple):
         >>> trace(lambda x: x * x + x, {"x": 3.0}).addends("x")[1:]
         ['∂v2/∂v1 · ∂v1/∂x = 1 · 3 = 3', '∂v2/∂x = 1']
         """
-        paths: dict[str, list[tuple[int, ...]]] = {node.name: [] for node in self.nodes}  # from this node up
-        if name not in paths:
-            raise KeyError(f"no node is called {name!r}; there are {', '.join(paths)}")
-        paths[name] = [()]
+        paths: dict[str, list[tuple[int, ...]]] = {node.name: [] for node in self.nodes}  # from the named node up
+        paths[name].append(())
         for i, edge in reversed(list(enumerate(self.edges))):
             paths[edge.child] += [(i, *path) for path in paths[edge.parent]]
             if len(paths[edge.child]) > LIMIT:
                 raise ValueError(f"more than {LIMIT} paths lead from {name} to {self.output}: too many to write out")
-        return [_addend([self.edges[i] for i in path]) for path in sorted(paths[self.output])]
-
-
-def _addend(path: Sequence[Edge]) -> str:
-    derivatives = [edge.derivative for edge in path]
-    if any(map(np.ndim, derivatives)):
-        raise ValueError("addends are written out of numbers, and on this path lie arrays")
-    words = " · ".join(f"∂{edge.child}/∂{edge.parent}" for edge in path) or "1"
-    numbers = " · ".join(written(d, True) for d in derivatives) if len(path) > 1 else ""
-    return " = ".join(part for part in (words, numbers, written(math.prod(derivatives))) if part)
+        lines = []
+        for path in sorted(paths[self.output]):
+            edges = [self.edges[i] for i in path]
+            words = " · ".join(f"∂{edge.child}/∂{edge.parent}" for edge in edges) or "1"
+            numbers = " · ".join(written(edge.derivative, True) for edge in edges) if len(edges) > 1 else ""
+            product = written(math.prod(float(edge.derivative) for edge in edges))
+            lines.append(" = ".join(part for part in (words, numbers, product) if part))
+        return lines
 
 
 def trace(source: Any, at: Mapping[str, ArrayLike] | None = None, output: str | None = None) -> Graph:
@@ -131,66 +119,48 @@ def trace(source: Any, at: Mapping[str, ArrayLike] | None = None, output: str | 
 
     Parameters
     ----------
-    source : callable, Program, Scalar or Graph
+    source : callable, Program or Graph
         A function of numbers or of arrays, which is run on the inputs, and whose result must be one number; a program
-        without cycles, solved anew at ``at``, or as it was solved last; a result of Scalars; a graph as it is.
+        without cycles, solved anew at ``at``, or as it was solved last; a graph as it is. At most 1000 nodes.
     at : mapping of str to float or array_like
         Names and values of the inputs: of a function by the names of its parameters, or, if these are called otherwise,
         in its order. An array has 64 entries at most.
     output : str, optional
         Of a program: which variable is differentiated; the last one unless told. It must be a number.
 
-    Returns
-    -------
-    Graph
-        At most 1000 nodes, sorted by their distance from the inputs; plain numbers stand in the formulas.
-
     >>> graph = trace(lambda x1, x2: x1 * x2 - x2, {"x1": 2.0, "x2": 5.0})
     >>> graph.nodes[2].formula, graph.edges[0].product(forward=False, travels=1.0)
     ('x1 * x2', ('v̄2 · ∂v2/∂v1', '1 · 1', ''))
     """
+    if isinstance(source, Graph):
+        if at is not None:
+            raise ValueError("at gives inputs to a function or a program; a graph already has its own")
+        return source
     if isinstance(source, Program):
         return _of_program(source, at, output)
-    if output is not None:
-        raise ValueError(f"output says which variable of a Program is differentiated; here is none, got {output!r}")
-    if isinstance(source, (Graph, Scalar)):
-        if at is not None:
-            raise ValueError("at gives inputs to a function or a program; what was computed already has its own")
-        return source if isinstance(source, Graph) else _recorded(source, {})
-    if not callable(source):
-        kinds = "a function, a Program, a Scalar or a Graph"
-        raise TypeError(f"source must be {kinds}, got {type(source).__name__}: {source!r:.80}")
-    if not at:
-        raise ValueError("at must give the inputs of the function, such as {'x': 2.0}, got none")
-    values = {name: value_of(value, f"at: {name}") for name, value in by_name(at).items()}
+    if not callable(source) or not at:
+        raise TypeError(
+            f"source must be a function, with inputs such as {{'x': 2.0}}, or a Program, got {source!r:.70}"
+        )
+    values = {name: value_of(value, f"at: {name}") for name, value in at.items()}
     kind: Any = Array if any(map(np.ndim, values.values())) else Scalar
     inputs = {name: kind(value) for name, value in values.items()}
-    y = source(*[inputs[name] for name in _order(source, inputs)])
+    names = getattr(source, "names", None) or inspect.signature(source).parameters
+    y = source(*[inputs[name] for name in (names if set(names) == set(inputs) else inputs)])
     if not isinstance(y, kind):
         what = "a Scalar" if kind is Scalar else "an Array"
         raise TypeError(f"f must compute {what} from its inputs, got {type(y).__name__}: {y!r:.80}")
     return _recorded(y, inputs)
 
 
-def _order(f: Callable[..., Any], inputs: Mapping[str, Any]) -> Iterable[str]:
-    """Return the names in which f takes its inputs: those of its parameters, or else the inputs as they are."""
-    if (names := getattr(f, "names", None)) is None:
-        try:
-            names = inspect.signature(f).parameters
-        except (TypeError, ValueError):  # some functions of C have none
-            names = inputs
-    return names if set(names) == set(inputs) else inputs
-
-
 def _graph(nodes: Iterable[Node], edges: Iterable[Edge], output: str, adjoints: str) -> Graph:
-    """Return the graph, if it is small enough to be looked at and its output can be differentiated."""
+    """Return the graph, if it is small enough to be looked at and its output is a number."""
     graph = Graph(tuple(nodes), tuple(edges), output, adjoints)
     for name, _, value in graph.nodes:
         if np.size(value) > LARGEST:
             raise ValueError(f"{name} has {np.size(value)} entries, at most {LARGEST} can be looked at")
         if name == output and np.size(value) != 1:
-            what = f"the output {name} has shape {np.shape(value)}"
-            raise ValueError(f"{what}; differentiate one number, such as a sum of its entries")
+            raise ValueError(f"the output {name} has shape {np.shape(value)}: differentiate one number, such as a sum")
     return graph
 
 
@@ -206,25 +176,15 @@ def _recorded(output: Any, inputs: Mapping[str, Any]) -> Graph:
         raise ValueError(f"a graph of {len(depths)} nodes is too long to be read; the limit is {LIMIT}")
     ordered = sorted(depths, key=lambda node: depths[node])
     names = {node: name for name, node in inputs.items()}
-    names |= {node: node.name for node in ordered if getattr(node, "name", None)}
-    taken = set(names.values())
-    free, computed = ([n for n in ordered if n not in names and bool(n.parents) is made] for made in (False, True))
-    names |= dict(zip(reversed(free), unused("v", taken, 0, -1))) | dict(zip(computed, unused("v", taken)))
-    if len(set(names.values())) < len(names):
-        raise ValueError(f"two nodes have one name in {', '.join(names.values())}")
-    nodes = [Node(names[node], _formula(node, names), _value(node)) for node in ordered]
+    names |= dict(zip((node for node in ordered if node not in names), unused("v", inputs)))
+    nodes = [Node(names[node], _formula(node, names), value_of(node.value, names[node])) for node in ordered]
     pairs = [(node, i) for node in reversed(ordered) for i, parent in enumerate(node.parents) if parent in names]
     return _graph(nodes, (_edge(*pair, names) for pair in pairs), names[output], "adjoints")
 
 
-def _value(node: Any) -> Value:
-    value: Value = node.value if isinstance(node, Scalar) else node.value[()]
-    return value
-
-
 def _called(node: Any, names: Mapping[Any, str]) -> str:
     """Return the name of a node, or of a constant its value."""
-    return names[node] if node in names else written(_value(node), True)
+    return names[node] if node in names else written(node.value, True)
 
 
 def _formula(node: Any, names: Mapping[Any, str]) -> str:
@@ -242,7 +202,7 @@ def _edge(node: Any, i: int, names: Mapping[Any, str]) -> Edge:
     """Return the edge into an operation from its operand number i."""
     x, a, b = node.parents[i], node.parents[0], node.parents[-1]
     letters = {"x": x, "y": node, "a": a, "b": b, "A": a, "B": b}
-    parts = {letter: (_called(part, names), _value(part)) for letter, part in letters.items()}
+    parts = {letter: (_called(part, names), part.value) for letter, part in letters.items()}
     if isinstance(node, Scalar):
         return Edge(names[x], names[node], float(node.local_derivatives[i]), barred(names[node]), NUMBER, parts)
     row, operands = node.operation, [operand.value for operand in node.parents]
@@ -258,15 +218,12 @@ def _edge(node: Any, i: int, names: Mapping[Any, str]) -> Edge:
 def _of_program(program: Program, at: Mapping[str, ArrayLike] | None, output: str | None) -> Graph:
     """Make the graph of that part of a program which the output depends on; the program stays as it is."""
     if cycles := program.cycles():
-        what = f"{' and '.join(cycles[0])} form a cycle: none of them can be filled first, so there are no single steps"
-        raise ValueError(f"{what}; multipliers() solves for all of them at once")
+        raise ValueError(f"{' and '.join(cycles[0])} form a cycle: none can be filled first, there are no single steps")
     names = [name for (name,) in program.order()]
-    output = output or (names[-1] if names else "")
+    output = output or names[-1]
     if output not in names:
         raise ValueError(f"output must be one of {', '.join(names)}, got {output!r}")
-    values: Mapping[str, Value] = (copy.copy(program).solve(at) if at is not None else program.solution) or {}
-    if not values:
-        raise ValueError("nothing has been solved yet: give the inputs as at, or call solve(inputs) first")
+    values: Mapping[str, Value] = program.solved() if at is None else copy.copy(program).solve(at)
     needed = {output}
     for name in reversed(names):
         needed |= set(program.equations[name].parents) if name in needed else set()

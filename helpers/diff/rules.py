@@ -2,13 +2,11 @@
 
 A row writes its derivatives with operations of the same table, so the table does not care what it runs on. On floats
 the rows give values and local derivatives: automatic differentiation. On symbols they give expressions: symbolic
-differentiation (Laue, 2019, "On the equivalence of forward mode automatic differentiation and symbolic
-differentiation"). A new operation is one row: `apply` takes it on every number type, and formulas know its name. The
-functions (`log`, `exp`, ...) and Python's operators are made from the rows.
+differentiation (Laue, 2019). A new operation is one row; the functions and Python's operators are made from the rows.
 
 At a kink the derivatives are those that torch takes: relu has 0 at 0, the absolute value has 0 at 0, and maximum and
 minimum give one half to each operand at a tie. On complex numbers the operations with a kink look at the real part,
-which is what the complex step needs (Martins, Sturdza & Alonso, 2003).
+which is what the complex step needs.
 """
 
 from __future__ import annotations
@@ -30,15 +28,10 @@ __all__ = [
 Function = Callable[..., Any]
 SUM, PRODUCT, SIGN, POWER, ATOM = range(1, 6)  # how tightly a written operation binds; a function binds like an atom
 COMMANDS = {"exp", "log", "sin", "cos", "tan", "tanh"}  # that LaTeX has under the same name
-EXPONENTS = 256  # so many rules with a constant exponent are kept for the next time
 
 
 class DomainError(ValueError):
     """An operation met a value outside its domain; the message names both."""
-
-
-class DivisionByZero(DomainError, ZeroDivisionError):
-    """A domain error that is Python's ZeroDivisionError too: code that catches that one works on every number type."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,7 +46,6 @@ class Rule:
     latex: str = ""
     domain: Function | None = None  # (*operands) -> bool, of real operands; None: every number will do
     needs: str = ""  # the domain in words
-    error: type[DomainError] = DomainError
     precedence: int = ATOM
     exponent: int | float | None = None  # of a rule that `power_by` made
 
@@ -66,10 +58,7 @@ class Rule:
 
 
 class Operand:
-    """The base of every number type; `helpers.diff.operators` gives it operators.
-
-    Of the operands of one operation, the type of the highest rank carries it out: Symbol 1, Array 2, Scalar 3, Dual 4.
-    """
+    """The base of number types: Symbol of rank 1, Array 2, Scalar 3, Dual 4. The highest carries an operation out."""
 
     __slots__ = ()
     rank: ClassVar[int] = 0
@@ -78,11 +67,6 @@ class Operand:
     def apply(cls, rule: Rule, *operands: Any) -> Any:
         """Carry out an operation of which at least one operand is of this type."""
         raise NotImplementedError(f"{cls.__name__} must say how it applies a rule")
-
-    @classmethod
-    def operate(cls, row: Any, operands: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        """Carry out a row of `helpers.diff.array_rules`, which only Arrays can."""
-        raise TypeError(f"{row.name} takes arrays (NumPy's, Array), got a {cls.__name__}; its plain number is x.value")
 
 
 # How a row is carried out.
@@ -113,7 +97,9 @@ def apply(rule: Rule, *operands: Any) -> Any:
     for operand in operands:
         if not is_number(operand):
             raise TypeError(f"{rule.name} takes numbers, got {operand!r} of type {type(operand).__name__}")
-    operands = tuple([floating(operand) for operand in operands])
+    # NumPy's whole numbers and bools would overflow in silence, or lose digits in float16
+    whole = [isinstance(x, (np.ndarray, np.generic)) and x.dtype.kind in "biu" for x in operands]
+    operands = tuple([x * 1.0 if each else x for x, each in zip(operands, whole)])
     check_domain(rule, *operands)
     return rule.array_value(*operands)
 
@@ -142,15 +128,15 @@ def local_derivative(rule: Rule, index: int, result: Any, operands: tuple[Any, .
 
 
 def check_domain(rule: Rule, *operands: Any) -> None:
-    """Raise the rule's error, with the first value outside its domain; complex numbers always lie inside."""
-    if rule.domain is None or _complex(*operands) or np.all(inside := rule.domain(*operands)):
+    """Raise a DomainError with the first value outside the domain; complex numbers always lie inside."""
+    if rule.domain is None or any(map(np.iscomplexobj, operands)) or np.all(inside := rule.domain(*operands)):
         return
     where, shape = "", np.broadcast_shapes(*map(np.shape, operands))
     if shape:
         index = tuple(int(i) for i in np.argwhere(~np.broadcast_to(inside, shape))[0])
         operands = tuple(np.broadcast_to(operand, shape)[index] for operand in operands)
         where = f" at index {index[0] if len(index) == 1 else index}"
-    raise rule.error(f"{rule.name} needs {rule.needs}, got {_listed(operands)}{where}")
+    raise DomainError(f"{rule.name} needs {rule.needs}, got {_listed(operands)}{where}")
 
 
 def _listed(operands: tuple[Any, ...]) -> str:
@@ -162,12 +148,6 @@ def is_number(operand: object) -> bool:
     if isinstance(operand, (np.ndarray, np.generic)):
         return operand.dtype.kind in "biufc"
     return isinstance(operand, (int, float, complex))
-
-
-def floating(operand: Any) -> Any:
-    """Make floats of NumPy's whole numbers and bools, which would overflow in silence, or lose digits in float16."""
-    whole = isinstance(operand, (np.ndarray, np.generic)) and operand.dtype.kind in "biu"
-    return operand * 1.0 if whole else operand
 
 
 # Values that neither Python nor NumPy has. `np.where(...)[()]` makes a number of an array without axes. NaN is the only
@@ -184,34 +164,12 @@ def _sigmoid_of_array(x: Any) -> Any:
     return (np.where(np.real(x) >= 0, 1, small) / (1 + small))[()]
 
 
-def _larger(a: Any, b: Any) -> Any:
-    return np.where((np.real(a) >= np.real(b)) | (a != a), a, b)[()] if _complex(a, b) else np.maximum(a, b)
-
-
-def _smaller(a: Any, b: Any) -> Any:
-    return np.where((np.real(a) <= np.real(b)) | (a != a), a, b)[()] if _complex(a, b) else np.minimum(a, b)
-
-
 def _magnitude(x: Any) -> Any:
-    return np.where(np.real(x) < 0, -x, x)[()] if _complex(x) else np.abs(x)
-
-
-def _complex(*operands: Any) -> bool:
-    return any(np.iscomplexobj(operand) for operand in operands)
+    return np.where(np.real(x) < 0, -x, x)[()] if np.iscomplexobj(x) else np.abs(x)
 
 
 def _sign(x: float) -> float:
     return float((x > 0) - (x < 0)) if x == x else x
-
-
-def _side(a: Any, b: Any) -> Any:
-    """Return the sign of a - b, and 0 at a tie: two infinite numbers have no difference."""
-    if not (is_number(a) and is_number(b)):
-        return sign(a - b)
-    if type(a) is type(b) is float:
-        return 0.0 if a == b else _sign(a - b)
-    with np.errstate(invalid="ignore"):
-        return np.where(np.equal(a, b), 0.0, np.sign(np.real(np.subtract(a, b))))[()]
 
 
 # The table. A derivative is called as derivative(result, *operands): tanh'(x) = 1 - y², from the result y alone.
@@ -226,7 +184,7 @@ RULES: dict[str, Rule] = {
         Rule("mul", operator.mul, np.multiply, (lambda y, a, b: b, lambda y, a, b: a), "{0} * {1}", r"{0} \, {1}",
              precedence=PRODUCT),
         Rule("div", operator.truediv, np.divide, (lambda y, a, b: 1 / b, lambda y, a, b: -y / b),
-             "{0} / {1}", r"\frac{{{0}}}{{{1}}}", lambda a, b: b != 0, "a divisor that is not 0", DivisionByZero,
+             "{0} / {1}", r"\frac{{{0}}}{{{1}}}", lambda a, b: b != 0, "a divisor that is not 0",
              precedence=PRODUCT),
         Rule("neg", operator.neg, np.negative, (lambda y, x: -1,), "-{0}", "-{0}", precedence=SIGN),
         Rule("power", operator.pow, np.power, (lambda y, a, b: b * a ** (b - 1), lambda y, a, b: y * log(a)),
@@ -241,13 +199,13 @@ RULES: dict[str, Rule] = {
         Rule("tan", math.tan, np.tan, (lambda y, x: 1 + y * y,)),
         Rule("tanh", math.tanh, np.tanh, (lambda y, x: 1 - y * y,)),
         Rule("sigmoid", _sigmoid, _sigmoid_of_array, (lambda y, x: y * (1 - y),)),
-        Rule("relu", lambda x: max(x, 0.0), lambda x: _larger(x, np.zeros_like(x)), (lambda y, x: step(x),)),
+        Rule("relu", lambda x: max(x, 0.0), lambda x: np.maximum(x, np.zeros_like(x)), (lambda y, x: step(x),)),
         Rule("abs", abs, _magnitude, (lambda y, x: sign(x),), latex=r"\left|{0}\right|"),
-        Rule("maximum", lambda a, b: a if a >= b or a != a else b, _larger,
-             (lambda y, a, b: (1 + _side(a, b)) / 2, lambda y, a, b: (1 + _side(b, a)) / 2),
+        Rule("maximum", lambda a, b: a if a >= b or a != a else b, np.maximum,
+             (lambda y, a, b: (1 + sign(a - b)) / 2, lambda y, a, b: (1 + sign(b - a)) / 2),
              latex=r"\max\left({0}, {1}\right)"),
-        Rule("minimum", lambda a, b: a if a <= b or a != a else b, _smaller,
-             (lambda y, a, b: (1 + _side(b, a)) / 2, lambda y, a, b: (1 + _side(a, b)) / 2),
+        Rule("minimum", lambda a, b: a if a <= b or a != a else b, np.minimum,
+             (lambda y, a, b: (1 + sign(b - a)) / 2, lambda y, a, b: (1 + sign(a - b)) / 2),
              latex=r"\min\left({0}, {1}\right)"),
         Rule("step", lambda x: max(_sign(x), 0.0), lambda x: np.heaviside(np.real(x), np.zeros_like(np.real(x))),
              (lambda y, x: 0 * y,)),
@@ -258,14 +216,10 @@ RULES: dict[str, Rule] = {
 
 def power_by(exponent: float) -> Rule:
     """Return the rule of x to a constant power: a whole number takes every base, a fraction takes bases >= 0."""
-    if not isinstance(exponent, (int, float, np.integer, np.floating)):
-        raise TypeError(f"exponent must be a real number, got {exponent!r}")
-    if not math.isfinite(exponent):
-        raise ValueError(f"exponent must be finite, got {exponent}")
     return _power_by(int(exponent) if float(exponent).is_integer() else float(exponent))
 
 
-@lru_cache(maxsize=EXPONENTS)
+@lru_cache(maxsize=256)
 def _power_by(n: int | float) -> Rule:
     def derivative(y: Any, x: Any) -> Any:
         return n * x ** (n - 1) if n not in (0, 1, 2) else 2 * x if n == 2 else n
@@ -277,8 +231,7 @@ def _power_by(n: int | float) -> Rule:
         domain, needs = (lambda x: x != 0), "x that is not 0"
     return Rule(
         "power_by", lambda x: float(x) ** n, lambda x: np.power(x, n), (derivative,), f"{{0}} ** {n}",
-        f"{{0}}^{{{{{n}}}}}", domain, f"{needs} for the exponent {n}", DivisionByZero if n < 0 else DomainError,
-        POWER, n,
+        f"{{0}}^{{{{{n}}}}}", domain, f"{needs} for the exponent {n}", POWER, n,
     )  # fmt: skip
 
 
@@ -291,11 +244,9 @@ def function_of(name: str) -> Function:
     def of_two(a: Any, b: Any) -> Any:
         return apply(RULES[name], a, b)
 
-    rule = RULES[name]
-    function: Function = of_one if len(rule.derivatives) == 1 else of_two
+    function: Function = of_one if len(RULES[name].derivatives) == 1 else of_two
     function.__name__ = function.__qualname__ = "absolute" if name == "abs" else name
-    where = f", where {rule.needs}" if rule.needs else ""
-    function.__doc__ = f"Return {name} of numbers of any type{where}."
+    function.__doc__ = f"Return {name} of numbers of any type."
     return function
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from helpers.diff.operators import Operators, no_copy, real_numbers
+from helpers.diff.operators import Operators, real_numbers
 from helpers.diff.rules import *  # noqa: F403  (the elementary functions are names of this module too)
 from helpers.diff.rules import RULES, Rule, local_derivative, value_of_floats
 
@@ -21,8 +21,6 @@ class Scalar(Operators):
     ----------
     value : float
         A real number, also a NumPy one or an array without axes; kept as a Python float.
-    name : str, optional
-        What the node is called when the trace is printed.
 
     Attributes
     ----------
@@ -53,23 +51,15 @@ class Scalar(Operators):
 
     # Slots: a node is one small object, without a dictionary, tuples or closures. No node refers to a later one, so the
     # trace has no cycles: Python frees it as soon as nobody holds its output, and the garbage collector has no work.
-    __slots__ = ("derivative1", "derivative2", "gradient", "name", "operation", "parent1", "parent2", "value")
+    __slots__ = ("derivative1", "derivative2", "gradient", "operation", "parent1", "parent2", "value")
     rank = 3
 
-    value: float
-    operation: Rule | None
-    parent1: Scalar | None
-    parent2: Scalar | None
-    derivative1: float
-    derivative2: float
-    gradient: float
-    name: str | None
-
-    def __init__(self, value: Any, name: str | None = None) -> None:
+    def __init__(self, value: Any) -> None:
         self.value = value if type(value) is float else _real(value)
-        self.operation = self.parent1 = self.parent2 = None
+        self.operation: Rule | None = None
+        self.parent1: Scalar | None = None
+        self.parent2: Scalar | None = None
         self.derivative1 = self.derivative2 = self.gradient = 0.0
-        self.name = name
 
     @property
     def parents(self) -> tuple[Scalar, ...]:
@@ -113,26 +103,21 @@ class Scalar(Operators):
             return super().__mul__(other)
         return _record(self.value * other.value, _MUL, self, other.value, other, self.value)
 
-    __reduce_ex__ = no_copy
-
     def __repr__(self) -> str:
-        name = "" if self.name is None else f", name={self.name!r}"
-        return f"{type(self).__name__}({self.value}{name})"
+        return f"{type(self).__name__}({self.value})"
 
-    def backward(self, seed: float = 1.0, zero_gradient: bool = True) -> None:
+    def backward(self, *, zero_gradient: bool = True) -> None:
         """Set ``gradient`` in every node of the trace to the derivative of this node in it; other nodes keep theirs.
 
-        ``seed`` is the gradient of this node itself, by which all others are multiplied. ``zero_gradient=False`` adds
-        to the gradients that are there: the sum over several outputs. In reverse topological order all uses of a node
-        come before the node, so its gradient is complete when it is handed on. One visit per node: time and memory are
-        linear in the length of the trace.
+        ``zero_gradient=False`` adds to the gradients that are there: the sum over several outputs. In reverse
+        topological order all uses of a node come before the node, so its gradient is complete when it is handed on. One
+        visit per node: time and memory are linear in the length of the trace.
         """
-        start = seed if type(seed) is float else _real(seed)
         order = topological_order(self)
         before = [] if zero_gradient else [node.gradient for node in order]
         for node in order:
             node.gradient = 0.0
-        self.gradient = start
+        self.gradient = 1.0
         for node in reversed(order):
             gradient, parent1, parent2 = node.gradient, node.parent1, node.parent2
             if parent1 is not None:
@@ -191,7 +176,6 @@ def _record(
     node.parent2 = parent2
     node.derivative2 = slope2
     node.gradient = 0.0
-    node.name = None
     return node
 
 

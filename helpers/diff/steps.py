@@ -23,24 +23,22 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from helpers.diff.cycles import Value
 from helpers.diff.graph import Edge, Graph, Node, dotted, written
-
-MODES = ("reverse", "forward", "values")
+from helpers.diff.lagrange import Value
 
 
 class Step(NamedTuple):
     """One step: fills a value; gives the first adjoint or tangent; or adds a product to an adjoint or tangent."""
 
     kind: Literal["value", "seed", "push"]
-    node: str  # which receives; of a push along the graph's edge number ``edge``
+    node: str  # which receives
     product: Value
     total: Value  # what the node then has
     words: str  # all of it in one line
     symbols: str = ""
     numbers: str = ""
     shapes: str = ""
-    edge: int | None = None
+    edge: int | None = None  # the number of the edge along which a push goes
 
 
 class State(NamedTuple):
@@ -55,15 +53,12 @@ class Sweep:
     """All steps over a graph: one for each computed node, one for the seed, one for each edge.
 
     ``mode`` is "reverse": values, then adjoints back from the output; "forward": each value together with its tangent;
-    or "values" alone. ``seed`` is the input whose tangent is 1, in every entry of an array, where the others have 0;
-    the first one unless told. ``slopes`` says what travels: "adjoints", "multipliers", "tangents", or "" if nothing
-    does; ``expected``, how many products each node will have received at the end.
+    or "values" alone. ``seed`` is the input whose tangent is 1, in every entry, where the others have 0. ``slopes`` is
+    what travels: "adjoints", "multipliers", "tangents", or "". ``expected`` counts the products that will arrive.
     """
 
     def __init__(self, graph: Graph, mode: str = "reverse", seed: str | None = None) -> None:
         self.inputs = [node.name for node in graph.nodes if not node.formula]
-        if mode not in MODES:
-            raise ValueError(f"mode must be one of {', '.join(MODES)}, got {mode!r}")
         if seed is not None and seed not in self.inputs:
             raise ValueError(f"seed must be one of the inputs {', '.join(self.inputs)}, got {seed!r}")
         self.graph, self.mode, self.seed = graph, mode, seed or next(iter(self.inputs), graph.output)

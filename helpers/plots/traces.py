@@ -18,8 +18,8 @@ from unicodedata import combining
 import numpy as np
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
-from helpers.diff.cycles import Value
 from helpers.diff.graph import trace, written
+from helpers.diff.lagrange import Value
 from helpers.diff.steps import State, Step, Sweep
 from helpers.plots.drawing import fitting, lay_out, scrolled
 from helpers.plots.pictures import figure_html

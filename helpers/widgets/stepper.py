@@ -19,8 +19,6 @@ from ipywidgets import HTML, Dropdown, IntSlider, Layout, Play, VBox, link
 from helpers.diff.formula import CONSTANTS, parse, read_values
 from helpers.diff.graph import Graph, trace
 from helpers.diff.lagrange import Program
-from helpers.diff.names import by_name
-from helpers.diff.scalar import Scalar
 from helpers.diff.steps import Sweep
 from helpers.options import OneOf, Whole, known
 from helpers.plots.traces import StepPicture, check_size, trace_table
@@ -119,7 +117,7 @@ class Stepper:
     ----------
     source : str, or whatever `helpers.diff.graph.trace` takes
         A formula, which is parsed and never evaluated as Python; a program without cycles; a function of numbers or
-        arrays, such as a small net; a result of Scalars; a graph. 40 nodes at most.
+        arrays, such as a small net; a graph. 40 nodes at most.
     at : str or mapping
         The inputs: "x1 = 2, x2 = pi/3", or values by name, arrays of 64 entries at most. A name of a formula without
         a value is taken as 1, which the panel says. A program without any is taken as it was solved last.
@@ -153,7 +151,7 @@ class Stepper:
         self.controls: dict[str, Any] = {}
         if isinstance(source, str):
             self.controls["formula"] = text_box("Formula f =", source)
-        if isinstance(at, str) and not isinstance(source, (Scalar, Graph)):
+        if isinstance(at, str) and not isinstance(source, Graph):
             self.controls["at"] = text_box("Inputs at", at or _solved_at(source), width="330px")
         self.controls["mode"] = choice("Mode", list(MODES.items()), mode, width="330px")
         self.controls["seed"] = choice("Input with tangent 1", [""], width="230px")
@@ -207,7 +205,6 @@ class Stepper:
         at: Mapping[str, Any] = read_values(given) if isinstance(given, str) else given
         if not isinstance(self.source, str):
             return trace(self.source, at or None, self.output), ""
-        at = by_name(at)
         if fixed := [name for name in at if name in CONSTANTS]:
             raise ValueError(f"at: {fixed[0]} is a constant in a formula, and takes no value; choose another name")
         f = parse(values["formula"])
@@ -271,7 +268,7 @@ class Stepper:
 
 def _solved_at(source: object) -> str:
     """Return the numbers at which a program was solved last; "" if there are none."""
-    if not isinstance(source, Program) or source.solution is None:
+    if not isinstance(source, Program) or not source.solution:
         return ""
     given = {name: source.solution[name] for name in source.inputs}
     return "" if any(map(np.ndim, given.values())) else ", ".join(f"{name} = {value}" for name, value in given.items())

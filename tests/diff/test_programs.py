@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -96,19 +94,6 @@ def test_one_program_with_all_instructions_uses_every_row():
     used = {node.operation.name for node in topological_order(output) if node.operation}
     assert used >= set(RULES) - {"step", "sign"}
     assert agree(gradient, of_torch(EVERYTHING, AT)[1], magnitudes)
-
-
-def test_the_comparison_refuses_a_wrong_row(monkeypatch):
-    expected, magnitudes = of_torch(EVERYTHING, AT)[1], reverse(EVERYTHING, AT)[2]
-    missed = []
-    for name in sorted(set(RULES) - {"step", "sign", "relu", "maximum", "minimum"}):
-        for factor in (-1.0, 1.001):
-            wrong = tuple(lambda *args, f=f, k=factor: k * f(*args) for f in RULES[name].derivatives)
-            with monkeypatch.context() as patch:
-                patch.setitem(RULES, name, dataclasses.replace(RULES[name], derivatives=wrong))
-                if agree(pushed(EVERYTHING, AT), expected, magnitudes):
-                    missed.append((name, factor))
-    assert not missed
 
 
 def test_the_comparison_refuses_a_missing_accumulation():
