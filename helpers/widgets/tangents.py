@@ -28,7 +28,7 @@ def tangent_panel(f: Callable[[Any], Any], low: float = -3.0, high: float = 3.0)
     x = np.linspace(low, high, 121)
     values, slopes = ([float(of(float(v))) for v in x] for of in (f, lambda v: derivative(f, v)))
     picture = Tangent(x, finite("f", values, "(x,)", 1), finite("f's slope", slopes, "(x,)", 1))
-    place = slider("x", low + (high - low) / 4, low, high, (high - low) / 300, show=".2f")
+    place = slider("point at x", low + (high - low) / 4, low, high, (high - low) / 300, show=".2f")
     picture.handles = [Handle("the point", picture.ax, lambda: picture.place, lambda x, _: {"x": x})]
 
     def show(x: float) -> list[Any]:

