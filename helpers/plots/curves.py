@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -227,7 +227,14 @@ def summary(values: Floats) -> tuple[Floats, float, int]:
     return good, float(np.median(good)) if len(good) else np.nan, len(values) - len(good)
 
 
-def plot_spread(groups: Values, *, x_label: str, title: str = "", look_for: str = "") -> Picture:
+def plot_spread(
+    groups: Values,
+    *,
+    x_label: str,
+    title: str = "",
+    look_for: str = "",
+    half_width: Callable[[Floats], float] | None = None,
+) -> Picture:
     """Draw every run as a dot, a row for each group, with the median as a bar and its value beside it.
 
     Parameters
@@ -236,11 +243,13 @@ def plot_spread(groups: Values, *, x_label: str, title: str = "", look_for: str 
         The values of each group; a NaN is a run that failed, and is counted in the row's label.
     x_label, title, look_for : str
         The words, as of `plot_curves`.
+    half_width : callable, optional
+        Of paired differences: half the width of the interval around the mean of some, which is then drawn, over zero.
     """
     values = {name: np.asarray(v, dtype=float) for name, v in groups.items()}
     if any(v.ndim != 1 or not len(v) for v in values.values()):
         raise ValueError("groups must map names to one-dimensional, non-empty values")
-    ax = new_axes(9, 0.9 + 0.42 * len(values))
+    ax = new_axes(9.6, 0.9 + 0.38 * len(values))
     names, words = [], []
     for row, (name, v) in enumerate(values.items()):
         good, median, failed = summary(v)
@@ -250,10 +259,20 @@ def plot_spread(groups: Values, *, x_label: str, title: str = "", look_for: str 
         if not len(good):
             words.append(f"{name}: all {len(v)} runs failed.")
             continue
-        ax.plot([median, median], [row - 0.35, row + 0.35], color="black", linewidth=2.5)
-        beside(ax, row, f"{median:.3f}")
+        if half_width:
+            mean, reach = float(good.mean()), half_width(good)
+            text = f"{mean:+.3f} ± {reach:.3f}"
+            ax.plot([mean - reach, mean + reach], [row, row], color="black", linewidth=3.2)
+            ax.plot([mean], [row], "|", color="black", markersize=16, markeredgewidth=2.2)
+        else:
+            text = f"{median:.3f}"
+            ax.plot([median, median], [row - 0.35, row + 0.35], color="black", linewidth=2.5)
+        ax.annotate(text, (1.01, row), xycoords=("axes fraction", "data"), va="center", fontsize=TEXT)
         runs = f"{len(good)} runs" + (f", {failed} failed" if failed else "")
-        words.append(f"{name}: median {median:.3f} ({good.min():.3f} to {good.max():.3f}, {runs}).")
+        what = "mean and half interval" if half_width else "median"
+        words.append(f"{name}: {what} {text} ({good.min():.3f} to {good.max():.3f}, {runs}).")
+    if half_width:
+        ax.axvline(0, color="black", linewidth=1)
     rows(ax, names)
     label(ax, title, x_label, grid="x")
     return Picture(ax.figure, look_for, f"{x_label}. {' '.join(words)}")
@@ -263,8 +282,3 @@ def rows(ax: Axes, names: Sequence[str]) -> None:
     """Name the rows of a picture, the first on top."""
     ax.set_yticks(range(len(names)), names)
     ax.set_ylim(len(names) - 0.5, -0.5)
-
-
-def beside(ax: Axes, row: int, text: str) -> None:
-    """Write at the right of a row."""
-    ax.annotate(text, (1.01, row), xycoords=("axes fraction", "data"), va="center", fontsize=TEXT)

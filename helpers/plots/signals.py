@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
-from helpers.plots.curves import Values, beside, rows, summary
-from helpers.plots.pictures import COLOURS, TEXT, Floats, Picture, finite, label, look, new_axes, new_figure
+from helpers.plots.curves import Values
+from helpers.plots.pictures import COLOURS, TEXT, Picture, finite, label, look, new_figure
 
 PLACES = {1: 1.2, 2: 2.4, 3: 3.6}  # of the blocks in a diagram; 3 is the output
 STYLES = ("-", "--", ":")  # of activity, error, label
@@ -152,80 +152,3 @@ def plot_angles(angles: Values) -> Picture:
     axes[0].set_ylim(0, max(110.0, *(float(v.max()) + 5 for v in values.values())))
     look_for = "whether a line falls below 90 degrees, and which block comes nearest to the true gradient."
     return Picture(figure, look_for, " ".join(words))
-
-
-def plot_differences(groups: Mapping[str, Values], half_width: Callable[[Floats], float], *, x_label: str) -> Picture:
-    """Draw paired differences, a dot for each pair, with mean and interval; groups of rows under one heading.
-
-    Parameters
-    ----------
-    groups : mapping of str to mapping of str to array_like, shape (pairs,)
-        Heading (a data set, say), then row, then the differences.
-    half_width : callable
-        Differences (pairs,) -> half the width of the interval around their mean.
-    x_label : str
-        What the differences are of.
-    """
-    lines = [
-        (f"{heading}: {name}", finite(f"groups[{heading!r}][{name!r}]", v, "(pairs,)", 1), group)
-        for group, (heading, some) in enumerate(groups.items())
-        for name, v in some.items()
-    ]
-    ax, words = new_axes(9.6, 1.0 + 0.33 * len(lines)), []
-    for row, (name, v, i) in enumerate(lines):
-        jitter = row + 0.2 * np.cos(2.4 * np.arange(len(v)))  # a fixed scatter
-        ax.scatter(v, jitter, s=18, alpha=0.6, **look(i, "marker"))
-        mean, reach = float(v.mean()), half_width(v)
-        ax.plot([mean - reach, mean + reach], [row, row], color="black", linewidth=3.2)
-        ax.plot([mean], [row], "|", color="black", markersize=16, markeredgewidth=2.2)
-        beside(ax, row, f"{mean:+.3f} ± {reach:.3f}")
-        words.append(f"{name} {mean:+.3f} ± {reach:.3f}")
-        if row and i != lines[row - 1][2]:
-            ax.axhline(row - 0.5, color="#999999", linewidth=0.8)
-    ax.axvline(0, color="black", linewidth=1)
-    rows(ax, [name for name, *_ in lines])
-    label(ax, "", x_label, grid="x")
-    return Picture(
-        ax.figure,
-        "which intervals (thick bars) lie wholly on one side of zero, and whether they do so on every data set.",
-        f"{x_label}, mean and half interval: {'; '.join(words)}.",
-    )
-
-
-def plot_rule_table(table: Mapping[str, Values]) -> Picture:
-    """Draw a table of accuracies over seeds: rules down, data sets across; medians, shaded, and the range below.
-
-    Parameters
-    ----------
-    table : mapping of str to mapping of str to array_like, shape (seeds,)
-        Rule, then data set, then accuracies from 0 to 1; NaN for a run that failed. All rows have the same columns.
-    """
-    values = {rule: {d: np.asarray(v, dtype=float) for d, v in row.items()} for rule, row in table.items()}
-    if len({tuple(row) for row in values.values()}) != 1:
-        raise ValueError("table must map rules to rows with the same columns")
-    columns = list(next(iter(values.values())))
-    medians = np.array([[summary(v)[1] for v in row.values()] for row in values.values()])
-    ax, words = new_figure(10.6, 0.8 + 0.5 * len(values)).subplots(), []
-    ax.imshow(medians, cmap="cividis", vmin=0.5, vmax=1.0, aspect="auto")
-    for r, (rule, row) in enumerate(values.items()):
-        said = []
-        for c, (name, v) in enumerate(row.items()):
-            good, median, failed = summary(v)
-            cell, word = "failed", "failed"
-            if len(good):
-                cell = f"{median:.3f}\n{good.min():.2f} to {good.max():.2f}" + (f"\n{failed} failed" if failed else "")
-                word = f"{median:.3f}" + (f" ({failed} of {len(v)} failed)" if failed else "")
-            colour = "black" if median > 0.74 else "white"
-            ax.text(c, r, cell, ha="center", va="center", fontsize=TEXT - 1, linespacing=1.1, color=colour)
-            said.append(f"{name} {word}")
-        words.append(f"{rule}: {', '.join(said)}")
-    ax.set_xticks(range(len(columns)), columns)
-    ax.set_yticks(range(len(values)), list(values))
-    ax.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0, labelsize=TEXT)
-    low = int((medians < 0.5).sum())
-    below = f" {low} medians lie below 0.5, where the shade no longer changes." if low else ""
-    return Picture(
-        ax.figure,
-        "a row across, a column down: is any rule first, or last, on every data set?",
-        f"Median test accuracies, shaded from 0.5 to 1. {'; '.join(words)}.{below}",
-    )

@@ -24,7 +24,7 @@ from helpers.plots.idempotent import (
 )
 from helpers.plots.jacobians import LARGEST, as_matrix, plot_matrices
 from helpers.plots.recordings import ConstraintProgress, IdempotentProgress, Measured, RuleState
-from helpers.plots.signals import FLOWS, plot_angles, plot_differences, plot_flow, plot_rule_table
+from helpers.plots.signals import FLOWS, plot_angles, plot_flow
 from helpers.training import RULES
 
 NAN, INF = float("nan"), float("inf")
@@ -195,13 +195,10 @@ def test_each_diagram_is_of_a_rule_of_the_course_and_sends_back_what_the_rule_se
     assert all(not flow.back for flow in FLOWS.values() if flow.judged)
 
 
-def test_bands_and_cells_hold_all_runs_and_images_stand_side_by_side():
+def test_bands_hold_all_runs_and_images_stand_side_by_side():
     angles = np.array([[[80.0, 60], [40, 30]], [[90, 70], [60, 20]], [[100, 65], [50, 25]]])
     band = axes(plot_angles({"one": angles})).collections[0].get_paths()[0].vertices[:, 1]
     assert (band.min(), band.max()) == (40, 100)
-    table = plot_rule_table({"one": {"a": [0.9, 0.8, 1.0], "b": [0.5, NAN, 0.7]}, "two": {"a": [NAN], "b": [1.0]}})
-    cells = [text.get_text() for text in axes(table).texts]
-    assert cells == ["0.900\n0.80 to 1.00", "0.600\n0.50 to 0.70\n1 failed", "failed", "1.000\n1.00 to 1.00"]
     images = axes(plot_images({"a": np.zeros((2, 9)), "b": np.arange(18).reshape(2, 9) / 18}, look_for="grey")).images
     np.testing.assert_array_equal(images[3].get_array(), np.arange(9, 18).reshape(3, 3) / 18)
     assert images[3].get_extent() == [4, 7, 7, 4]
@@ -218,8 +215,6 @@ REFUSED = {
     "one column per rate": lambda: plot_rates([0.1], {"r": [[1.0, 2.0]]}, {"r": [[False, False]]}),
     "one shape": lambda: plot_images({"x": np.zeros((2, 8))}, look_for=""),
     "(seeds, epochs, blocks)": lambda: plot_angles({"a": np.full((1, 2, 3), INF)}),
-    "groups['d']['a']": lambda: plot_differences({"d": {"a": [NAN]}}, np.std, x_label=""),
-    "same columns": lambda: plot_rule_table({"a": {"d": [1]}, "b": {"e": [1]}}),
     "magic": lambda: plot_flow(["back-propagation", "magic"]),
 }
 

@@ -38,7 +38,7 @@ from helpers.plots.jacobians import plot_matrices
 from helpers.plots.pictures import percent
 from helpers.plots.playground import PlaygroundPicture
 from helpers.plots.recordings import ConstraintProgress, IdempotentProgress, Measured, RuleState
-from helpers.plots.signals import FLOWS, plot_angles, plot_differences, plot_flow, plot_rule_table
+from helpers.plots.signals import FLOWS, plot_angles, plot_flow
 
 NAN, INF = float("nan"), float("inf")
 A = np.linspace(-1, 2, 31)
@@ -239,22 +239,13 @@ def angles():
 
 
 def differences():
-    picture = plot_differences(
-        {"d": {"a": [0.1, 0.3], "b": [-0.2, 0]}, "e": {"a": [0, 1]}}, np.std, x_label="difference"
-    )
+    values = {"d: a": [0.1, 0.3], "d: b": [-0.2, 0], "e: a": [0, 1]}
+    picture = plot_spread(values, x_label="difference", half_width=np.std)
     yield picture
     bars = [bar.get_xdata() for bar in axes(picture).lines if bar.get_linewidth() > 3]
-    for name, (low, high), text in zip(axes(picture).get_yticklabels(), bars, axes(picture).texts, strict=True):
+    for name, (low, high), text in zip(values, bars, axes(picture).texts, strict=True):
         assert text.get_text() == f"{(low + high) / 2:+.3f} ± {(high - low) / 2:.3f}"
-        yield f"{name.get_text()} {text.get_text()}"
-
-
-def rule_table():
-    picture = plot_rule_table({"a": {"d": [0.4, NAN]}, "b": {"d": [NAN]}, "c": {"d": [0.9, 0.8]}})
-    yield picture
-    for text in axes(picture).texts:
-        yield f"d {text.get_text().splitlines()[0]}"
-    yield from ("1 of 2 failed", "1 medians lie below 0.5")
+        yield f"{name}: mean and half interval {text.get_text()}"
 
 
 def rules():
@@ -296,7 +287,7 @@ def constraints():
 
 PICTURES = (
     boundary, dataset, curves, spread, jacobian, matrices, step_sizes, progress, playground, cycle, maps, cobweb,
-    basins, flow, rates, images, angles, differences, rule_table, rules, idempotent, constraints,
+    basins, flow, rates, images, angles, differences, rules, idempotent, constraints,
 )  # fmt: skip
 
 
