@@ -36,10 +36,6 @@ WRONG["three_ways_to_differentiate"] = {
     ],
     "by_hand": [
         (lambda x: math.exp(parts(x)[1]) + math.cos(parts(x)[1]), "inner derivative"),
-        (
-            lambda x: (math.exp(parts(x)[1]) - math.cos(parts(x)[1])) * (parts(x)[0] + 2 * parts(x)[0] ** 2),
-            r"\+cos",
-        ),
         (lambda x: math.exp(parts(x)[1]) + math.cos(parts(x)[1]) * (parts(x)[0] + 2 * parts(x)[0] ** 2), "share"),
         (lambda x: 1.6155741697332788, "x = 0"),  # right at -1 alone
     ],
@@ -47,7 +43,6 @@ WRONG["three_ways_to_differentiate"] = {
         (lambda a, b: (a[0] / b[0], a[1] / b[0]), "sign and the square"),  # forgets that b changes
         (lambda a, b: (a[0] / b[0], (a[1] * b[0] + a[0] * b[1]) / b[0] ** 2), "sign"),
         (lambda a, b: (a[0] / b[0], (a[1] * b[0] - a[0] * b[1]) / b[0]), "constant divisor"),  # no square
-        (lambda a, b: (a[0] / b[0], (a[1] * b[0] - a[0] * b[1]) / abs(b[0]) / b[0]), "signs"),
     ],
     "passes": [
         (counting("forward difference", lambda n, m: n), "once, and"),
@@ -146,11 +141,6 @@ def with_ones(pushforward, pullback, x_size, y_size, seed):
     return np.isclose(*dot_products(pushforward, pullback, x_dot, np.ones(y_size)))
 
 
-def with_a_unit_vector(pushforward, pullback, x_size, y_size, seed):
-    x_dot, y_bar = np.eye(x_size)[-1], np.random.default_rng(seed).normal(size=y_size)
-    return np.isclose(*dot_products(pushforward, pullback, x_dot, y_bar))
-
-
 def test_a_plain_comparison_with_isclose_is_accepted():
     assert vectors_and_matrices.check_agree(lambda *a: np.isclose(*random_products(*a))).status == "correct"
 
@@ -178,7 +168,6 @@ WRONG["vectors_and_matrices"] = {
     "agree": [
         (lambda *_: True, "expected calls"),
         (with_ones, "exchanged"),
-        (with_a_unit_vector, "receives nothing"),
         (lambda *a: np.isclose(*np.abs(random_products(*a))), "the sign is wrong"),
         (lambda *a: np.isclose(*random_products(*a), rtol=0.01), "0.1 %"),
         (lambda *a: np.isclose(*random_products(*a[:4], 0)), "use the seed"),
@@ -187,7 +176,6 @@ WRONG["vectors_and_matrices"] = {
         (lambda y, y_bar: y * y_bar, "1 columns"),
         (lambda y, y_bar: y * (y_bar - (y * y_bar).sum()), "3 columns"),
         (lambda y, y_bar: y * (y_bar - (y * y_bar).sum(axis=1, keepdims=True)), "1 columns"),
-        (lambda y, y_bar: s3.softmax_vjp(y, y_bar).T, "the shape"),
         (gradient_in_place, "changed in place"),
     ],
     "matmul_vjp": [
@@ -197,7 +185,6 @@ WRONG["vectors_and_matrices"] = {
     ],
     "unbroadcast": [
         (lambda G, shape: G, "expected|raised"),
-        (lambda G, shape: G.sum(axis=1, keepdims=True), "expected|raised"),
         (lambda G, shape: G.mean(axis=tuple(i for i in (0, 1) if shape[i] == 1), keepdims=True), "expected|raised"),
         (lambda G, shape: G.sum(axis=shape.index(1)).reshape(shape) if 1 in shape else G, "raised"),
     ],
@@ -212,14 +199,6 @@ def changed(**entries):
         return right | {name: change(right, math.exp(x)) for name, change in entries.items()}
 
     return multipliers
-
-
-def in_place(J, c, length):
-    total, term = c, c.copy()
-    for _ in range(length):
-        term = J.T @ term
-        total += term
-    return total
 
 
 def implicit(transpose=True, first=True, last=True):
@@ -247,8 +226,8 @@ def method(sign=1, z_of=None, keep=False):
 WRONG["lagrange_multipliers"] = {
     "multipliers": [
         (changed(a=lambda r, a: r["b"] * 2 * a), "λ_a.*two children"),  # one path forgotten
-        (changed(x=lambda r, a: 0.0), "λ_x.*the gradient"),  # the input made stationary too
         (changed(**{n: lambda r, a, n=n: -r[n] for n in "xabcdef"}), "λ_f"),  # the other sign
+        (changed(x=lambda r, a: 0.0), "λ_x.*the gradient"),  # the input made stationary too
         (lambda x: s4.multipliers(-1.0), r"x = 0\.3"),  # right at one point only
         (lambda x: {"x": s4.multipliers(x)["x"]}, "none for f, e, d, c, b, a"),
     ],
@@ -256,7 +235,6 @@ WRONG["lagrange_multipliers"] = {
         (lambda J, c, length: s4.path_sum(J.T, c, length), "length 1"),  # not transposed
         (lambda J, c, length: np.linalg.matrix_power(J.T, length) @ c, "length 1"),  # the last term alone
         (lambda J, c, length: np.linalg.solve(np.eye(len(c)) - J.T, c), "length 0"),  # all paths at once
-        (in_place, "changed"),
     ],
     "implicit_gradient": [
         (implicit(transpose=False), "a full W"),

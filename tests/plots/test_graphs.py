@@ -196,10 +196,8 @@ def test_a_criterion_that_works_in_place_states_what_one_that_does_not_states(ki
 OTHER = torch.ones(1, requires_grad=True)
 CHECKED = [
     (torch.ones(4, 5, dtype=torch.int64), torch.sum, "x must be a floating-point tensor"),
-    ([[1.0]], torch.sum, "x must be a floating-point tensor, got list"),
     (X, lambda y: 1.0, "the loss must be a tensor, got float"),
     (X, lambda y: y.detach().sum(), "nothing here requires grad: the loss has no graph"),
-    (X, lambda y: y.square(), "criterion must return one finite number"),
     (X, lambda y: y.sum() / 0, "criterion must return one finite number, got"),
     (X, lambda y: (y.sum() * 0).sqrt(), "is not finite, though the loss is"),
     (X, torch.sum, "nothing here requires grad: gradient"),

@@ -10,13 +10,11 @@ import re
 import numpy as np
 import pytest
 
-from helpers.plots import StepSizes, plot_jacobian
-from helpers.plots.errors import CyclePicture
+from helpers.plots import plot_jacobian
 from helpers.plots.idempotent import (
     ENDS,
     Basins,
     Cobweb,
-    ScalarMaps,
     plot_eigenvalue_flow,
     plot_images,
     plot_rates,
@@ -83,45 +81,15 @@ def test_the_description_of_a_jacobian_tells_signs_and_pattern(matrix, blocks, w
     assert words_of.startswith(f"of f: a Jacobian with {matrix.shape[0]} rows")
 
 
-def test_names_stand_at_rows_and_columns_and_texts_stay_apart_at_every_size():
-    def ticks(**options):
-        ax = axes(plot_jacobian(**options))
-        return [[t.get_text() for t in labels] for labels in (ax.get_yticklabels(), ax.get_xticklabels())]
-
-    assert ticks(jacobian=A, outputs=["y1", "y2"], inputs="abc") == [["y1", "y2"], ["a", "b", "c"]]
-    many = ticks(jacobian=np.ones((1, 30)), inputs=[f"x{i}" for i in range(30)], blocks=(1, 10))
-    assert many == [["1"], ["x0", "x10", "x20"]]
+def test_names_stand_at_rows_and_columns_of_each_block_and_texts_stay_apart():
+    options = {"inputs": [f"x{i}" for i in range(30)], "outputs": ["y"], "blocks": (1, 10)}
+    ticks = axes(plot_jacobian(np.ones((1, 30)), **options))
+    assert [t.get_text() for t in (*ticks.get_yticklabels(), *ticks.get_xticklabels())] == ["y", "x0", "x10", "x20"]
     for shape in ((1, 1), (1, LARGEST), (LARGEST, 1), (8, 16)):
         picture = plot_jacobian(np.random.default_rng(0).normal(size=shape))
         picture.figure.canvas.draw()
         boxes = [text.get_window_extent() for text in axes(picture).texts[:-1]]
         assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[i + 1 : i + shape[1] + 1])
-
-
-def test_errors_and_stars_stand_at_the_edge_where_they_lie_beyond_it_and_the_mark_moves():
-    errors = {"forward": STEPS, "central": np.append(STEPS[:-1] ** 2, 1e9)}
-    expected = {"forward": STEPS / 2 + 1e-9 / STEPS, "central": np.full(9, 1e-16)}
-    picture = StepSizes(STEPS, errors, expected, {"forward": 1e-4, "central": 1e-154}, step=1e-2)
-    assert picture.dots["forward"].get_xydata() == pytest.approx(np.stack([STEPS, STEPS], axis=1))
-    assert picture.stars["forward"].get_xydata()[0] == pytest.approx([1e-4, 0.5e-4 + 1e-5])
-    assert picture.stars["central"].get_xdata()[0] == pytest.approx(2e-8)  # at the left edge
-    assert 50 < picture.dots["central"].get_ydata()[-1] < 100  # at the upper edge
-    picture.choose(0.8e-6)
-    assert picture.chosen["central"].get_xydata()[0] == pytest.approx([1e-6, 1e-12])
-    assert list(picture.mark.get_xdata()) == pytest.approx([1e-6, 1e-6])
-
-
-def test_a_cycle_counts_what_lies_outside_and_maps_have_a_diagonal_or_a_zero_line():
-    picture = CyclePicture([0.5, -0.2j], 0.5 ** np.arange(11), 2 * 0.5 ** np.arange(11), k=3)
-    assert "0 of them on or outside the unit circle" in picture.description
-    picture.update([1.5, 9j], np.full(11, NAN), np.full(11, 1e9))
-    assert "2 of them on or outside" in picture.description
-    assert max(picture.outside.get_ydata()) < 3  # what lies far out is shown at the edge
-    maps = ScalarMaps(X, {"3a² - 2a³": CUBIC, "Δn(x)": CUBIC - X}, mark=0.5)
-    first, second = maps.figure.axes
-    assert (list(first.lines[1].get_ydata()), list(second.lines[1].get_ydata())) == ([-1, 2], [0, 0])
-    maps.choose(1.0)
-    assert maps.dots["3a² - 2a³"].get_xydata()[0] == pytest.approx([1, 1])
 
 
 def test_a_cobweb_climbs_between_curve_and_diagonal():

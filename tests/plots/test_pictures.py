@@ -154,20 +154,6 @@ def test_local_progress_measures_every_layer_as_the_model_answers():
     assert "The plane cannot hold these inputs" in images.description
 
 
-def test_both_sets_are_measured_in_one_sweep_of_the_net():
-    train, test = sets()
-    view, asked = LayerProgress(train, test, 1, measured=30), []
-
-    def predict(X):
-        asked.append(len(X))
-        return [product(X)]
-
-    view.record(1, predict)
-    assert asked == [60]
-    errors = [((product(s.X[:30]) - s.Y[:30].numpy()) ** 2).mean() for s in (train, test)]
-    assert np.array(view.history)[0, :, 0, 0] == pytest.approx(errors)
-
-
 def test_backprop_progress_takes_one_answer_or_one_for_each_layer_and_tells_the_sets_apart():
     train, test = sets()
     steps = [(1, 0.7), (2, 0.6)]

@@ -126,10 +126,14 @@ def matrices():
 
 
 def step_sizes():
-    picture = StepSizes(STEPS, *STEP_SIZES, step=1e-2)
+    picture = StepSizes(STEPS, *STEP_SIZES, step=1e-3)
+    picture.choose(0.9e-2)
     yield picture
     yield f"marked at h = {picture.mark.get_xdata()[0]:.2g}"
     dots, chosen, star = (artists["b"] for artists in (picture.dots, picture.chosen, picture.stars))
+    assert (dots.get_xydata() == np.stack([STEPS, [3, 2, 4]], axis=1)).all()
+    assert 50 < picture.dots["a"].get_ydata()[-1] < 100  # at the upper edge
+    assert picture.stars["a"].get_xdata()[0] == 2e-3  # at the left edge
     yield f"b: {chosen.get_ydata()[0]:.2g} at the marked step, least {min(dots.get_ydata()):.2g}"
     yield "a: 0 at the marked step, least 0 at 2 steps from h = 0.001 to 0.01, default step 1e-09, beyond the axis"
     yield f"at h = {STEPS[int(dots.get_ydata().argmin())]:.1g}, default step {star.get_xdata()[0]:.1g}"
@@ -176,6 +180,7 @@ def cycle():
 def maps():
     picture = ScalarMaps(A, {"f": CUBIC, "Δg": A**2}, mark=0.5)
     yield picture
+    assert [list(ax.lines[1].get_ydata()) for ax in picture.figure.axes] == [[-1, 2], [0, 0]]  # diagonal, zero line
     for ax in picture.figure.axes:
         curve, _, dot = ax.lines
         (x, y), ends = dot.get_xydata()[0], curve.get_ydata()
