@@ -18,45 +18,41 @@ STYLES = ("-", "--", ":")  # of activity, error, label
 
 
 class Flow(NamedTuple):
-    """Who sends what to whom under a rule, in a net of two hidden blocks and an output block, 3.
+    """Who sends what to whom under a rule, in a net of two hidden blocks and an output block, 3; ``words``: a sentence.
 
-    ``back``: errors that pass (from block, to block, through which matrix). ``judged``: the blocks with a loss of their
-    own, besides the output's, and by what, ``judge``. ``label``: what goes in beside x. ``words``: all in a sentence.
+    ``back``: errors that pass (from block, to block, through which matrix). ``judge``: by what each hidden block is
+    judged, where it has a loss of its own. ``label``: what goes in beside x.
     """
 
-    back: tuple[tuple[int, int, str], ...]
-    judged: tuple[int, ...]
-    judge: str
-    label: str
     words: str
+    back: tuple[tuple[int, int, str], ...] = ()
+    judge: str = ""
+    label: str = ""
 
 
-FLOWS: dict[str, Flow] = {
+THROUGH = "one loss; its error {}, through fixed random matrices"
+FLOWS = {
     "back-propagation": Flow(
-        ((3, 2, "$W_3^\\top$"), (2, 1, "$W_2^\\top$")), (), "", "",
         "one loss; its error returns through the transposed weights of every block",
+        ((3, 2, "$W_3^\\top$"), (2, 1, "$W_2^\\top$")),
     ),
     "local, parallel": Flow(
-        (), (1, 2), "linear\ndecoder", "", "each block has a linear decoder and a loss; nothing passes between blocks"
+        "each block has a linear decoder and a loss; nothing passes between blocks", judge="linear\ndecoder"
     ),
     "local losses, predsim": Flow(
-        (), (1, 2), "two\nheads", "", "each block has two heads, one predicts, one compares; nothing else flows back"
+        "each block has two heads, one predicts, one compares; nothing else flows back", judge="two\nheads"
     ),
-    "feedback alignment": Flow(
-        ((3, 2, "$B_2$"), (2, 1, "$B_1$")), (), "", "",
-        "one loss; its error returns block by block, through fixed random matrices",
-    ),
+    "feedback alignment": Flow(THROUGH.format("returns block by block"), ((3, 2, "$B_2$"), (2, 1, "$B_1$"))),
     "direct feedback alignment": Flow(
-        ((3, 2, "$B_2$"), (3, 1, "$B_1$")), (), "", "",
-        "one loss; its error goes from the output to every block at once, through fixed random matrices",
+        THROUGH.format("goes from the output to every block at once"), ((3, 2, "$B_2$"), (3, 1, "$B_1$"))
     ),
     "forward-forward": Flow(
-        (), (1, 2), "good-\nness", "label: true, wrong", "two passes, with the true label and with a wrong one; each "
-        "block is judged by its own activity",
+        "two passes, with the true label and with a wrong one; each block is judged by its own activity",
+        judge="good-\nness", label="label: true, wrong",
     ),
     "signal propagation": Flow(
-        (), (1, 2), "$h \\cdot t$", "targets t", "inputs and targets go forward through the same blocks; each block "
-        "makes the two meet",
+        "inputs and targets go forward through the same blocks; each block makes the two meet",
+        judge="$h \\cdot t$", label="targets t",
     ),
 }  # fmt: skip
 
@@ -101,7 +97,7 @@ def _draw_flow(ax: Axes, rule: str, flow: Flow) -> None:
             _arrow(ax, (start, -0.12), (end, -0.12), 2)
     if flow.label:
         ax.text(-0.05, -0.45, flow.label, fontsize=TEXT - 1, color=COLOURS[2], ha="left", va="center")
-    for block in (*flow.judged, 3):
+    for block in (1, 2, 3) if flow.judge else (3,):
         x = PLACES[block]
         _box(ax, x, 0.92, "loss" if block == 3 else flow.judge, 0.62)
         _arrow(ax, (x - 0.12, 0.26), (x - 0.12, 0.62), 0)

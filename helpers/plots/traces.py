@@ -62,14 +62,8 @@ def plot_trace(
         Whether the adjoints are shown too, or the values alone, as before the backward pass.
     look_for : str
         What to look for; the rule of the sweep unless told.
-
-    >>> print(plot_trace(lambda x: x * x + 1, {"x": 3.0}).description)
-    Graph of a computation with 3 nodes. Values: x = 3, v1 = x * x = 9, v2 = v1 + 1 = 10. Adjoints: x̄ = 6, v̄1 = 1,
-    v̄2 = 1. Arrows with local derivatives: v1 to v2, 1; x to v1, 3; x to v1, 3.
     """
-    graph = trace(source, at)
-    check_size(len(graph.nodes))
-    picture = StepPicture(Sweep(graph, "reverse" if adjoints else "values"), still=True)
+    picture = StepPicture(Sweep(trace(source, at), "reverse" if adjoints else "values"), still=True)
     picture.look_for = look_for or picture.look_for
     return picture
 
@@ -307,22 +301,19 @@ def _box(x: float, y: float, width: float, height: float, corner: int, form: str
 
 def trace_table(sweep: Sweep, position: int) -> str:
     """Return the table of a sweep after so many steps, as HTML; what has not been computed is pale, with dots."""
-    names, state = list(sweep.nodes), sweep.state(position)
-    filled, changed = (
-        (sweep.steps[position - 1].kind == "value", sweep.steps[position - 1].node) if position else (0, "")
-    )
-    columns = {"values": [(_value(sweep, name, state), filled and changed == name) for name in names]}
+    names, state, now = list(sweep.nodes), sweep.state(position), sweep.steps[position - 1] if position else None
+
+    def cell(text: str, name: str, kinds: tuple[str, ...]) -> str:
+        return f'<td style="{CELL}{NOW if now and now.node == name and now.kind in kinds else ""}">{text}</td>'
+
+    columns = {"values": [cell(_value(sweep, name, state), name, ("value",)) for name in names]}
     if sweep.slopes:
         order = names[::-1] if sweep.mode == "reverse" else names
-        columns[sweep.slopes] = [
-            (_slope(sweep, name, position, state), not filled and changed == name) for name in order
-        ]
+        slopes = [cell(_slope(sweep, name, position, state), name, ("seed", "push")) for name in order]
+        columns[sweep.slopes] = slopes
     head = "".join(f'<th scope="col" style="{CELL}">{title}, downwards</th>' for title in columns)
-    rows = [
-        "".join(f'<td style="{CELL}{NOW if on else ""}">{text}</td>' for text, on in row)
-        for row in zip(*columns.values())
-    ]
-    return f"<table><thead><tr>{head}</tr></thead><tbody><tr>{'</tr><tr>'.join(rows)}</tr></tbody></table>"
+    rows = "</tr><tr>".join(map("".join, zip(*columns.values())))
+    return f"<table><thead><tr>{head}</tr></thead><tbody><tr>{rows}</tr></tbody></table>"
 
 
 def _value(sweep: Sweep, name: str, state: State) -> str:

@@ -160,7 +160,7 @@ def test_each_diagram_is_of_a_rule_of_the_course_and_sends_back_what_the_rule_se
     ends = {rule: [(start, end) for start, end, _ in flow.back] for rule, flow in FLOWS.items()}
     assert ends["back-propagation"] == ends["feedback alignment"] == [(3, 2), (2, 1)]
     assert ends["direct feedback alignment"] == [(3, 2), (3, 1)]
-    assert all(not flow.back for flow in FLOWS.values() if flow.judged)
+    assert all(bool(flow.back) != bool(flow.judge) for flow in FLOWS.values())
 
 
 def test_bands_hold_all_runs_and_images_stand_side_by_side():
