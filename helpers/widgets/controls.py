@@ -33,7 +33,8 @@ STYLE = {"description_width": "initial"}
 
 
 def _make(kind: Any, text: str, width: str, **traits: Any) -> Any:
-    return kind(description=text, style=STYLE, layout=Layout(width=width), **traits)
+    # Without a tip the page would read "null".
+    return kind(description=text, tooltip="", style=STYLE, layout=Layout(width=width), **traits)
 
 
 def choice(text: str, options: Sequence[Any], value: Any = None, width: str = "230px") -> Dropdown:

@@ -15,9 +15,10 @@ from math import hypot
 from typing import TYPE_CHECKING, Any
 
 from ipyevents import Event
-from matplotlib.patches import Circle, Patch, Rectangle
+from matplotlib.patches import Circle, Rectangle
+from matplotlib.text import Text
 
-from helpers.plots.pictures import Handle
+from helpers.plots.pictures import TEXT, Handle
 
 if TYPE_CHECKING:
     from helpers.widgets.panel import LiveImage, Panel
@@ -28,6 +29,7 @@ NEAR = 15  # pixels of the page from a point to the pointer that is still on it
 STILL = 3  # pixels that a click may move
 TURNS = 8  # of the loop: what an answer has posted is done, and the next messages come in
 RING: dict[str, Any] = {"fill": False, "edgecolor": "#D55E00", "linewidth": 2.5}
+GROUND = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 2}  # of the name beside it
 
 
 def invitation(handles: Sequence[Handle]) -> str:
@@ -133,15 +135,19 @@ class Hand:
         """Mark the handle that is held or under the pointer, unless it is marked already."""
         name = self.held or (under.name if under else "")
         if name != self.over:
-            self.over, self.live.image.tooltip = name, name or None
+            self.over = name
             (self.live.image.add_class if name else self.live.image.remove_class)("touching")
             self.live.show(slow=False)
 
     def mark(self) -> None:
-        """Draw a ring around the marked point, or a frame around its axes, on the canvas."""
+        """Draw a ring around the marked point, or a frame around its axes, and its name while it is not held."""
         if handle := self._named(self.over):
-            mark: Patch = Rectangle(handle.ax.bbox.p0, *handle.ax.bbox.size, **RING)
-            if handle.at:
-                mark = Circle(tuple(handle.ax.transData.transform(handle.at())), 11, **RING)
-            mark.set_figure(self.live.picture.figure)
-            mark.draw(self.live.canvas.get_renderer())
+            x, y = handle.ax.transData.transform(handle.at()) if handle.at else handle.ax.bbox.p0
+            size = handle.ax.bbox.size
+            mark = Circle((x, y), 11, **RING) if handle.at else Rectangle((x, y), *size, **RING)
+            right = x < self.live.picture.figure.bbox.width / 2
+            side, away = ("left", 16) if right else ("right", -16)
+            name = Text(x + away, y, handle.name, va="center", ha=side, fontsize=TEXT, bbox=GROUND)
+            for artist in (mark, name)[: 1 if self.held else 2]:
+                artist.set_figure(self.live.picture.figure)
+                artist.draw(self.live.canvas.get_renderer())

@@ -24,6 +24,11 @@ HANDS = """const panel = document.querySelectorAll('.panel')[0];
       if (performance.now() > end) throw new Error(`waiting for ${words}, read ${status()}`);
   };
   const tell = (field, name) => field.dispatchEvent(new Event(name, {bubbles: true}));
+  const point = (kind, x, y, buttons) => {
+    const image = panel.querySelector('img'), {left, top, width, height} = image.getBoundingClientRect();
+    const place = {clientX: left + x * width, clientY: top + y * height, buttons, bubbles: true, cancelable: true};
+    image.dispatchEvent(new MouseEvent(kind, place));
+  };
   const choose = (list, index) => { list.selectedIndex = index; tell(list, 'change'); };
   const named = label => document.getElementById([...panel.querySelectorAll('label')].find(
     one => label.test(one.textContent)).htmlFor);""".replace("PATIENCE", str(SECONDS * 1000))
@@ -55,6 +60,11 @@ MONKEY = f"""async actions => {{ {HANDS}
     if (kind === 'slide') {{
       const handles = panel.querySelectorAll('.noUi-handle');
       handles[which % handles.length].dispatchEvent(new KeyboardEvent('keydown', {{key: how, bubbles: true}}));
+    }}
+    if (kind === 'touch') {{
+      point('mousedown', ...which, 1);
+      for (const place of how) {{ point('mousemove', ...place, 1); await wait(rest); }}
+      point('mouseup', ...(how.at(-1) ?? which), 0);
     }}
     if (kind === 'type') {{
       const boxes = panel.querySelectorAll('input[type=number]'), box = boxes[which % boxes.length];
@@ -162,6 +172,7 @@ def test_an_error_is_said_in_words_and_the_kernel_lives(server, browser, cell):
         in_the_kernel(book, "RULES.update({'local, parallel': rule})")
         panel.press("Reset")
         panel.until("ready: epoch 0")
+        panel.press("Fast")
         panel.press("Start")
         panel.until("finished: epoch 50 of 50")
         assert in_the_kernel(book, "panel.error") == "None"
@@ -187,6 +198,74 @@ def test_an_explorer_answers_says_what_went_wrong_and_answers_again(server, brow
         assert in_the_kernel(book, "panel.error") == "None"
 
 
+SCENE = """from helpers.plots.pictures import Handle, Picture, new_figure
+from helpers.widgets import Explorer
+from helpers.widgets.controls import slider
+scene = Picture(new_figure(8, 4, layout=None), "the point", "a point")
+left, right = scene.figure.add_axes((0.1, 0.1, 0.4, 0.8)), scene.figure.add_axes((0.55, 0.1, 0.4, 0.8))
+for ax in (left, right):
+    ax.set(xlim=(0, 10), ylim=(0, 5))
+(dot,) = left.plot([1.0], [1.0], "o")
+scene.changing, clicked = [dot], []
+scene.handles = [
+    Handle("the dot", left, lambda: (dot.get_xdata()[0], dot.get_ydata()[0]), drag=lambda x, y: {"x": x, "y": y}),
+    Handle("the paper", right, click=lambda x, y: clicked.append((round(x, 1), round(y, 1)))),
+]
+def show(x, y):
+    dot.set_data([x], [y])
+    return [f"The dot is at {x:.2f}, {y:.2f}", scene]
+panel = Explorer(show, x=slider("x", 1.0, 0.0, 10.0, 0.05), y=slider("y", 1.0, 0.0, 5.0, 0.05))
+panel"""
+
+
+class Picture(Panel):
+    """The picture of a panel, and a mouse over it, in data of the left or the right axes."""
+
+    def move(self, x, y, left=0.1, steps=1):
+        image = self.box.locator("img")
+        image.scroll_into_view_if_needed()
+        box = image.bounding_box()
+        across, up = left + 0.4 * x / 10, 0.1 + 0.8 * y / 5
+        self.page.mouse.move(box["x"] + across * box["width"], box["y"] + (1 - up) * box["height"], steps=steps)
+
+    def says(self, x, y):
+        self.box.get_by_text(f"The dot is at {x:.2f}, {y:.2f}").wait_for()
+
+
+def test_a_point_follows_the_hand_and_the_keys_and_a_release_outside_lets_it_go(server, browser):
+    with shown(server, browser, SCENE) as book:
+        picture, mouse = Picture(book), book.page.mouse
+        image = picture.box.locator("img")
+        picture.move(5, 4)
+        picture.move(1, 1)
+        picture.box.locator("img.touching").wait_for()
+        before = image.get_attribute("src")
+        mouse.down()
+        picture.move(4, 3, steps=20)
+        picture.says(4, 3)
+        mouse.up()
+        assert image.get_attribute("src") != before
+        assert [picture.box.locator(".widget-readout").nth(i).inner_text() for i in (0, 1)] == ["4.00", "3.00"]
+        picture.box.locator(".noUi-handle").first.press("ArrowRight")
+        picture.says(4.05, 3)
+        assert in_the_kernel(book, "dot.get_xdata()[0], panel.error") == "4.05 None"
+        picture.move(4.05, 3)
+        mouse.down()
+        picture.move(4.05, -3, steps=5)
+        picture.says(4.05, 0)
+        mouse.up()
+        picture.move(2, 2, steps=5)
+        picture.move(7, 2, left=0.55)
+        picture.box.locator("img.touching").wait_for()
+        mouse.down()
+        mouse.up()
+        picture.move(10.5, 2)  # between the axes: nothing is there
+        mouse.down()
+        mouse.up()
+        picture.box.locator("img:not(.touching)").wait_for()
+        assert in_the_kernel(book, "clicked, panel.values") == "[(7.0, 2.0)] {'x': 4.05, 'y': 0.0}"
+
+
 SMALL = "panel = Playground(samples=40, epochs=5000, hidden=(8, 8))\npanel"
 
 
@@ -203,18 +282,20 @@ def test_every_rule_and_every_data_set(server, browser, cell):
         assert f"rules={rule};".replace("\xa0", " ") in text  # as a list shows it, with spaces that do not break
 
 
-def actions(seed, count=150):
-    """Make up what a monkey does; every kind of control, good texts and broken ones."""
+def actions(seed, count=300):
+    """Make up what a monkey does: every kind of control, good texts and broken ones, hands in the picture and off."""
     rng = random.Random(seed)
     texts = ["data=moons; epochs=50", "rules=magic", "=", "<b>", "seed=1e3", "epochs=300"]
     made = []
     for _ in range(count):
-        kind = rng.choice([*["press"] * 6, "choose", "slide", "type", "paste"])
+        kind = rng.choice([*["press"] * 6, "choose", "slide", "type", "paste", *["touch"] * 4])
         which, how = rng.randrange(1000), rng.randrange(1000)
         if kind == "press":
-            which = rng.choice([*["Start", "Pause", "Step", "Reset"] * 3, "SVG", "Code"])
+            which = rng.choice([*["Start", "Pause", "Step", "Reset", "Fast"] * 3, "SVG", "Code"])
         if kind == "slide":
             how = rng.choice(["Home", "End", "ArrowLeft", "ArrowRight", "PageUp"])
+        if kind == "touch":  # a click, or a drag of some moves
+            which, *how = [[rng.uniform(-0.1, 1.1), rng.uniform(-0.1, 1.1)] for _ in range(rng.choice([1, 2, 9]))]
         if kind == "type":
             how = rng.choice(["-1", "0", "17", "123456789", ""])
         if kind == "paste":
@@ -254,6 +335,7 @@ panel"""
 def test_the_numbers_are_those_of_the_plain_generator(server, browser, cell):
     with shown(server, browser, HEAD, cell) as book:
         panel = Panel(book)
+        panel.press("Fast")
         panel.press("Start")
         panel.until("finished: epoch 40 of 40")
         assert in_the_kernel(book, "same()") == "True"

@@ -75,8 +75,8 @@ class Moved(Panel):
         assert self.box.locator("[role=alert]").count() == 0, self.box.locator("[role=alert]").all_inner_texts()
 
     def visible(self, selector):
-        """Return the controls of a kind that can be seen now."""
-        found = self.box.locator(selector)
+        """Return the controls of a kind that can be seen now and are not disabled."""
+        found = self.box.locator(f":not([disabled]) {selector}:not([disabled])")
         return [found.nth(i) for i in range(found.count()) if found.nth(i).is_visible()]
 
     def slide(self):

@@ -95,12 +95,12 @@ def test_a_control_that_does_nothing_is_disabled_and_says_why():
         momentum=slider("Momentum", 0.9, 0.0, 1.0, 0.1),
     )
     momentum = panel.controls["momentum"]
-    assert (momentum.disabled, momentum.tooltip) == (False, None)
+    assert (momentum.disabled, momentum.tooltip) == (False, "")
     panel.controls["rule"].value = "Rprop"
     assert (momentum.disabled, momentum.tooltip) == (True, "Only SGD has a momentum")
     assert panel.run(momentum=0.5) == "Rprop 0.5"
     panel.run(rule="SGD")
-    assert (momentum.disabled, momentum.tooltip) == (False, None)
+    assert (momentum.disabled, momentum.tooltip) == (False, "")
 
 
 def test_controls_can_be_folded_away():

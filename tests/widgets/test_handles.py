@@ -112,14 +112,14 @@ def test_the_point_under_the_pointer_has_a_ring_a_hand_and_a_name():
     before = bytes(image.value)
     mouse.say("mousemove", 1.1, 1.1, pressed=False)
     ringed = bytes(image.value)
-    assert (image.tooltip, image._dom_classes, ringed != before) == ("the dot", ("touching",), True)
+    assert (panel.shown[0].hand.over, image._dom_classes, ringed != before) == ("the dot", ("touching",), True)
     mouse.say("mousemove", 5, 4, pressed=False)
-    assert (image.tooltip, image._dom_classes, bytes(image.value)) == (None, (), before)
+    assert (panel.shown[0].hand.over, image._dom_classes, bytes(image.value)) == ("", (), before)
     Pointer(panel, scene.right).say("mousemove", 5, 4, pressed=False, time=99.0)
-    assert image.tooltip == "the paper"
+    assert panel.shown[0].hand.over == "the paper"
     mouse.time = 99.0
     mouse.say("mouseleave", -1, 4, pressed=False)
-    assert image.tooltip is None
+    assert bytes(image.value) == before
     words = panel.shown[0].words.value
     assert "Drag the dot, the paper. Click the paper." in words
     assert "touching" not in scene._repr_mimebundle_()["text/html"]
