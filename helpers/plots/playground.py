@@ -1,66 +1,47 @@
-"""The picture of the playground: a boundary for every layer, hidden units as thumbnails, one of them large, the curves.
+"""The picture of the playground: the network itself, with the data at its left, the output and the curves at its right.
 
-Where the inputs are images, as the digits are, no plane holds the points. In place of the boundary then stand the
-hidden units of each layer, each as the image that it prefers: the mean of the images, weighted by its response.
+Units are small fields of their outputs over the plane, weights are edges: blue below zero, orange above, the wider the
+larger. Where the inputs are images, as the digits are, no plane holds the points: a unit then is the image that it
+prefers, the mean of the images, weighted by its response.
 """
 
 from __future__ import annotations
 
 import io
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.gridspec import GridSpec
-from numpy.typing import ArrayLike
+from matplotlib.collections import LineCollection
+from matplotlib.colors import to_rgb
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+from matplotlib.text import Text
+from numpy.typing import ArrayLike, NDArray
 
-from helpers.plots.boundaries import Array, Grid
-from helpers.plots.pictures import TEXT, label, new_figure, shades
+from helpers.options import OneOf
+from helpers.plots.boundaries import Array, DecisionField, Grid, class_of, draw_points
+from helpers.plots.curves import Curves, Recording
+from helpers.plots.pictures import COLOURS, GREY, TEXT, Handle, label, new_figure, shades, short
 from helpers.plots.progress import LayerProgress, Samples
 
-COARSE = 32  # grid points a side on which hidden units are looked at
-THUMBNAILS = (2, 4)  # rows and columns for each layer: units 1 to 8
+WIDTH, HEIGHT = 960, 440  # pixels, as all lengths here
+LEFT, RIGHT = 96, 616  # of the network: data at its left, output at its right
+TOP, BOTTOM = 50, 346  # between which the units stand
+UNIT, ANSWER, MOST = 36, 56, 8  # sides of a unit and of a layer's answer; units drawn of a hidden layer
+COLUMN, FIELD, LARGE = 646, 190, 104  # where the right part begins; sides of the output's field and of the large unit
+THUMB, PITCH, THUMB_X = 36, 54, 49  # side of a small picture of data, from one to the next, their middle
+POINTS = (120, 60)  # training and test points in a field
+TINY = TEXT - 1
+DARK, PALE = (40, 40, 40, 255), (170, 170, 170, 255)
+NUMBER = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 0.8}
+Image = NDArray[np.uint8]
 LOOK_FOR = (
-    "the boundary (black) of each layer and the units that it could be made of; the gap of thin to thick in the "
-    "curves. A percentage is the share of the test points that are right."
+    "how units are made of those before them, and which weights grow. Below a layer stands its own answer, with the "
+    "share of test points that are right. Hollow points are for the test; in the curves they are the thick lines."
 )
-LOOK_FOR_IMAGES = (
-    "units that prefer strokes, others whole digits; which layer answers best; the gap of thin to thick. "
-    "A percentage is the share of the test images that are right."
-)
-
-
-class UnitImages:
-    """The first hidden units of a layer in ``shape`` (rows, columns), each in the scale of its own largest output.
-
-    ``plane``: the outputs belong to a grid over it; otherwise to square images, and the preferred ones are shown.
-    """
-
-    def __init__(self, ax: Axes, plane: bool, shape: tuple[int, int]) -> None:
-        self.ax, self.plane, self.shape, self.most = ax, plane, shape, shape[0] * shape[1]
-        blank = shades(np.zeros((2, 2)))
-        self.image = ax.imshow(blank, extent=(0, shape[1], 0, shape[0]), interpolation="bilinear", zorder=0)
-        ax.set(xticks=[], yticks=[])
-        label(ax)
-
-    def show(self, outputs: Array, probes: Array) -> None:
-        """Show outputs (m, width) at the probes (m, d); unit 1 at the upper left, white lines between units."""
-        values = np.asarray(outputs)[:, : self.most]
-        values = values if self.plane else preferred_images(values, probes)
-        peak = np.abs(values).max(axis=0, initial=0)
-        (rows, columns), side = self.shape, round(len(values) ** 0.5)
-        units = shades((values / np.where(peak, peak, 1)).T.reshape(-1, side, side))
-        if self.plane:
-            units = units[:, ::-1]  # a plane begins with its lowest row, an image with its uppermost
-        step = side + (max(1, side // 8) if self.most > 1 else 0)
-        tiles = np.full((self.most, step, step, 4), 255, dtype=np.uint8)
-        tiles[: len(units), :side, :side] = units
-        mosaic = tiles.reshape(rows, columns, step, step, 4).swapaxes(1, 2)
-        self.image.set_data(mosaic.reshape(rows * step, columns * step, 4))
 
 
 def preferred_images(outputs: Array, images: Array) -> Array:
@@ -74,107 +55,324 @@ def preferred_images(outputs: Array, images: Array) -> Array:
     return preferred
 
 
-class PlaygroundPicture(LayerProgress):
-    """Layers, hidden units and curves of one net, or of several that race; with one rule there are thumbnails too.
+def tiles(values: Array, side: int, flip: bool) -> Image:
+    """Return columns of values (m, k) as square images (k, side, side, 4), each in the scale of its own largest."""
+    peak, inner = np.abs(values).max(axis=0, initial=0), round(len(values) ** 0.5)
+    images = shades((values / np.where(peak, peak, 1)).T.reshape(-1, inner, inner))
+    near = ((np.arange(side) + 0.5) * inner / side).astype(int)
+    return images[:, near[::-1] if flip else near][:, :, near]  # a plane begins with its lowest row
 
-    Parameters: as of `LayerProgress`.
+
+def decision(scores: Array, side: int) -> Image:
+    """Return scores (m, k) on a grid as a small image of the classes, with a dark line between them."""
+    inner = round(len(scores) ** 0.5)
+    near = ((np.arange(side) + 0.5) * inner / side).astype(int)
+    square = scores.reshape(inner, inner, -1)[near[::-1]][:, near]
+    classes = class_of(square.reshape(-1, square.shape[2])).reshape(side, side)
+    palette = np.array([[*(255 * np.array(to_rgb(colour))), 150] for colour in COLOURS]).astype(np.uint8)
+    image: Image = shades(2 * square[..., 0] - 1) if square.shape[2] == 1 else palette[classes % len(COLOURS)]
+    turns = (classes[1:, 1:] != classes[1:, :-1]) | (classes[1:, 1:] != classes[:-1, 1:])
+    image[1:, 1:][turns] = DARK
+    return image
+
+
+class PlaygroundPicture(LayerProgress):
+    """The network of the (first) rule, the output of each rule, and curves; clicks on it are values of controls.
+
+    ``widths``: inputs, hidden units of each layer, outputs. ``sets``: by name the data one can choose, (X, Y), of which
+    ``chosen`` is the present one. The others are those of `LayerProgress`.
     """
 
-    widest, rate = 5, ": {}"
+    rate = "{}"
 
-    def __init__(self, training_set: Samples, test_set: Samples, layers: int, **options: Any) -> None:
+    def __init__(
+        self, training_set: Samples, test_set: Samples, widths: Sequence[int], *, sets: Mapping[str, Any], chosen: str,
+        rules: Sequence[str], total: int, size: int, measured: int, x_label: str,
+    ) -> None:  # fmt: skip
+        figure = new_figure(WIDTH / 100, HEIGHT / 100, layout=None)
+        Recording.__init__(self, figure, LOOK_FOR)
+        self.rules, self.widths, layers = list(rules), list(widths), len(widths) - 1
+        self.layers = [*(f"layer {i + 1}" for i in range(layers - 1)), "output"]
+        self.answers, self.race, self.measured = layers * len(rules), len(rules) > 1, measured
+        self.names = self.rules if self.race else self.layers
+        self.watched = [layers * (r + 1) - 1 for r in range(len(rules))] if self.race else list(range(layers))
+        self.paper = figure.add_axes((0, 0, 1, 1), xlim=(0, WIDTH), ylim=(HEIGHT, 0))  # pixels, downwards
+        self.net = self._axes(LEFT, 0, RIGHT - LEFT, HEIGHT)
+        self.net.set(xlim=(LEFT, RIGHT), ylim=(HEIGHT, 0))
+        for ax in (self.paper, self.net):
+            ax.axis("off")
+            ax.spines[:].set_visible(False)
         X = np.asarray(test_set.X)
-        self.coarse = Grid(X, COARSE) if X.shape[1] == 2 else None
-        super().__init__(training_set, test_set, layers, **options)
-        plane, rows, tall = self.grid is not None, len(self.rules), self.figure.get_figheight()
-        self.look_for = LOOK_FOR if plane else LOOK_FOR_IMAGES
-        self.hidden = layers - 1
+        self.plane = X.shape[1] == 2
+        both = np.concatenate([np.asarray(training_set.X), X, np.ones((1, X.shape[1]))])
+        self.grid = Grid(both, size) if self.plane else None
+        self.coarse = Grid(both, UNIT) if self.plane else None
+        self.heading = ""  # of the description
+        self.picked, self.span, self.chosen = (1, 1, 1), (0.0, 0.0), chosen
+        self._draw_data(sets)
+        self._draw_network()
+        self._draw_output(total, x_label)
+        self.use_points(training_set, test_set)
+        self.clear()
+
+    # Once
+
+    def _write(self, x: float, y: float, words: str = "", size: float = TINY, **style: Any) -> Text:
+        return self.paper.text(x, y, words, fontsize=size, **{"ha": "center", "va": "center"} | style)
+
+    def _draw_data(self, sets: Mapping[str, Any]) -> None:
+        """Draw a small picture of each data set, to be clicked, with its name below."""
+        for i, (name, points) in enumerate(sets.items()):
+            y, on = 22 + i * PITCH, name == self.chosen
+            if isinstance(points, str):
+                self._write(THUMB_X, y, points, 18)
+            else:
+                at = points[0] / max(1.05, 1.05 * np.abs(points[0]).max()) * (THUMB / 2 - 1)
+                for c in np.unique(classes := class_of(points[1])):
+                    xy = at[classes == c].T
+                    self.paper.plot(THUMB_X + xy[0], y - xy[1], ".", markersize=2, color=COLOURS[c % 7])
+            style: Any = {"edgecolor": "black", "linewidth": 2.5} if on else {"edgecolor": "#bbbbbb", "linewidth": 0.8}
+            self.paper.add_patch(Rectangle((THUMB_X - 18, y - 18), THUMB, THUMB, facecolor="none", **style))
+            word = name.replace("_", " ") if i + 1 < len(sets) else "your own"
+            self._write(THUMB_X, y + 26, word, weight="bold" if on else "normal")
+            self.handles.append(self._handle(f"the data set {name}", THUMB_X, y, data=name))
+
+    def _handle(self, name: str, x: float, y: float, **values: Any) -> Handle:
+        return Handle(name, self.paper, at=lambda: (x, y), click=lambda *_: values)
+
+    def _draw_network(self) -> None:
+        """Place units and edges: columns of at most `MOST` units of a layer, of ten outputs, of one image as input."""
+        count, last = len(self.widths), len(self.widths) - 1
+        self.across = np.linspace(LEFT + 62, RIGHT - 34, count)
+        self.seen = [min(w, MOST if 0 < c < last else 10) for c, w in enumerate(self.widths)]
+        self.seen[0] = self.seen[0] if self.plane else 1
+        pitch = [min(48.0, (BOTTOM - TOP) / n) for n in self.seen]
+        self.side = [min(UNIT, int(p) - 3) for p in pitch]
+        self.down = [(TOP + BOTTOM) / 2 + p * (np.arange(n) - (n - 1) / 2) for n, p in zip(self.seen, pitch)]
+        self.shown = [np.arange(n) for n in self.seen]  # the units that are drawn, in each column
+        t = np.linspace(0, 1, 14)
+        self.ends = [(c, i, j) for c in range(last) for j in range(self.seen[c + 1]) for i in range(self.seen[c])]
+        self.paths = []
+        for c, i, j in self.ends:
+            a, b = self.across[c] + self.side[c] / 2, self.across[c + 1] - self.side[c + 1] / 2
+            high, low = self.down[c][i], self.down[c + 1][j]
+            self.paths.append(np.stack([a + (b - a) * t, high + (low - high) * t * t * (3 - 2 * t)], axis=1))
+        self.edges = LineCollection(self.paths, zorder=3, capstyle="butt")
+        self.edge = Line2D([], [], color="black", zorder=2.5, alpha=0.85, solid_capstyle="butt")
+        self.net.add_collection(self.edges, autolim=False)
+        self.net.add_line(self.edge)
+        self.mosaic = np.zeros((HEIGHT, RIGHT - LEFT, 4), np.uint8)
+        whole: Any = {"extent": (LEFT, RIGHT, HEIGHT, 0), "aspect": "auto"}
+        self.image = self.net.imshow(self.mosaic, interpolation="nearest", zorder=4, **whole)
+        style: Any = {"fontsize": TINY, "va": "center", "zorder": 5, "bbox": NUMBER}
+        self.numbers = [self.net.text(LEFT, HEIGHT, "", **style) for _ in range(10)]
+        self.shares = [self._write(x, HEIGHT - 10) for x in self.across[1:last]]
+        hidden = self.widths[1:last]
+        for c, (x, width) in enumerate(zip(self.across, self.widths)):
+            colour = "black" if self.race or not c else COLOURS[(c - 1) % 7]
+            head = "input" if not c else self.layers[c - 1]
+            self._write(x, 12, head, TEXT, weight="bold", color=colour)
+            if 0 < c < last:
+                self._write(x, 32, f"{self.seen[c]} of {width}" if width > MOST else str(width))
+                others = [[*hidden[: c - 1], w, *hidden[c:]] for w in (width - 1, width + 1)]
+                self._steps(x, 32, 37 if width > MOST else 20, f"a unit {{}} layer {c}", *others)
+            elif c or not self.plane:
+                self._write(x, 32, f"{width} output{'s' * (width > 1)}" if c else f"{width} pixels")
+        self._write(self.across[0], HEIGHT - 44, "layers")
+        self._write(self.across[0], HEIGHT - 22, str(last - 1))
+        longer = [*hidden, min(hidden[-1], MOST)]
+        self._steps(self.across[0], HEIGHT - 22, 20, "a layer {} the net", hidden[:-1], longer)
+        for name, y in zip(("$x_0$", "$x_1$") if self.plane else (), self.down[0]):
+            self._write(self.across[0] - UNIT / 2 - 6, y, name, TEXT, ha="right")
+        self.handles += [
+            Handle(
+                f"{'shown ' * (self.widths[c] > self.seen[c])}unit {j + 1} of {self.layers[c - 1]}", self.paper,
+                at=lambda c=c, j=j: (float(self.across[c]), float(self.down[c][j])),  # type: ignore[misc]
+                click=lambda *_, c=c, j=j: {"layer": c, "unit": int(self.shown[c][j]) + 1},
+            )
+            for c in range(1, count) for j in range(self.seen[c])
+        ]  # fmt: skip
+        self.handles.append(Handle("an edge", self.net, click=self._edge_at))
+
+    def _steps(self, x: float, y: float, away: float, what: str, fewer: list[int], more: list[int]) -> None:
+        """Draw - and + at both sides of a place; each is the widths that a click asks for."""
+        for sign, place, word, widths in (("−", x - away, "less in", fewer), ("+", x + away, "more in", more)):
+            if widths and min(widths) > 0 and len(widths) < 5 and max(widths) <= 100:
+                self._write(place, y, sign, TEXT + 2, weight="bold", color=GREY)
+                self.handles.append(self._handle(what.format(word), place, y, hidden="-".join(map(str, widths))))
+
+    def _draw_output(self, total: int, x_label: str) -> None:
+        """Make the fields of the output, the unit that is shown large, and the curves."""
+        place, self.fields, self.titles = self._axes, list[DecisionField](), list[Text]()
+        side = FIELD if not self.race else 148 if len(self.rules) == 2 else 84
+        for r, rule in enumerate(self.rules):
+            x, y = COLUMN + r % 2 * 158, 24 + r // 2 * (side + 34)
+            if self.grid:
+                self.fields.append(DecisionField(self.grid, place(x, y, side, side)))
+                self.changing += self.fields[r].changing
+                label(self.fields[r].ax)
+                self.fields[r].ax.set(xticks=[], yticks=[])
+            if self.race:
+                self._write(x, y - 12, textwrap.shorten(rule, 22, placeholder=" …"), ha="left", color=COLOURS[r])
+            below = y - 12 if not self.race else y + side + 9 if self.grid else y + 6
+            self.titles.append(self._write(x, below, "", TEXT - self.race, ha="left", weight="bold"))
+        x, side = (COLUMN + FIELD + 16, LARGE) if self.plane else (COLUMN, FIELD)
+        ax = place(x, 40 if self.plane else 24, side, side)
+        origin: Any = "lower" if self.plane else "upper"
+        self.large = ax.imshow(shades(np.zeros((2, 2))), interpolation="bilinear", origin=origin)
+        ax.set(xticks=[], yticks=[], visible=not self.race)
+        self.name = self._write(COLUMN + FIELD + 16, 26, ha="left")
+        self.about = self._write(COLUMN + FIELD + 16, 40 + LARGE + 6, ha="left", va="top", linespacing=1.3)
+        faint = [f"{name}, train" for name in self.names]
+        self.error = Curves(place(COLUMN + 46, 252, WIDTH - COLUMN - 64, 66), self.names, faint, log=True, floor=1e-5)
+        self.right = Curves(place(COLUMN + 46, 330, WIDTH - COLUMN - 64, 66), self.names, faint)
+        self.curves = {"mean squared error": self.error, "accuracy": self.right}
+        label(self.error.ax, "", "", "error", grid="both")
+        label(self.right.ax, "", x_label, "accuracy", grid="both")
+        self.error.ax.tick_params(labelbottom=False)
+        self.steps, self.limits = [0, total], dict(zip(self.curves, ((1e-4, 1.0), (0.0, 1.0))))
+        self.marks: list[Line2D] = []
+        self.changing += [self.edges, self.edge, self.image, self.large, *self.numbers]
+        words = [*self.shares, *self.titles, self.name, self.about]
+        self.slow += [*words, *self.error.changing, *self.right.changing]
+
+    def _axes(self, x: float, y: float, width: float, height: float) -> Any:
+        return self.figure.add_axes((x / WIDTH, 1 - (y + height) / HEIGHT, width / WIDTH, height / HEIGHT))
+
+    # As it trains
+
+    def use_points(self, training_set: Samples, test_set: Samples) -> None:
+        """Draw other points, in the same square."""
+        whole = [(np.asarray(s.X), np.asarray(s.Y)) for s in (training_set, test_set)]
+        self.sets, self.sizes = [(X[: self.measured], Y[: self.measured]) for X, Y in whole], [len(X) for X, _ in whole]
+        for mark in self.marks:
+            mark.remove()
+        self.changing = [artist for artist in self.changing if artist not in self.marks]
+        self.marks = []
+        for field in self.fields:
+            for (X, Y), most, hollow in zip(whole[::-1], POINTS[::-1], (True, False)):
+                new = draw_points(X, Y, field.ax, most)
+                for mark in new:
+                    mark.set(markersize=4.5, animated=field.image.get_animated())
+                    if hollow:
+                        mark.set(markerfacecolor="white", markeredgecolor=mark.get_color(), markersize=3.5)
+                self.marks += new
+        self.changing += self.marks
+        self.where = self.grid.points if self.grid else self.sets[1][0]
         self.probes = self.coarse.points if self.coarse else self.sets[1][0]
-        add = self.figure.add_subplot
-        self.large = [UnitImages(add(self.above[row, -1]), plane, (1, 1)) for row in range(rows)]
-        self.small: list[UnitImages] = []
-        for row in range(0 if plane and rows > 1 else rows):
-            for i in range(self.hidden):
-                place = self.strip[0, i] if plane else self.above[row, i]
-                self.small.append(UnitImages(add(place), plane, THUMBNAILS if plane else (4, 4)))
-        middle, top, first = 0.5, 1 - 0.12 / tall, self.figure.axes[0]
-        style = {"ha": "center", "va": "center", "fontsize": TEXT + 1, "weight": "bold"}
-        self.heading = first.text(middle, top, "", transform=self.figure.transFigure, **style)  # type: ignore[arg-type]
-        for row, rule in enumerate(self.rules if rows > 1 else []):
-            ax = self.fields[row * layers].ax if plane else self.small[row * self.hidden].ax
-            ax.set_ylabel(textwrap.fill(rule, 12, break_long_words=False), fontsize=TEXT)
-        if not plane:
-            why = f"{X.shape[1]} inputs: no plane holds the points, so there is no boundary to draw. Instead, for each "
-            why += "unit, the image that it prefers: the mean of the test images, weighted by the unit's response."
-            self.figure.text(0.09, 3.2 / tall, textwrap.fill(why, 100), fontsize=TEXT)
-        self.changing += [unit.image for unit in self.large]
-        self.slow += [unit.image for unit in self.small] + [unit.ax.title for unit in (*self.small, self.large[0])]
-        self.slow.append(self.heading)
-        self.picked, self.span = (1, 1), (0.0, 0.0)
 
-    def _divide(self, rows: int, columns: int) -> Figure:
-        """Make the figure: a column more, for the unit shown large, and, with one rule, a strip for the thumbnails."""
-        strip = 0.4 if self.coarse is None else 1.4 if rows == 1 else 0.0  # words, or thumbnails
-        columns = columns + 1 if self.coarse else columns
-        cell = min(8.4 / columns, (1.95, 1.6, 1.4, 1.2)[rows - 1])
-        titles = 0.35 if self.coarse else 0.55
-        lowest = 3.1 + 0.3 + strip
-        height = 0.25 + rows * (cell + titles) + lowest
-        figure, sides = new_figure(9.6, height, layout=None), {"left": 0.09 if rows == 1 else 0.12, "right": 0.975}
+    def fill(self, answers: Sequence[ArrayLike]) -> None:
+        """Bring the output's fields up to date: the answers of all layers of each net at the points `where`."""
+        self.scores = [np.asarray(scores, dtype=float) for scores in answers]
+        layers = len(self.layers)
+        for field, scores in zip(self.fields, self.scores[layers - 1 :: layers]):
+            field.update(scores)
 
-        def grid(rows: int, columns: int, top: float, bottom: float, **space: float) -> GridSpec:
-            return figure.add_gridspec(rows, columns, **sides, top=top / height, bottom=bottom / height, **space)
+    def choose(self, weights: Sequence[Array]) -> None:
+        """Draw, of each hidden layer, the units whose edges to the next layer are the widest, and the picked one."""
+        for c in range(1, len(self.widths) - 1):
+            size, most = np.abs(weights[c]).sum(axis=0), self.seen[c]
+            if self.picked[0] == c:
+                size[self.picked[1] - 1] = np.inf
+            self.shown[c] = np.sort(np.argsort(-size, kind="stable")[:most])
 
-        self.above = grid(rows, columns, height - 0.25 - titles, lowest, wspace=0.1, hspace=titles / cell)
-        if self.coarse and strip:
-            self.strip = grid(1, columns, lowest - 0.75, 3.2, wspace=0.1)
-        self.below = grid(1, 2, 2.7, 0.85, wspace=0.2)
-        return figure
+    def look(
+        self, units: Sequence[ArrayLike], weights: Sequence[Array], biases: Sequence[Array], picked: Sequence[int]
+    ) -> None:
+        """Show the first net: its hidden units at ``probes`` (m, width), its weights (out, in); after `fill`.
 
-    def look(self, units: Sequence[Sequence[ArrayLike]], layer: int, unit: int) -> None:
-        """Show hidden units: the outputs (m, width) at ``probes`` of every hidden layer of every net.
-
-        ``layer`` and ``unit``, counted from 1, say which of them is shown large.
+        ``picked`` are layer, unit and source, counted from 1: the unit that is shown large, one of its weights.
         """
-        self.picked, spans = (layer, unit), []
-        for place, outputs in zip(self.large, units, strict=True):
-            values = np.asarray(outputs[layer - 1])[:, unit - 1 : unit]
-            spans += [float(values.min()), float(values.max())]
-            place.show(values, self.probes)
-        self.large[0].ax.title.set_text(f"layer {layer}, unit {unit}")
-        self.span = (min(spans), max(spans))
-        self.units = [np.asarray(output) for outputs in units for output in outputs]
+        self.picked, self.weights, self.biases = (picked[0], picked[1], picked[2]), weights, biases
+        layer, unit, source = self.picked
+        outputs, last = [self.probes, *map(np.asarray, units), 2 * self.scores[len(self.layers) - 1] - 1], len(weights)
+        if not self.plane:
+            outputs = [self.probes.mean(0)[:, None], *(preferred_images(o, self.probes) for o in outputs[1:])]
+        self.mosaic[:] = 0
+        for c, values in enumerate(outputs):
+            for j, tile in enumerate(tiles(values[:, self.shown[c]], self.side[c], self.plane)):
+                chosen = c == layer and self.shown[c][j] == unit - 1
+                self._paste(tile, self.across[c], self.down[c][j], 3 if chosen else 1)
+            if 0 < c < last and self.plane:
+                self._paste(decision(self.scores[c - 1], ANSWER), self.across[c], BOTTOM + 10 + ANSWER / 2, 1)
+        self.image.set_data(self.mosaic)
+        value = outputs[layer][:, unit - 1]
+        self.span = (float(value.min()), float(value.max()))
+        side = round(len(value) ** 0.5)
+        self.large.set_data(shades(value.reshape(side, side) / (np.abs(value).max() or 1)))
+        drawn = [weights[0] if self.plane else np.linalg.norm(weights[0], axis=1, keepdims=True), *weights[1:]]
+        self.units = [(c, int(self.shown[c][i]), int(self.shown[c + 1][j])) for c, i, j in self.ends]
+        w = np.array([drawn[c][j, i] for c, i, j in self.units])
+        strength = np.abs(w) / (1 + np.abs(w))
+        colours = np.where(w[:, None] < 0, to_rgb(COLOURS[0]), to_rgb(COLOURS[1]))
+        if not self.plane:
+            colours[[c == 0 for c, *_ in self.ends]] = to_rgb(GREY)
+        self.edges.set(linewidths=0.3 + 5 * strength, colors=np.column_stack([colours, 0.2 + 0.75 * strength]))
+        one = (layer - 1, source - 1, unit - 1)
+        k = self.units.index(one) if one in self.units and (self.plane or layer > 1) else None
+        self.edge.set_data(*([[], []] if k is None else self.paths[k].T))
+        self.edge.set_linewidth(1 if k is None else 4 + 5 * strength[k])
+
+    def _paste(self, tile: Image, x: float, y: float, border: int) -> None:
+        side = len(tile)
+        left, top = round(x - LEFT - side / 2), round(y - side / 2)
+        edge = (slice(top - border, top + side + border), slice(left - border, left + side + border))
+        self.mosaic[edge] = DARK if border > 1 else PALE
+        self.mosaic[top : top + side, left : left + side] = tile
+
+    def _edge_at(self, x: float, y: float) -> dict[str, int] | None:
+        """Return the weight whose edge passes at a place, if one does."""
+        found, best = None, 8.0
+        for (c, i, j), path in zip(self.units, self.paths):
+            if path[0, 0] <= x <= path[-1, 0] and (away := abs(float(np.interp(x, *path.T)) - y)) < best:
+                found, best = {"layer": c + 1, "unit": j + 1} | ({"source": i + 1} if c or self.plane else {}), away
+        return found
 
     def trace(self) -> bool:
-        """Bring titles, thumbnails and curves up to date; return whether limits stretched."""
-        stretched = super().trace()
-        for i, (place, outputs) in enumerate(zip(self.small, self.units)):
-            place.show(outputs, self.probes)
-            row, layer = divmod(i, self.hidden)
-            width, at = outputs.shape[1], row * (self.hidden + 1) + layer
-            units = f"units 1 to {min(place.most, width)}" + (f" of {width}" if place.most < width else "")
-            place.ax.title.set_text(units if self.grid else f"layer {layer + 1}{self.right_at(at)}\n{units}")
-        return stretched
+        """Bring titles, numbers and curves up to date; return whether limits stretched."""
+        layer, unit, source = self.picked
+        shares = [self.right_at(i) for i in range(self.answers)]
+        for text, share in zip(self.shares, shares):
+            text.set_text(share)
+        for text, share in zip(self.titles, shares[len(self.layers) - 1 :: len(self.layers)]):
+            text.set_text(f"{'' if self.race else 'output: '}{share} right")
+        below: Any = self.shown[layer - 1] if layer > 1 or self.plane else []
+        for i, text in enumerate(self.numbers):
+            drawn = i < len(below)
+            text.set_text(short(float(self.weights[layer - 1][unit - 1, below[i]])) if drawn else "")
+            if drawn:
+                text.set_position((self.across[layer - 1] + self.side[layer - 1] / 2 + 5, self.down[layer - 1][i]))
+                text.set_fontweight("bold" if below[i] == source - 1 else "normal")
+        if not self.race:
+            low, high = self.span
+            self.name.set_text(f"{self.layers[layer - 1]}, unit {unit}")
+            number = self.weights[layer - 1][unit - 1, source - 1] if source else None
+            weight = f"\nfrom {source}: {short(float(number))}" if number is not None else ""
+            bias = short(float(self.biases[layer - 1][unit - 1]))
+            self.about.set_text(f"{short(low)} to {short(high)}\nbias {bias}{weight}")
+        return Recording.trace(self)
 
     def file(self, kind: str) -> bytes:
         """Return the figure as a file, "png" or "svg"; equal figures give equal files."""
-        if kind == "png":
-            return self.png()
-        if kind != "svg":
-            raise ValueError(f"a figure is saved as .png or .svg, got {'.' + kind!r}")
+        dated: Any = {"metadata": {"Date": None}} if kind == "svg" else {}
         buffer = io.BytesIO()
         with rc_context({"svg.hashsalt": "playground"}):
-            self.figure.savefig(buffer, format="svg", metadata={"Date": None})
+            self.figure.savefig(buffer, format=OneOf(("png", "svg")).check("kind", kind), **dated)
         return buffer.getvalue()
 
     @property
     def words(self) -> str:
-        """What is shown, the unit that is shown large, the last error and accuracy."""
-        (layer, unit), (low, high) = self.picked, self.span
-        titles = [u.ax.get_title() for u in self.small]
-        parts = [f"layer {i % self.hidden + 1}, {t.splitlines()[-1]}" for i, t in enumerate(titles) if t]
-        small = f" ({'; '.join(parts)})" if parts else ""
-        return (
-            f"{self.heading.get_text()}. {super().words} Hidden units are drawn too{small}; the large one, unit {unit} "
-            f"of layer {layer}, goes from {low:.2g} to {high:.2g}."
+        """What is shown, which units are left out, the unit that is shown large, the last error and accuracy."""
+        (layer, unit, source), (low, high) = self.picked, self.span
+        left = [f"{w - s} of layer {c}" for c, (w, s) in enumerate(zip(self.widths[:-1], self.seen)) if c and w > s]
+        text = f"{self.heading}. The network, {'-'.join(map(str, self.widths))} units, with its weights as edges."
+        if left:
+            text += f" Of a layer {MOST} units with the widest edges are drawn, and {', '.join(left)} are left out."
+        if not self.plane:
+            text += f" {self.widths[0]} inputs: no plane holds the points; each unit is the image that it prefers."
+        number = self.weights[layer - 1][unit - 1, source - 1] if source else self.biases[layer - 1][unit - 1]
+        which = f"weight from {source}" if source else "bias"
+        text += (
+            f" Unit {unit} of {self.layers[layer - 1]} goes from {low:.2g} to {high:.2g}; its {which} is {number:.3g}."
         )
+        return f"{text} {super().words}"

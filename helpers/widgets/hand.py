@@ -141,7 +141,7 @@ class Hand:
 
     def mark(self) -> None:
         """Draw a ring around the marked point, or a frame around its axes, and its name while it is not held."""
-        if handle := self._named(self.over):
+        if (handle := self._named(self.over)) and (handle.at or handle.ax.axison):
             x, y = handle.ax.transData.transform(handle.at()) if handle.at else handle.ax.bbox.p0
             size = handle.ax.bbox.size
             mark = Circle((x, y), 11, **RING) if handle.at else Rectangle((x, y), *size, **RING)

@@ -10,85 +10,57 @@ from __future__ import annotations
 
 import base64
 import html
-import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from ipywidgets import HTML
+import torch
+from ipywidgets import HTML, BoundedFloatText, Layout, ToggleButton, VBox
 
-from helpers.options import Each, OneOf, Whole, known
+from helpers.options import OneOf, known
 from helpers.plots import LayerProgress
+from helpers.plots.pictures import Handle
 from helpers.plots.playground import PlaygroundPicture
 from helpers.training.layers import Scores
-from helpers.training.runs import Outcome, Race, Run, Session, declared
-from helpers.widgets.controls import buttons, choice, log_slider, row, slider, status_line, text_box, whole
+from helpers.training.runs import LABELLED, OWN, Outcome, Race, Run, Session
+from helpers.widgets.controls import buttons, choice, row, status_line, text_box
+from helpers.widgets.own_data import OwnData, is_source
 from helpers.widgets.panel import post
+from helpers.widgets.states import (
+    FEWER,
+    HOW,
+    MINE,
+    NONE,
+    OPTIONS,
+    PICKED,
+    PRESETS,
+    ROWS,
+    State,
+    fitting,
+    make_control,
+    sized,
+    thumbnails,
+    written,
+)
 from helpers.widgets.trainer import Trainer, command
 
 MEASURED = 300  # points of each set on which the curves are measured
 SIZES = {1: 64, 2: 48, 3: 40, 4: 40}  # grid points per side of a field, by the number of rules
 MIME = {"png": "image/png", "svg": "image/svg+xml"}
-NONE = "none"
-ROWS = (
-    {"data": "Data", "noise": "Noise σ", "samples": "Training points"},
-    {"hidden": "Hidden blocks (units of each)", "activation": "Activation", "normalize": "Rows scaled to length 1"},
-    {"rule 1": "Rule 1", "rule 2": "Rule 2", "rule 3": "Rule 3", "rule 4": "Rule 4", "equal": "A race at equal"},
-    {"optimizer": "Optimiser", "rate": "Learning rate η", "seed": "Seed", "epochs": "Budget (epochs)"},
-    {"layer": "Shown large: layer", "unit": "and unit"},
-)
-STEPS = {"noise": 0.05, "samples": 10}  # of the sliders; 1 of the others
-
-
-@dataclass(frozen=True)
-class State(Run):
-    """All that a picture of the playground depends on, but for the epochs trained so far: a run, and what is shown.
-
-    ``layer`` and ``unit`` are the hidden unit that is shown large, both counted from 1.
-    """
-
-    layer: int = declared(1, Whole(1, 4))
-    unit: int = declared(1, Whole(1, 100))
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.layer > len(self.hidden) or self.unit > self.hidden[self.layer - 1]:
-            net, got = _widths(self.hidden), f"layer {self.layer}, unit {self.unit}"
-            raise ValueError(f"layer and unit must be in the net of hidden widths {net}, got {got}")
-
-
-OPTIONS = State.options()
-
-
-def _widths(hidden: Sequence[int]) -> str:
-    return "-".join(map(str, hidden))
-
-
-def make_control(name: str, text: str) -> Any:
-    """Make the control of a field of the state, at its default and of its range; or of one of the four rules."""
-    if name.startswith("rule"):
-        return choice(text, [*[NONE] * (name != "rule 1"), *OPTIONS["rules"].option.values], width="270px")
-    option, default = OPTIONS[name], getattr(State, name)
-    if isinstance(option, Each):
-        return text_box(text, _widths(default), "360px")
-    if isinstance(option, OneOf):
-        return choice(text, [("yes", True), ("no", False)] if default is True else list(option.values))
-    if name in ("seed", "epochs"):
-        return whole(text, default, option.low, option.high, width="190px")
-    if name == "rate":
-        return log_slider(text, default, math.log10(option.low), math.log10(option.high), live=False)
-    show = ".2f" if isinstance(default, float) else ""
-    return slider(text, default, option.low, option.high, STEPS.get(name, 1), show=show, live=name in ROWS[-1])
+TOLD = "Own points: choose a class at Paint, then press and drag in the output's field; or upload a CSV file."
 
 
 class Playground(Trainer[LayerProgress]):
-    """Choose data, net, rules and budget, press Start, and watch every layer and its hidden units learn.
+    """Choose data, net, rules and budget, press Start, and watch the network learn, unit by unit and edge by edge.
+
+    Click on a data set, a unit, an edge, a + or a -; paint points of your own.
 
     Parameters
     ----------
+    data : str, DataFrame, path or bytes
+        The name of a data set, or points of your own: a table or a CSV file with the columns x0, x1 and class.
     **state
-        The fields of `State`, where they are to differ from the defaults; what does not fit is refused by name.
+        The other fields of `State`, where they are to differ from the defaults; what does not fit is refused by name.
 
     Attributes
     ----------
@@ -96,27 +68,59 @@ class Playground(Trainer[LayerProgress]):
         What the controls say.
     race : Race
         The runs as they stand; its ``sessions``, one per rule, hold models and data.
+    edits : int
+        How many weights were changed by hand since the training began; the text of the state does not hold them.
     """
 
-    rows: Sequence[dict[str, str]] = ROWS
+    rows: Sequence[dict[str, tuple[str, int]]] = ROWS
     kind: type[LayerProgress] = PlaygroundPicture
     size: int | None = None  # of the grid, where it is not that of `SIZES`
 
-    def __init__(self, **state: Any) -> None:
+    def __init__(self, data: Any = State.data, **state: Any) -> None:
         known(state, OPTIONS)
-        self.state = State(**state)
-        self.quiet = False  # whether controls follow the state
+        self.own, self.edits = OwnData(self._use_own, issubclass(self.kind, PlaygroundPicture)), 0
+        self.own.paint.observe(lambda _: self._offer_paper(), "value")
+        self.state = State(data=self.own.read(data) if is_source(data) else data, **state)
+        self.before = self.state.data if self.state.data in LABELLED else State.data  # to go back to from own points
+        self.quiet, self.looked_at = False, (1, 1, 1)  # quiet: controls follow the state
         self.line = text_box("State (copy it; paste one and press Enter)", "", width="calc(100% - 4px)")
         self.refusal, self.export = HTML(), HTML()
-        controls = {name: make_control(name, text) for names in self.rows for name, text in names.items()}
+        self.weight = sized(BoundedFloatText(description="is", min=-100, max=100, step=0.1), "120px")
+        controls = {name: make_control(name, *how) for names in self.rows for name, how in names.items()}
         self._follow(controls)
         super().__init__(controls, [row(controls[name] for name in names) for names in self.rows])
+        self.weight.observe(lambda change: None if self.quiet else self._edit(change.new), "value")
         tips = {"Code": "The same training as Python code", "PNG": "The figure as pixels", "SVG": "The figure as lines"}
         exports = [(name, "", tip, partial(self.offer, name)) for name, tip in tips.items()]
         offers = buttons(exports, lambda offer: post(self.loop, lambda: self._try(offer)))
-        self._lay_out(self.line, self.refusal, *self.player)
-        self.box.children = [*self.box.children, row([HTML("Export:"), *offers.values()]), self.export]
+        self.preset = choice("Begin with", ["...", *PRESETS], width="230px")
+        self.question = HTML()
+        self.preset.observe(lambda change: self._begin_with(change.new), "value")
         self.line.observe(lambda _: None if self.quiet else self._try(lambda: self.apply(self.line.value)), "value")
+        self.offers = row([HTML("Export:"), *offers.values()])
+        self._arrange()
+
+    def _arrange(self) -> None:
+        """Put what one uses all the time above the picture, and the rest, folded, below it."""
+        data, net, picked, *others = self.settings
+        picked.children = [*picked.children, self.weight, *self.own.row.children]
+        unfold = ToggleButton(description="More", icon="ellipsis-h", layout=Layout(width="auto", min_width="90px"))
+        unfold.tooltip = "Budget, seed, weight decay, races of rules, the state as a text, export"
+        more = VBox([*others, self.line, self.offers, self.export], layout=Layout(display="none"))
+        unfold.observe(lambda change: more.layout.set_trait("display", None if change.new else "none"), "value")
+        first, *rest = self.player
+        first.children = [*first.children, unfold]
+        self.box.children = [
+            first,
+            *rest,
+            row([self.preset, self.question]),
+            data,
+            net,
+            picked,
+            self.refusal,
+            self.place,
+            more,
+        ]
 
     @classmethod
     def from_text(cls, text: str) -> Playground:
@@ -139,7 +143,8 @@ class Playground(Trainer[LayerProgress]):
 
     def code(self) -> str:
         """Return Python code that trains the same nets without the panel and gets the same numbers."""
-        return self.race.code()
+        edited = f"# without the {self.edits} weights that were changed by hand in the panel\n" if self.edits else ""
+        return edited + self.race.code()
 
     def outcomes(self) -> list[Outcome]:
         """Measure where each rule stands, on all points of both sets."""
@@ -168,6 +173,23 @@ class Playground(Trainer[LayerProgress]):
         except Exception as error:
             self.refusal.value = status_line(f"Nothing has changed: {error}.", "alert")
 
+    def _begin_with(self, name: str) -> None:
+        """Load a state to begin with, and ask its question."""
+        if name in PRESETS:
+            text, question = PRESETS[name]
+            self._try(lambda: self.apply(text))
+            self.question.value = f"<b>{html.escape(question)}</b>"
+
+    def _use_own(self, make: Callable[[], str | None]) -> None:
+        """Begin again with own points that were uploaded or painted, or, once they are cleared, without."""
+
+        def begin() -> None:
+            name = make()
+            if name or self.state.data in OWN or self.own.points is None:
+                self._take(self._shown(self.state, data=name or self.before))
+
+        self._try(begin)
+
     def _changed(self, name: str) -> None:
         if not self.quiet:
             self._try(lambda: self._adopt(name))
@@ -175,75 +197,147 @@ class Playground(Trainer[LayerProgress]):
     def _adopt(self, name: str) -> None:
         """Take over what one control says; its neighbours follow where they must."""
         value: Any = self.controls[name].value
+        if value == MINE:
+            self._follow(self.controls)
+            self.refusal.value = status_line(TOLD, problem=False)
+            self.own.paint.value = self.own.paint.value or 0
+            return
         if name.startswith("rule"):
             chosen = [control.value for key, control in self.controls.items() if key.startswith("rule")]
             name, value = "rules", tuple(dict.fromkeys(rule for rule in chosen if rule != NONE))
         elif name == "hidden":
             value = State.from_text(f"hidden={value}").hidden
-        now = vars(self.state) | {name: float(f"{value:.3g}") if isinstance(value, float) else value}
-        now["layer"] = min(now["layer"], len(now["hidden"]))
-        now["unit"] = min(now["unit"], now["hidden"][now["layer"] - 1])
-        self._take(State(**now))
+        self._take(self._shown(self.state, **{name: float(f"{value:.3g}") if isinstance(value, float) else value}))
+
+    @staticmethod
+    def _shown(state: State, **changes: Any) -> State:
+        """Return a state with some fields changed, and with a unit, a weight and a decay that it then can have."""
+        now = vars(state) | changes | dict.fromkeys(PICKED, 1)
+        now["l2"] = 0.0 if now["optimizer"] == "Rprop" else now["l2"]
+        widths, wanted = State(**now).widths, vars(state) | changes
+        picked = fitting(widths, *(wanted[name] for name in PICKED))
+        return State(**now | dict(zip(PICKED, picked)))
 
     def _take(self, state: State) -> None:
         """Make a state the present one; only another unit to look at leaves the training as it is."""
         before, self.state = self.state, state
+        self.before = state.data if state.data in LABELLED else self.before
         self._follow(self.controls)
-        if replace(before, layer=1, unit=1) == replace(state, layer=1, unit=1):
-            self._look_at(state.layer, state.unit)
+        if all(vars(before)[name] == value for name, value in vars(state).items() if name not in PICKED):
+            self._look_at(state.layer, state.unit, state.source)
         else:
             super()._changed("state")
 
-    def _follow(self, controls: dict[str, Any]) -> None:
+    def _follow(self, controls: Mapping[str, Any]) -> None:
         """Let controls and text say what the state says."""
         self.quiet = True
         for name, control in controls.items():
             if name.startswith("rule"):
                 control.value = dict(enumerate(self.state.rules, start=1)).get(int(name[-1]), NONE)
-            else:
-                value = getattr(self.state, name)
-                control.value = _widths(value) if name == "hidden" else value
+                continue
+            value = getattr(self.state, name)
+            if name == "data":
+                control.options = [*LABELLED, value if value in OWN else MINE]
+            control.value = written(value) if name == "hidden" else value
+        if "l2" in controls:
+            controls["l2"].disabled = self.state.optimizer == "Rprop"
+            controls["l2"].tooltip = "Rprop knows no weight decay: choose another optimiser" * controls["l2"].disabled
         self.line.value, self.refusal.value = self.state.text, ""
         self.quiet = False
 
     @command
-    def _look_at(self, layer: int, unit: int) -> None:
-        self.looked_at = (layer, unit)
+    def _look_at(self, layer: int, unit: int, source: int) -> None:
+        self.looked_at = (layer, unit, source)
+
+    @command
+    def _edit(self, value: float) -> None:
+        """Set the weight that is shown to another value, in the (first) net as it stands."""
+        layer, unit, source = self.looked_at
+        linear = self._linears()[layer - 1]
+        with torch.no_grad():
+            (linear.weight[unit - 1, source - 1 : source] if source else linear.bias[unit - 1 : unit]).fill_(value)
+        self.edits += 1
+
+    def _linears(self) -> list[Any]:
+        """Return the linear layers of the (first) net."""
+        model: Any = self.sessions[0].model
+        return [block[0] for block in model]
 
     # What follows runs on the loop only.
 
     def _begin(self, **_: Any) -> tuple[Iterator[Any], int]:
         """Build the runs that the state describes, and the picture if it no longer fits them."""
-        state = self.state
+        state, self.edits = self.state, 0
         self.race = race = Race(state)
-        self.looked_at = (state.layer, state.unit)
-        rows, first = state.rules if len(state.rules) > 1 else None, self.sessions[0]
+        self.looked_at = (state.layer, state.unit, state.source)
+        first, mine = self.sessions[0], state.data in OWN
         size, unit = self.size or SIZES[len(state.rules)], "update" if state.equal == "updates" else "epoch"
-        self.unit = unit
+        self.unit, options = unit, {"rules": state.rules, "total": race.total, "size": size, "measured": MEASURED}
+        sets = (first.training_set, first.test_set)
+        live = mine and issubclass(self.kind, PlaygroundPicture)  # points that are painted into the same picture
+        drawn = (self.own.origin, state.widths) if live else (state.data, state.samples, state.seed, state.ratio)
         self._use(
-            (state.data, state.noise, state.samples, state.seed, len(state.hidden), rows, race.total, unit),
-            lambda: self.kind(
-                first.training_set, first.test_set, len(first.model), rules=state.rules, total=race.total, size=size,
-                measured=MEASURED, x_label=unit,
-            ),
-        )  # fmt: skip
+            (drawn, state.noise, state.hidden, state.rules, race.total, unit, state.equal),
+            lambda: self._picture(*sets, options),
+        )
         if isinstance(self.picture, PlaygroundPicture):
-            self.picture.heading.set_text(f"{state.data}: {f'race at {state.words}' if rows else state.rules[0]}")
+            rules = f"race at {state.words}" if len(state.rules) > 1 else state.rules[0]
+            self.picture.heading = f"{state.data}: {rules}"
+            self.picture.use_points(*sets)
+        self._offer_paper()
         return iter(race), race.total
+
+    def _picture(self, training_set: Any, test_set: Any, options: dict[str, Any]) -> LayerProgress:
+        state, widths = self.state, self.state.widths
+        x_label = self.unit + (f", at equal {state.equal}" if len(state.rules) > 1 else "")
+        if not issubclass(self.kind, PlaygroundPicture):
+            return self.kind(training_set, test_set, len(widths) - 1, x_label=self.unit, **options)
+        chosen = state.data if state.data in OWN else MINE
+        own = (self.own.points.X.numpy(), self.own.points.Y.numpy()) if self.own.points else "✎"
+        return PlaygroundPicture(
+            training_set,
+            test_set,
+            widths,
+            sets=thumbnails() | {chosen: own},
+            chosen=state.data,
+            x_label=x_label,
+            **options,
+        )
+
+    def _offer_paper(self) -> None:
+        """Let points be painted in the fields of the picture, as long as a class is chosen."""
+        kept = [handle for handle in self.picture.handles if not handle.name.startswith("paper")]
+        fields = self.picture.fields if self.own.paint.value is not None else []
+        papers = [Handle(f"paper {i + 1}", field.ax, drag=self._dab) for i, field in enumerate(fields)]
+        self.picture.handles = [*kept, *papers]
+
+    def _dab(self, x: float, y: float) -> None:
+        self._use_own(lambda: self.own.dab(x, y))
 
     def _record(self, count: int) -> None:
         self.picture.record(count, self.predict)
 
     def _move(self, still: bool) -> None:
-        """Draw the fields and the unit that is shown large; where a reader stops does not change the curves."""
-        picture = self.picture
+        """Draw the fields and the network; where a reader stops does not change the curves."""
+        picture, first = self.picture, self.sessions[0]
         if still:
             picture.measure(self.predict)
-        picture.fill(self.predict(picture.grid.points) if picture.grid else [])
-        if isinstance(picture, PlaygroundPicture):
-            # without thumbnails the layers above the one that is shown need not be worked out
-            layers = None if picture.small else self.looked_at[0]
-            picture.look([session.units(picture.probes, layers) for session in self.sessions], *self.looked_at)
+        if not isinstance(picture, PlaygroundPicture):
+            picture.fill(self.predict(picture.grid.points) if picture.grid else [])
+            return
+        weights, biases = (
+            [getattr(one, part).detach().numpy() for one in self._linears()] for part in ("weight", "bias")
+        )
+        picture.picked = self.looked_at
+        if still or self.count < 2:
+            picture.choose(weights)
+        picture.fill(self.predict(picture.where))
+        picture.look(first.units(picture.probes), weights, biases, self.looked_at)
+        if still or self.frames % 10 == 0:
+            layer, unit, source = self.looked_at
+            now = float(weights[layer - 1][unit - 1, source - 1] if source else biases[layer - 1][unit - 1])
+            self.quiet, self.weight.value = True, float(f"{now:.4g}")
+            self.quiet = False
 
 
 class TrainingPanel(Playground):
@@ -257,7 +351,8 @@ class TrainingPanel(Playground):
         Grid points per side of each field, 64 or, slower and finer, 100.
     **run
         The other fields of `Run`, here with the net of the document and 1000 samples unless told. Those without a
-        control (noise, samples, normalize, equal) stay as they are given. What does not fit is refused by name.
+        control (such as noise, samples, normalize, equal) stay as they are given. ``data`` may be points of your own,
+        as in `Playground`. What does not fit is refused by name.
     """
 
     kind = LayerProgress
@@ -266,9 +361,9 @@ class TrainingPanel(Playground):
         known(run, Run.options())
         rules = OPTIONS["rules"].check("rule", (rule,) if isinstance(rule, str) else rule)
         self.size = OneOf((64, 100)).check("size", size)
-        first = {"data": "Data", "rule 1": "Rule", "hidden": ROWS[1]["hidden"], "activation": "Activation"}
-        if len(rules) > 1:
-            del first["rule 1"]
-        self.rows = (first, ROWS[3])
+        many = len(rules) > 1  # then they stay
+        self.rows = [{name: HOW[name] for name in names if name != "rule 1" or not many} for names in FEWER]
         super().__init__(rules=rules, **{"hidden": (100, 100, 10), "samples": 1000, **run})
-        self._lay_out(self.refusal, *self.player)
+
+    def _arrange(self) -> None:
+        self._lay_out(self.refusal, *self.player, self.own.row)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from torch.nn.functional import binary_cross_entropy, mse_loss
@@ -21,7 +23,7 @@ from helpers.plots import (
 )
 from helpers.plots.boundaries import Grid
 from helpers.plots.pictures import new_axes, shades, short, to_edge
-from helpers.plots.playground import PlaygroundPicture, UnitImages, preferred_images
+from helpers.plots.playground import PlaygroundPicture, decision, preferred_images, tiles
 from helpers.training import accuracy, locally_optimize, locally_optimize_parallel, predictor
 
 NAN = float("nan")
@@ -171,52 +173,76 @@ def test_backprop_progress_takes_one_answer_or_one_for_each_layer_and_tells_the_
         assert widths[max(widths)] == pytest.approx(thick)
 
 
+def network(inputs=2, hidden=(9, 5), rules=("a",), picked=(2, 4, 9)):
+    """Draw a net of random weights and units, after a step at which every answer was 0.7."""
+    rng, train = np.random.default_rng(0), sets("signed_xor" if inputs == 2 else "digits", 30)[0]
+    outputs, thumbs = train.Y.shape[1], {"moons": (train.X.numpy()[:, :2], train.Y.numpy()), "mine": "+"}
+    widths = [inputs, *hidden, outputs]
+    options = {"total": 5, "size": 16, "measured": 300, "x_label": "epoch"}
+    picture = PlaygroundPicture(train, train, widths, sets=thumbs, chosen="moons", rules=rules, **options)
+    answers = len(rules) * (len(hidden) + 1)
+    picture.record(0, lambda X: [np.full((len(X), outputs), 0.7)] * answers)
+    picture.fill([product(picture.where)[:, :1] * np.ones(outputs)] * answers)
+    weights = [rng.normal(size=(n, m)) for m, n in itertools.pairwise(widths)]
+    units = [np.cumsum(np.ones((len(picture.probes), n)), axis=1) * picture.probes[:, 1:2] for n in hidden]
+    picture.picked = picked
+    picture.choose(weights)
+    picture.look(units, weights, [rng.normal(size=n) for n in widths[1:]], picked)
+    picture.trace()
+    return picture, weights, units
+
+
 @pytest.mark.parametrize("inputs", [2, 64])
-def test_the_playground_shows_units_of_every_rule_and_saves_equal_files(inputs):
+def test_the_playground_shows_the_network_and_the_output_of_every_rule_and_saves_equal_files(inputs):
     for rules in (("a",), ("a", "b", "c", "d")):
-        files = []
-        for _ in range(2):
-            rng = np.random.default_rng(0)
-            train, _ = sets("signed_xor" if inputs == 2 else "digits", 30)
-            picture = PlaygroundPicture(train, train, 3, rules=rules, total=5, size=16)
-            answers = len(rules) * 3
-            units = [[rng.normal(size=(len(picture.probes), 6)) for _ in range(2)] for _ in rules]
-            picture.record(0, lambda X: [np.full((len(X), train.Y.shape[1]), 0.7)] * answers)  # noqa: B023
-            picture.fill([product(picture.grid.points)] * answers if picture.grid else [])
-            picture.look(units, 2, 6)
-            picture.trace()
-            files.append([picture.file(kind) for kind in ("png", *(["svg"] if len(rules) == 1 else []))])
-        assert files[0] == files[1]
-        assert len(picture.fields) == (answers if inputs == 2 else 0)
-        assert (len(picture.large), len(picture.small)) == (
-            len(rules),
-            0 if inputs == 2 < len(rules) else 2 * len(rules),
-        )
-        picked = np.concatenate([outputs[1][:, 5] for outputs in units])
-        assert f"unit 6 of layer 2, goes from {picked.min():.2g} to {picked.max():.2g}" in picture.description
-        told = any("no plane holds the points" in text.get_text() for text in picture.figure.texts)
-        assert told == (inputs == 64)
-    with pytest.raises(ValueError, match="saved as .png or .svg"):
+        (picture, weights, units), (again, *_) = (network(inputs, rules=rules) for _ in range(2))
+        for kind in ("png", *(["svg"] if len(rules) == 1 else [])):
+            assert picture.file(kind) == again.file(kind)
+        assert len(picture.fields) == (len(rules) if inputs == 2 else 0)
+        if inputs == 2:
+            values = units[1][:, 3]
+            assert f"Unit 4 of layer 2 goes from {values.min():.2g} to {values.max():.2g}" in picture.description
+        assert f"its weight from 9 is {weights[1][3, 8]:.3g}" in picture.description
+        assert "1 of layer 1 are left out" in picture.description
+        assert ("no plane holds the points" in picture.description) == (inputs == 64)
+        drawn = dict(zip(picture.units, picture.edges.get_linewidth()))
+        assert (drawn[1, 8, 3] > drawn[1, 8, 0]) == (abs(weights[1][3, 8]) > abs(weights[1][0, 8]))
+        least = np.abs(weights[1][:, :8]).sum(axis=0).argmin()
+        assert set(picture.shown[1]) == set(range(9)) - {least}
+    with pytest.raises(ValueError, match="kind must be one of png, svg"):
         picture.file("pdf")
 
 
-def test_units_fill_the_scale_of_their_largest_output_and_stand_in_reading_order():
+def test_what_is_clicked_in_the_network_is_a_value_of_a_control():
+    picture, *_ = network()
+    handles = {handle.name: handle for handle in picture.handles}
+    for name, values in (
+        ("the data set mine", {"data": "mine"}),
+        ("a unit less in layer 2", {"hidden": "9-4"}),
+        ("a unit more in layer 1", {"hidden": "10-5"}),
+        ("a layer less in the net", {"hidden": "9"}),
+        ("a layer more in the net", {"hidden": "9-5-5"}),
+        ("unit 1 of output", {"layer": 3, "unit": 1}),
+    ):
+        assert handles[name].click(*handles[name].at()) == values
+    for k in range(-5, 0):  # those to the output
+        c, i, j = picture.units[k]
+        assert handles["an edge"].click(*picture.paths[k][5]) == {"layer": c + 1, "unit": j + 1, "source": i + 1}
+    assert handles["an edge"].click(picture.across[1], 5) is None
+    assert not [h for h in network(hidden=(1,), picked=(1, 1, 1))[0].handles if "less in" in h.name]
+
+
+def test_units_fill_the_scale_of_their_largest_output_and_are_drawn_with_the_first_coordinate_rightwards():
     grid = Grid(SQUARE, 32)
-    plane = UnitImages(new_axes(), True, (1, 1))
-    plane.show(grid.points[:, 1:] * 1e-3, grid.points)  # it grows upwards, and the uppermost row comes first
-    colours = plane.image.get_array()
-    assert (colours == colours[:, :1]).all()
-    assert colours[[0, -1], 0].tolist() == shades([1.0, -1.0]).tolist()
-    plane.show(0 * grid.points[:, :1], grid.points)
-    assert (plane.image.get_array() == shades([0.0])).all()
-    images = UnitImages(new_axes(), False, (2, 2))
-    images.show(np.eye(4), np.eye(4))  # 2 x 2 pixels; each unit responds to one image alone
-    tiles = images.image.get_array().reshape(2, 3, 2, 3, 4).astype(int)  # row, pixel, column, pixel, colour
-    for unit in range(4):
-        row, column = divmod(unit, 2)
-        orange = tiles[row, :2, column, :2, 0] - tiles[row, :2, column, :2, 2]
-        assert np.unravel_index(orange.argmax(), (2, 2)) == (row, column)
-    assert (tiles[:, 2] == 255).all()
+    (upwards, nothing) = tiles(np.stack([grid.points[:, 1] * 1e-3, 0 * grid.points[:, 0]], axis=1), 20, flip=True)
+    assert (upwards == upwards[:, :1]).all()
+    assert np.abs(upwards[[0, -1], 0].astype(int) - shades([1.0, -1.0])).max() < 10
+    assert (nothing == shades([0.0])).all()
+    (image,) = tiles(np.eye(4)[:, 1:2], 4, flip=False)
+    assert (image[:2, 2:] == shades([1.0])).all()
+    assert (image[2:] == shades([0.0])).all()
+    halves = decision(np.stack([grid.points[:, 0] + 0.3, 0 * grid.points[:, 0]], axis=1), 32)
+    assert len(np.unique(halves.reshape(-1, 4), axis=0)) == 3
     outputs = np.array([[3.0, 5.0], [0.0, 5.0], [0.0, 5.0]])
     X = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
     np.testing.assert_allclose(preferred_images(outputs, X).T, [np.array([2.0, -1.0, -1.0]) / 4 @ X, [0, 0]])

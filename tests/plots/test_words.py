@@ -155,15 +155,22 @@ def progress():
 
 
 def playground():
-    picture = PlaygroundPicture(TRAIN, SET, 2, total=3, size=8)
-    picture.heading.set_text("signed_xor: a rule")
+    options = {"total": 3, "size": 8, "measured": 300, "x_label": "epoch", "rules": ["a rule"]}
+    picture = PlaygroundPicture(TRAIN, SET, [2, 9, 1], sets={}, chosen="", **options)
+    picture.heading = "signed_xor: a rule"
     picture.record(0, layers)
-    picture.look([[steep(picture.probes) * np.arange(1, 10)]], 1, 3)
-    picture.draw(layers)
+    weights, biases = [np.full((9, 2), 0.25), np.ones((1, 9))], [np.ones(9), np.ones(1)]
+    picture.fill(layers(picture.where))
+    picture.look([steep(picture.probes) * np.arange(1, 10)], weights, biases, (1, 3, 2))
+    picture.trace()
     yield picture
-    yield from (*of_progress(picture, 2, 3, ""), "signed_xor: a rule", "layer 1, units 1 to 8 of 9")
+    yield from ("signed_xor: a rule", "2-9-1 units", "1 of layer 1 are left out", "its weight from 2 is 0.25")
+    for i, name in enumerate(("layer 1", "output")):
+        accuracy, test = line(picture, name, -1)[-1], line(picture, name, -2)[-1]
+        yield f"{name}: test accuracy {accuracy:.3f}, test error {test:.3g}, training error "
+        assert percent(accuracy, 1) in [*picture.shares, *picture.titles][i].get_text()
     low, high = (3 * steep(picture.probes)).min(), (3 * steep(picture.probes)).max()
-    yield f"unit 3 of layer 1, goes from {low:.2g} to {high:.2g}"
+    yield f"Unit 3 of layer 1 goes from {low:.2g} to {high:.2g}"
 
 
 def cycle():

@@ -12,7 +12,7 @@ import pytest
 from helpers import widgets
 from helpers.training.runs import Run
 from helpers.widgets.controls import option_of
-from helpers.widgets.playground import State
+from helpers.widgets.states import State
 
 SMALL: dict[str, dict[str, Any]] = {
     "IdempotentPanel": {"samples": 10, "epochs": 3},
@@ -21,7 +21,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "TrainingPanel": {"hidden": (5, 5), "epochs": 3, "samples": 20},
     "constraint_panel": {"samples": 10},
 }
-ELSEWHERE = {"Explorer", "Stepper"}  # made of functions and texts; they have tests of their own
+ELSEWHERE = {"Explorer", "Stepper", "predict", "predictions", "table", "tangent_panel"}  # made of functions and texts
 PANELS = [name for name in widgets.HOMES if name not in ELSEWHERE]
 OF_A_RUN = {
     "TrainingPanel": ["rule", "size", *(f.name for f in fields(Run) if f.name != "rules")],
