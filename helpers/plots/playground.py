@@ -184,7 +184,7 @@ class PlaygroundPicture(LayerProgress):
         self._steps(self.across[0], HEIGHT - 22, 20, "a layer {} the net", hidden[:-1], longer)
         for name, y in zip(("$x_0$", "$x_1$") if self.plane else (), self.down[0]):
             self._write(self.across[0] - UNIT / 2 - 6, y, name, TEXT, ha="right")
-        self.handles += [
+        units = [
             Handle(
                 f"{'shown ' * (self.widths[c] > self.seen[c])}unit {j + 1} of {self.layers[c - 1]}", self.paper,
                 at=lambda c=c, j=j: (float(self.across[c]), float(self.down[c][j])),  # type: ignore[misc]
@@ -192,7 +192,7 @@ class PlaygroundPicture(LayerProgress):
             )
             for c in range(1, count) for j in range(self.seen[c])
         ]  # fmt: skip
-        self.handles.append(Handle("an edge", self.net, click=self._edge_at))
+        self.handles = [*units, Handle("an edge", self.net, click=self._edge_at), *self.handles]
 
     def _steps(self, x: float, y: float, away: float, what: str, fewer: list[int], more: list[int]) -> None:
         """Draw - and + at both sides of a place; each is the widths that a click asks for."""

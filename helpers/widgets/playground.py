@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from ipywidgets import HTML, BoundedFloatText, Layout, ToggleButton, VBox
+from ipywidgets import HTML, BoundedFloatText, Layout, VBox
 
 from helpers.options import OneOf, known
 from helpers.plots import LayerProgress
@@ -23,7 +23,7 @@ from helpers.plots.pictures import Handle
 from helpers.plots.playground import PlaygroundPicture
 from helpers.training.layers import Scores
 from helpers.training.runs import LABELLED, OWN, Outcome, Race, Run, Session
-from helpers.widgets.controls import buttons, choice, row, status_line, text_box
+from helpers.widgets.controls import buttons, choice, row, status_line, text_box, toggle
 from helpers.widgets.own_data import OwnData, is_source
 from helpers.widgets.panel import post
 from helpers.widgets.states import (
@@ -104,8 +104,7 @@ class Playground(Trainer[LayerProgress]):
         """Put what one uses all the time above the picture, and the rest, folded, below it."""
         data, net, picked, *others = self.settings
         picked.children = [*picked.children, self.weight, *self.own.row.children]
-        unfold = ToggleButton(description="More", icon="ellipsis-h", layout=Layout(width="auto", min_width="90px"))
-        unfold.tooltip = "Budget, seed, weight decay, races of rules, the state as a text, export"
+        unfold = toggle("More", "ellipsis-h", "Budget, seed, weight decay, races of rules, the state as a text, export")
         more = VBox([*others, self.line, self.offers, self.export], layout=Layout(display="none"))
         unfold.observe(lambda change: more.layout.set_trait("display", None if change.new else "none"), "value")
         first, *rest = self.player
@@ -239,11 +238,13 @@ class Playground(Trainer[LayerProgress]):
             if name == "data":
                 control.options = [*LABELLED, value if value in OWN else MINE]
             control.value = written(value) if name == "hidden" else value
-        if "l2" in controls:
-            controls["l2"].disabled = self.state.optimizer == "Rprop"
-            controls["l2"].tooltip = "Rprop knows no weight decay: choose another optimiser" * controls["l2"].disabled
         self.line.value, self.refusal.value = self.state.text, ""
         self.quiet = False
+
+    def idle(self, **values: Any) -> dict[str, str]:
+        """Say why the weight decay does nothing where it cannot."""
+        blind = self.state.optimizer == "Rprop" and "l2" in values
+        return {"l2": "Rprop knows no weight decay: choose another optimiser"} if blind else {}
 
     @command
     def _look_at(self, layer: int, unit: int, source: int) -> None:
