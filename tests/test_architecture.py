@@ -19,7 +19,7 @@ BUDGETS = {
     "plots": (3360, 15),
     "training": (3400, 14),
     "widgets": (3120, 19),  # 2500 once the panels are rebuilt
-    "checks": (1030, 12),
+    "checks": (1005, 12),
     "datasets": (295, 1),
     "networks": (160, 1),
     "options": (105, 1),

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 
-from helpers.checks.verdict import check, judge, same
+from helpers.checks.verdict import Answer, Cases, check, judge, same
 from helpers.networks import NETWORKS
 from helpers.training.idempotent import IdempotencyLoss
 
@@ -17,7 +15,7 @@ LEAF = "torch::autograd::AccumulateGrad"
 
 
 @check
-def check_operations(operations: Callable[[Tensor], Mapping[str, int]]) -> Iterator[str | None]:
+def check_operations(operations: Answer) -> Cases:
     """Check ``operations(tensor) -> Counter`` of the names of all functions behind a tensor."""
     a, b = (torch.tensor(value, requires_grad=True) for value in (1.0, 2.0))
     h = a.sin()
@@ -29,17 +27,21 @@ def check_operations(operations: Callable[[Tensor], Mapping[str, int]]) -> Itera
         (3.0 * a, {"MulBackward0": 1, LEAF: 1}, "3 a", "an operand without a graph is None: skip it"),
         (h * h.exp(), once, "h exp h, h = sin a", "h is reached on two ways: remember which functions you have seen"),
     ):
-        got = Counter(operations(tensor))
+        got: Counter[str] = Counter(operations(tensor))
         yield judge(got == Counter(expected), case, expected, dict(got), hint)
     net = NETWORKS["N1"](seed=0)
     loss = IdempotencyLoss(net)(net(torch.ones(3, 5)))
     (gradient,) = torch.autograd.grad(loss, list(net.parameters()), create_graph=True)
-    products = Counter(operations(gradient))["MmBackward0"]
-    yield same(products, 4, "the modified rule on N1, the MmBackward0", "follow all the operands")
+    yield same(
+        Counter[str](operations(gradient))["MmBackward0"],
+        4,
+        "the modified rule on N1, the MmBackward0",
+        "follow all the operands",
+    )
 
 
 @check
-def check_ordinary_gradient(ordinary_gradient: Callable[[Tensor, Tensor], Tensor]) -> Iterator[str | None]:
+def check_ordinary_gradient(ordinary_gradient: Answer) -> Cases:
     """Check ``ordinary_gradient(W, x)``, the closed form of dL/dW for L = mean((n(y) - y)²), y = xW'."""
     generator = torch.Generator().manual_seed(1)
     for m, n in ((1, 1), (4, 3), (3, 5)):
@@ -61,7 +63,7 @@ def check_ordinary_gradient(ordinary_gradient: Callable[[Tensor, Tensor], Tensor
 
 
 @check
-def check_surrogate(surrogate: Callable[[nn.Module, Tensor, Tensor], Tensor]) -> Iterator[str | None]:
+def check_surrogate(surrogate: Answer) -> Cases:
     """Check ``surrogate(net, x, y_bar)``, a number whose gradient is y_bar · dn/dW."""
     net = NETWORKS["N3"](seed=2).double()
     parameters = list(net.parameters())
@@ -78,15 +80,13 @@ def check_surrogate(surrogate: Callable[[nn.Module, Tensor, Tensor], Tensor]) ->
         yield judge(value.requires_grad, case, "a number with a graph", "none", graph)
         got = torch.autograd.grad(value, parameters, materialize_grads=True)
         for number, (ours, theirs) in enumerate(zip(got, expected)):
-            few = f"{case}, gradient {number} from its first entry"
-            yield same(ours.flatten()[:4], theirs.flatten()[:4], few, hint)
             yield same(ours, theirs, f"{case}, gradient {number}", hint)
     clean = all(p.grad is None for p in parameters)
     yield judge(clean, "the net", "no .grad", "a .grad", "return the number; call no backward()")
 
 
 @check
-def check_bytes_kept(bytes_kept: Callable[[Callable[[], Any]], int]) -> Iterator[str | None]:
+def check_bytes_kept(bytes_kept: Answer) -> Cases:
     """Check ``bytes_kept(run)``, the bytes of all storages that operations put away while ``run()`` runs."""
     a = torch.ones(10, dtype=torch.float64, requires_grad=True)
     single = torch.ones(10, requires_grad=True)
@@ -100,9 +100,9 @@ def check_bytes_kept(bytes_kept: Callable[[Callable[[], Any]], int]) -> Iterator
         ("sin of 10 of 100 numbers", lambda: view.sin(), 800, "a view keeps the whole storage it looks into"),
     ):
         calls: list[Any] = []
-        got = bytes_kept(lambda run=run, calls=calls: calls.append(run()))  # type: ignore[misc]
+        got = bytes_kept(lambda run=run, calls=calls: calls.append(run()))
         yield judge(len(calls) == 1, case, "one call of run()", f"{len(calls)} calls", "call run() once, in the block")
         yield same(got, expected, f"the bytes of {case}", hint)
-    backward = torch.ones(3, requires_grad=True)
-    bytes_kept(lambda: backward.exp().sum().backward())
-    yield same(backward.grad, torch.ones(3).exp(), "a gradient taken inside run()", "hand back what was put away", 1e-6)
+    x = torch.ones(3, requires_grad=True)
+    bytes_kept(lambda: x.exp().sum().backward())
+    yield same(x.grad, x.detach().exp(), "a gradient taken inside run()", "hand back what was put away", 1e-6)

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
 
 import torch
-from torch import Tensor
 
-from helpers.checks.verdict import check, judge, same
+from helpers.checks.verdict import Answer, Cases, check, judge, same
 from helpers.training.idempotent import m1_update, purify
 
 GOLDEN = (1 + math.sqrt(5)) / 2
 
 
 @check
-def check_basin_edges(basin_edges: Callable[[int], Sequence[float]]) -> Iterator[str | None]:
+def check_basin_edges(basin_edges: Answer) -> Cases:
     """Check ``basin_edges(count) -> [b0, b1, ...]``, the edges from 1/2 up."""
     for count in (1, 2, 6):
         edges = [float(edge) for edge in basin_edges(count)]
@@ -34,7 +31,7 @@ def check_basin_edges(basin_edges: Callable[[int], Sequence[float]]) -> Iterator
 
 
 @check
-def check_m1_step(m1_step: Callable[[Tensor, Tensor, float], Tensor]) -> Iterator[str | None]:
+def check_m1_step(m1_step: Answer) -> Cases:
     """Check ``m1_step(W, x, learning_rate) -> the new W``."""
     generator = torch.Generator().manual_seed(5)
     rotated, x = (torch.randn(rows, 3, generator=generator, dtype=torch.float64) for rows in (3, 7))
@@ -51,7 +48,7 @@ def check_m1_step(m1_step: Callable[[Tensor, Tensor, float], Tensor]) -> Iterato
 
 
 @check
-def check_predicted_rank(predicted_rank: Callable[[Tensor], Any]) -> Iterator[str | None]:
+def check_predicted_rank(predicted_rank: Answer) -> Cases:
     """Check ``predicted_rank(W)``, the rank that the modified rule gives the net y = xW'."""
     for rows, expected, case, hint in (
         ([[0.7, 0.0], [0.0, 0.3]], 1, "eigenvalues 0.7 and 0.3", "0.7 goes to 1, 0.3 to 0: which side of 1/2?"),
@@ -65,7 +62,7 @@ def check_predicted_rank(predicted_rank: Callable[[Tensor], Any]) -> Iterator[st
 
 
 @check
-def check_fair_report(fair_report: Callable[[Tensor, Tensor], Mapping[str, Any]]) -> Iterator[str | None]:
+def check_fair_report(fair_report: Answer) -> Cases:
     """Check ``fair_report(errors, norms) -> {"diverged": ..., "zero": ..., "median": ...}``."""
     nan = math.nan
     for errors, norms, expected, case, hint in (

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy, mse_loss
 from torch.optim import Optimizer
 
-from helpers.checks.verdict import check, judge, same
+from helpers.checks.verdict import Answer, Cases, check, judge, same
 from helpers.networks import layered_net
 from helpers.training import make_decoders
 
@@ -31,7 +30,7 @@ def one_optimizer_epoch(
 
 
 @check
-def check_local_step(local_step: Callable[..., tuple[Tensor, Tensor]]) -> Iterator[str | None]:
+def check_local_step(local_step: Answer) -> Cases:
     """Check ``local_step(block, decoder, criterion, h, Y) -> (loss, output for the next block)``."""
 
     def lopsided(scores: Tensor, targets: Tensor) -> Tensor:  # not the same with its arguments exchanged
@@ -60,7 +59,7 @@ def check_local_step(local_step: Callable[..., tuple[Tensor, Tensor]]) -> Iterat
 
 
 @check
-def check_optimizers(make_optimizers: Callable[[Layers, Layers], list[Optimizer]]) -> Iterator[str | None]:
+def check_optimizers(make_optimizers: Answer) -> Cases:
     """Check ``make_optimizers(blocks, decoders) -> [Optimizer, ...]``, a cure of the shared-optimiser trap."""
     model = layered_net([2, 5, 4, 1], seed=3)
     decoders = make_decoders(model, torch.zeros(1, 2), seed=4)
@@ -80,7 +79,7 @@ def check_optimizers(make_optimizers: Callable[[Layers, Layers], list[Optimizer]
 
 
 @check
-def check_block_passes(block_passes: Callable[[str, int, int], Any]) -> Iterator[str | None]:
+def check_block_passes(block_passes: Answer) -> Cases:
     """Check ``block_passes(rule, blocks, epochs)``, the forward passes of a single block over the data."""
     for blocks, epochs in ((4, 100), (1, 7), (16, 3)):
         once, below = blocks * epochs, epochs * blocks * (blocks + 1) // 2
@@ -94,7 +93,7 @@ def check_block_passes(block_passes: Callable[[str, int, int], Any]) -> Iterator
 
 
 @check
-def check_displacement(displacement: Callable[[Tensor, Tensor], Any]) -> Iterator[str | None]:
+def check_displacement(displacement: Answer) -> Cases:
     """Check ``displacement(before, after)``, mean length of the moves over mean length of the points before."""
     before = torch.tensor([[3.0, 4.0], [0.0, 1.0]])
     twice = "each moves by twice its own length: take after - before, row by row"

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy
 from torch.optim import SGD
 
-from helpers.checks.verdict import check, judge, same
+from helpers.checks.verdict import Answer, Cases, check, judge, same
 from helpers.networks import layered_net
 from helpers.training import feedback_alignment, similarity_loss
 from helpers.training.feedback import feedback_matrices
@@ -19,7 +17,7 @@ from helpers.training.layers import probe
 
 
 @check
-def check_similarity(similarity: Callable[[Tensor, Tensor], Any]) -> Iterator[str | None]:
+def check_similarity(similarity: Answer) -> Cases:
     """Check ``similarity(features, targets)``, the mean squared difference of two matrices of cosines."""
     T = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
     unlike = torch.tensor([[2.0, 0.0, 1.0], [0.0, 1.0, 0.5], [1.0, 1.0, -3.0]], requires_grad=True)
@@ -37,7 +35,7 @@ def check_similarity(similarity: Callable[[Tensor, Tensor], Any]) -> Iterator[st
 
 
 @check
-def check_direct_gradients(direct_gradients: Callable[..., Any]) -> Iterator[str | None]:
+def check_direct_gradients(direct_gradients: Answer) -> Cases:
     """Check ``direct_gradients(X, activities, delta, matrices) -> [gradient of W1, of W2]`` against the rule itself."""
     model = layered_net([3, 5, 4, 2], activation=nn.Tanh, normalize=False, seed=3)
     X = torch.linspace(-1, 1, 18).reshape(6, 3).sin()
@@ -59,7 +57,7 @@ def check_direct_gradients(direct_gradients: Callable[..., Any]) -> Iterator[str
 
 
 @check
-def check_wrong_labels(wrong_labels: Callable[..., Tensor]) -> Iterator[str | None]:
+def check_wrong_labels(wrong_labels: Answer) -> Cases:
     """Check ``wrong_labels(labels, classes, generator)``: never the true label, all others alike."""
     for classes in (2, 3, 10):
         labels = torch.arange(classes).repeat_interleave(600)
@@ -79,7 +77,7 @@ def check_wrong_labels(wrong_labels: Callable[..., Tensor]) -> Iterator[str | No
 
 
 @check
-def check_paired_interval(paired_interval: Callable[..., tuple[float, float]]) -> Iterator[str | None]:
+def check_paired_interval(paired_interval: Answer) -> Cases:
     """Check ``paired_interval(a, b, t) -> (mean, half width)`` of the differences a - b."""
     a, b = [0.9, 0.7, 0.8, 0.6], [0.8, 0.6, 0.7, 0.5]
     for case, first, second, t, expected, hint in (

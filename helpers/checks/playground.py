@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from helpers.checks.verdict import check, judge
+from helpers.checks.verdict import Answer, Cases, check, judge
 from helpers.training.runs import Outcome, Race, Run
 
 TRIO = "rules=back-propagation | local, parallel | local, sequential"
@@ -16,7 +15,7 @@ SEEDS = range(3)
 
 
 @check
-def check_each_weight_changes(each_weight_changes: Callable[[str], dict[str, int]]) -> Iterator[str | None]:
+def check_each_weight_changes(each_weight_changes: Answer) -> Cases:
     """Check ``each_weight_changes(text) -> {rule: updates of each weight}``."""
     for text, sequential, epochs, hint in (
         (f"hidden=32-32-32; {TRIO}; equal=passes", 50, 200, "four blocks share the passes: the output is one too"),
@@ -33,7 +32,7 @@ def check_each_weight_changes(each_weight_changes: Callable[[str], dict[str, int
 
 
 @check
-def check_winner(winner: Callable[[Sequence[Sequence[Outcome]]], str]) -> Iterator[str | None]:
+def check_winner(winner: Answer) -> Cases:
     """Check ``winner(races) -> rule``, the best median test accuracy over races that differ in their seed."""
 
     def races(**tests: tuple[float, ...]) -> list[list[Outcome]]:
@@ -52,7 +51,7 @@ def check_winner(winner: Callable[[Sequence[Sequence[Outcome]]], str]) -> Iterat
 
 
 @check
-def check_local_wins(local_wins: Callable[[], str]) -> Iterator[str | None]:
+def check_local_wins(local_wins: Answer) -> Cases:
     """Check ``local_wins() -> text``, a state in which the local parallel rule leads at equal passes."""
     run = Run.from_text(local_wins())
     rules = set(run.rules)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from helpers.checks.verdict import check, judge, pair, same
+from helpers.checks.verdict import Answer, Cases, check, judge, pair, same
 
 LONG = 10_000  # operations in a row: more than Python's own stack holds
 
@@ -44,7 +42,7 @@ def late(x: Node) -> Node:
 
 
 @check
-def check_division(division: Callable[[float, float], Any]) -> Iterator[str | None]:
+def check_division(division: Answer) -> Cases:
     """Check ``division(a, b) -> (value, (derivative with respect to a, with respect to b))``."""
     for a, b in ((6.0, 3.0), (1.0, -4.0), (-2.5, 0.5)):
         got, at = division(a, b), f"at a = {a}, b = {b}"
@@ -58,7 +56,7 @@ def check_division(division: Callable[[float, float], Any]) -> Iterator[str | No
 
 
 @check
-def check_path_products(path_products: Callable[[Node, Node], Any]) -> Iterator[str | None]:
+def check_path_products(path_products: Answer) -> Cases:
     """Check ``path_products(output, node)``: a list with one product of local derivatives for each path."""
     x, z = Node("x", 3.0), Node("z", 5.0)
     square, both = x * x, x * z
@@ -77,7 +75,7 @@ def check_path_products(path_products: Callable[[Node, Node], Any]) -> Iterator[
 
 
 @check
-def check_topological_order(topological_order: Callable[[Node], Any]) -> Iterator[str | None]:
+def check_topological_order(topological_order: Answer) -> Cases:
     """Check ``topological_order(output)``: each node once, after its parents; of long traces too."""
     x = chain = Node("x", 3.0)
     for _ in range(LONG):
@@ -106,7 +104,7 @@ def check_topological_order(topological_order: Callable[[Node], Any]) -> Iterato
 
 
 @check
-def check_backward(backward: Callable[[Node], Any]) -> Iterator[str | None]:
+def check_backward(backward: Answer) -> Cases:
     """Check ``backward(output)``: every ``gradient`` is the derivative of this output, however often it is called."""
     a, b = Node("a", 3.0), Node("b", 4.0)
     product = a * b

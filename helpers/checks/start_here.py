@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import html
 import sys
-from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from packaging.requirements import Requirement
 
-from helpers.checks.verdict import MARKS, check, judge
+from helpers.checks.verdict import MARKS, Answer, Cases, check, judge
 from helpers.datasets import datasets
 from helpers.networks import layered_net
 from helpers.plots import decision_boundary
@@ -74,7 +73,7 @@ def check_training() -> Report:
 
 
 @check
-def check_double(double: Callable[[float], Any]) -> Iterator[str | None]:
+def check_double(double: Answer) -> Cases:
     """Check ``double(x)``, the exercise that shows what checks do."""
     for x in (2, 0, -1.5):
         got = double(x)

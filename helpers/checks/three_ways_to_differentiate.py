@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from typing import Any
 
-from helpers.checks.verdict import check, pair, same
+from helpers.checks.verdict import Answer, Cases, check, pair, same
 from helpers.diff import cos, exp, sin
 from helpers.diff.forward import Dual
 
@@ -14,7 +12,7 @@ EPS32, EPS64 = 2.0**-23, 2.0**-52
 
 
 @check
-def check_best_step(best_step: Callable[[float, float, float], Any]) -> Iterator[str | None]:
+def check_best_step(best_step: Answer) -> Cases:
     """Check ``best_step(size, curvature, eps)``, the step with the least truncation plus rounding."""
     for size, curvature, eps, hint in (
         (1.0, 1.0, EPS64, "set the derivative of h curvature / 2 + 2 eps size / h to 0, and solve for h"),
@@ -27,7 +25,7 @@ def check_best_step(best_step: Callable[[float, float, float], Any]) -> Iterator
 
 
 @check
-def check_by_hand(by_hand: Callable[[float], Any]) -> Iterator[str | None]:
+def check_by_hand(by_hand: Answer) -> Cases:
     """Check ``by_hand(x)``, the derivative of exp(c) + sin(c) for c = exp x + exp(x)²."""
     for x in (-1.0, 0.0, 0.5, -3.0):
         got = by_hand(x)
@@ -40,7 +38,7 @@ def check_by_hand(by_hand: Callable[[float], Any]) -> Iterator[str | None]:
 
 
 @check
-def check_dual_quotient(dual_quotient: Callable[[Any, Any], Any]) -> Iterator[str | None]:
+def check_dual_quotient(dual_quotient: Answer) -> Cases:
     """Check ``dual_quotient(a, b)``, the quotient of two pairs (value, tangent)."""
     for a, b, hint in (
         ((6.0, 1.0), (2.0, 0.0), "a constant divisor divides the tangent too"),
@@ -55,7 +53,7 @@ def check_dual_quotient(dual_quotient: Callable[[Any, Any], Any]) -> Iterator[st
 
 
 @check
-def check_passes(passes: Callable[[str, int, int], Any]) -> Iterator[str | None]:
+def check_passes(passes: Answer) -> Cases:
     """Check ``passes(way, inputs, outputs)``, the evaluations or passes that a whole Jacobian takes."""
     for inputs, outputs in ((2, 1), (10_000, 1), (1, 10_000), (3, 5)):
         for way, count, hint in (

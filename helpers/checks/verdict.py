@@ -19,6 +19,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+Answer = Callable[..., Any]  # what a student wrote
+Cases = Iterator[str | None]  # what a check yields: of each case None, or the mismatch in words
 MARKS = {"not attempted": "○", "wrong": "✗", "correct": "✓"}
 
 
@@ -36,7 +38,7 @@ class Verdict(NamedTuple):
         return f'<p role="status" style="font-size:1.1em;color:{colour}"><b>{html.escape(repr(self))}</b></p>'
 
 
-def check(cases: Callable[..., Iterator[str | None]]) -> Callable[..., Verdict]:
+def check(cases: Callable[..., Cases]) -> Callable[..., Verdict]:
     """Turn a generator of cases into a check that returns a `Verdict`."""
 
     @functools.wraps(cases)
