@@ -7,11 +7,9 @@
 (array([[5., 6.], [5., 6.]]), array([4., 6.]))
 
 `Array` records what is done with it, and ``backward`` fills in gradients. `vjp` does the same for a function, and
-`jacobian` builds the matrix that both avoid. The rules are in `helpers.diff.array_rules`; `propagate` runs back through
-what was recorded.
-
-A function of arrays is written with operators (``+ - * / ** @``), indexing, ``.T``, the methods ``sum``, ``mean``,
-``max``, ``reshape`` and ``transpose``, and the functions of this module. So it runs on NumPy's arrays as well.
+`jacobian` builds the matrix that both avoid. A function of arrays is written with operators (``+ - * / ** @``),
+indexing, ``.T``, the methods ``sum``, ``mean``, ``max``, ``reshape`` and ``transpose``, and the functions of this
+module. So it runs on NumPy's arrays as well.
 """
 
 from __future__ import annotations
@@ -37,15 +35,11 @@ serial_of, value_of = attrgetter("serial"), attrgetter("value")
 class Array(Indexed):
     """A node of a trace that holds an array of real numbers.
 
-    Parameters
-    ----------
-    value : array_like
-        Real numbers in any shape. They are copied. float32 stays float32, everything else becomes float64.
-
     Attributes
     ----------
     value : ndarray
-        Read-only, since the rules need it later: a change in place raises, where it would falsify a gradient.
+        A copy of what was given; float32 stays float32, everything else becomes float64. Read-only, since the rules
+        need it later: a change in place raises, where it would falsify a gradient.
     gradient : ndarray
         The derivative of the output whose ``backward`` ran, in the shape of ``value``; zeros before. Read-only.
     operation : Row or None
@@ -56,8 +50,8 @@ class Array(Indexed):
 
     Notes
     -----
-    Comparisons are by value and give bools; as the key of a dict a node stands for itself. All values are kept until
-    the output of the computation is forgotten: that is the price of reverse mode.
+    Comparisons are by value and give bools. All values are kept until the output of the computation is forgotten: that
+    is the price of reverse mode.
     """
 
     __slots__ = ("_gradient", "constant", "operation", "options", "parents", "serial", "value")
@@ -81,9 +75,9 @@ class Array(Indexed):
     def backward(self, seed: ArrayLike | None = None, zero_gradient: bool = True) -> None:
         """Set ``gradient``, here and in every node that this one was made of, to the derivative of this node.
 
-        ``seed`` is the adjoint of this node, in its shape: the gradient is that of ``(seed * self).sum()``. A node of
-        one element needs none. ``zero_gradient=False`` adds to the gradients that are there: call it so for each of
-        several outputs. Twice gives the same numbers as once, at a small multiple of the cost of the computation.
+        ``seed`` is the adjoint of this node, in its shape; a node of one element needs none. ``zero_gradient=False``
+        adds to the gradients that are there: the sum over several outputs. The cost is a small multiple of that of the
+        computation.
         """
         if seed is None and self.size != 1:
             raise ValueError(f"backward from the shape {self.shape} needs a seed of this shape; or take .sum() first")
@@ -199,10 +193,10 @@ def trace(output: Array) -> list[Array]:
 
 
 def propagate(nodes: list[Array], y_bar: Any) -> Iterator[tuple[Array, Any]]:
-    """Run back through the nodes of a trace, the output first, and yield each with its adjoint.
+    """Run back through the nodes of a trace from the adjoint of its output, and yield each with its adjoint.
 
-    ``y_bar`` is the adjoint of the output. A node is younger than its parents. So when its turn comes, all that was
-    made of it has had its own, and its adjoint is complete; it is dropped once it is passed on.
+    A node is younger than its parents. So when its turn comes, all that was made of it has had its own, and its adjoint
+    is complete; it is dropped once it is passed on.
     """
     adjoints = {nodes[0]: y_bar}
     for node in nodes:
@@ -253,11 +247,8 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
 
     Notes
     -----
-    For a second derivative call `helpers.diff.forward.jvp` in f: forward mode runs inside reverse mode. Reverse mode
-    inside reverse mode is refused.
+    For a second derivative call `helpers.diff.forward.jvp` in f. Reverse mode inside reverse mode is refused.
 
-    Examples
-    --------
     >>> y, pullback = vjp(lambda A, x: A @ x, [[1.0, 2.0], [3.0, 4.0]], [5.0, 6.0])
     >>> A_bar, x_bar = pullback([1.0, 0.0])
     >>> y, x_bar
@@ -286,8 +277,8 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
 def jacobian(f: Callable[[Any], Any], x: ArrayLike) -> Any:
     """Return the Jacobian of a function of one array, row by row: at y.size times the cost of a gradient.
 
-    The result has the shape (*y.shape, *x.shape). The derivative of y[i] with respect to x[j] is at index (i, j), where
-    i and j may be several numbers each. For the matrix of the textbooks: ``jacobian(f, x).reshape(y.size, x.size)``.
+    The result has the shape (*y.shape, *x.shape): the derivative of y[i] in x[j] is at index (i, j), where i and j may
+    be several numbers each. For the matrix of the textbooks: ``jacobian(f, x).reshape(y.size, x.size)``.
 
     >>> jacobian(lambda x: x * x, [1.0, 3.0])
     array([[2., 0.],

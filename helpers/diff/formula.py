@@ -22,9 +22,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from helpers.diff.rules import ATOM, RULES, Rule
-from helpers.diff.symbolic import Constant, Expression, Symbol, checked_name
+from helpers.diff.symbolic import Constant, Expression, Symbol
 
-MAX_LENGTH, MAX_NESTING = 20_000, 50  # characters; operands in operands
+MAX_LENGTH = 20_000  # characters
 CONSTANTS = {"pi": math.pi, "π": math.pi, "e": math.e}
 OPERATORS: dict[type[ast.operator], str] = {
     ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.Pow: "power"
@@ -66,8 +66,7 @@ class Formula:
     def __call__(self, *values: Any) -> Any:
         """Return the value of the formula; whole numbers are taken as floats."""
         if len(values) != len(self.names):
-            expected = f"{len(self.names)} values ({', '.join(self.names)})" if self.names else "no values"
-            raise TypeError(f"the formula {self.text!r} takes {expected}, got {len(values)}")
+            raise TypeError(f"the formula {self.text!r} takes the values ({', '.join(self.names)}), got {len(values)}")
         return self.expression.evaluate(dict(zip(self.names, values)))
 
 
@@ -77,16 +76,9 @@ def parse(text: str) -> Formula:
     Parameters
     ----------
     text : str
-        At most 20,000 characters and some 2,000 terms, nested at most 50 deep; time is linear in its length. Its
-        variables are all names but functions, pi and e, in the order in which they first stand in it.
+        At most 20,000 characters and some 2,000 terms. Its variables are all names but functions, pi and e, in the
+        order in which they first stand in it. What cannot be read raises a FormulaError that shows where it stands.
 
-    Raises
-    ------
-    FormulaError
-        A ValueError that names what cannot be read, and shows where it stands.
-
-    Examples
-    --------
     >>> parse("x^2")
     Traceback (most recent call last):
     helpers.diff.formula.FormulaError: '^' has no place in a formula; for a power write **
@@ -95,7 +87,10 @@ def parse(text: str) -> Formula:
     """
     reader = Reader(text)
     reader.check_characters()
-    expression = reader.read(reader.tree(), MAX_NESTING)
+    try:
+        expression = reader.read(reader.tree())
+    except (MemoryError, RecursionError):
+        raise reader.error("the formula is nested too deep, or has too many terms", 0) from None
     return Formula(text, tuple(reader.found), expression)
 
 
@@ -138,20 +133,16 @@ class Reader:
         except SyntaxError as error:
             position = (error.offset or len(self.text) + 1) - 1
             raise self.error(f"no formula: {error.msg.partition(';')[0]}", position) from None
-        except (MemoryError, RecursionError):
-            raise self.error("the formula is nested too deep, or has too many terms", 0) from None
 
-    def read(self, tree: ast.expr, nesting: int) -> Expression:
+    def read(self, tree: ast.expr) -> Expression:
         """Check a tree and return it as an expression, its numbers worked out."""
-        if nesting < 0:
-            raise self.error(f"the formula is nested more than {MAX_NESTING} deep", tree)
         outer = []
         while found := self.operation(tree):  # a sum of 2,000 terms is nested so deep: down them goes a loop
             outer.append((tree, *found))
             tree = found[1][0]
         part = self.leaf(tree)
         for place, rule, operands in reversed(outer):
-            parts = [part, *[self.read(operand, nesting - 1) for operand in operands[1:]]]
+            parts = [part, *[self.read(operand) for operand in operands[1:]]]
             part = Expression.apply(rule, *parts) if rule else part
             if all(isinstance(each, Constant) for each in parts):  # 10**10**10 and log(-1) are found before it runs
                 try:
@@ -169,12 +160,10 @@ class Reader:
                 return RULES[OPERATORS[type(op)]], [a, b]
             case ast.Call(func=ast.Name(id=name)):
                 if name not in self.functions:
-                    known = ", ".join(self.functions)
                     hint = f"write {OTHER_NAMES[name]}" if name in OTHER_NAMES else "for a product write *"
-                    raise self.error(f"unknown function {name!r}; {hint}; the functions are {known}", tree)
+                    raise self.error(f"no function {name!r}; {hint}; there are {', '.join(self.functions)}", tree)
                 if tree.keywords or len(tree.args) != self.functions[name]:
-                    count = len(tree.args) + len(tree.keywords)
-                    raise self.error(f"{name} takes {self.functions[name]} operands without names, got {count}", tree)
+                    raise self.error(f"{name} takes {self.functions[name]} operands, without names", tree)
                 return RULES[name], tree.args
         return None
 
@@ -203,17 +192,12 @@ class Reader:
 def read_values(text: str) -> dict[str, float]:
     """Read the text "x1 = 2, x2 = pi/3": names, and formulas without a variable; a new line parts like a comma."""
     values: dict[str, float] = {}
-    depth, marked = 0, ""
-    for character in text:  # a mark for each comma that is in no brackets
-        depth += (character == "(") - (character == ")")
-        marked += "\0" if depth <= 0 and character in ",;\n" else character
-    for part in filter(str.strip, marked.split("\0")):
+    for part in filter(str.strip, re.split("[,;\n]", text)):
         name, equals, number = (piece.strip() for piece in part.partition("="))
         if not equals:
-            decimals = "; write decimals with a point" if name.isdecimal() else ""
-            what = f"write name = number, with a comma between two of them, got {part.strip()!r}"
-            raise ValueError(f"at: {what}{decimals}")
-        name = checked_name(name)
+            what = "write name = number, with a comma between two of them, and decimals with a point"
+            raise ValueError(f"at: {what}; got {part.strip()!r}")
+        name = unicodedata.normalize("NFKC", name)  # as Python does: the micro sign and the Greek mu are one variable
         if name in values:
             raise ValueError(f"at: {name} has two values")
         try:

@@ -1,12 +1,11 @@
 """Forward mode: a number that carries its rate of change along.
 
 `Dual` is a value and its tangent; every operation computes both. `jvp` pushes one direction through a function,
-`derivative` is the case of one number, `jacobian` pushes the unit vectors, one after the other. All of them nest:
-the derivative of a derivative is the second derivative.
+`derivative` is the case of one number, `jacobian` pushes the unit vectors, one after the other. All of them nest.
 
 A Dual carries whatever the table of rules takes: floats, NumPy arrays (float32 stays float32), a `Symbol` (which
 makes forward mode symbolic differentiation), or an `Array` or a `Scalar` (and ``backward()`` from the tangent gives
-second derivatives: reverse mode over forward mode).
+second derivatives).
 """
 
 from __future__ import annotations
@@ -28,16 +27,10 @@ levels = itertools.count(1)
 class Dual(Indexed):
     """A value and its tangent.
 
-    Parameters
-    ----------
-    value, tangent : number, ndarray or Operand
-        The primal x and its rate of change x_dot, of one shape.
-    level : int
-        Which differentiation the tangent belongs to. `jvp` gives each call a level of its own, so that a derivative
-        inside a derivative keeps the two apart.
+    ``value`` and ``tangent``, the primal x and its rate of change x_dot, have one shape. ``level`` says to which
+    differentiation the tangent belongs: each `jvp` has its own, so that a derivative inside a derivative keeps the two
+    apart.
 
-    Examples
-    --------
     >>> x = Dual(3.0, 1.0)
     >>> x * x + 1
     Dual(10.0, 6.0)
@@ -47,9 +40,9 @@ class Dual(Indexed):
     rank = 4
 
     def __init__(self, value: Any, tangent: Any = 0.0, level: int = 0) -> None:
-        for name, given in (("value", value), ("tangent", tangent)):
+        for given in (value, tangent):
             if not (is_number(given) or isinstance(given, Operand)):
-                raise TypeError(f"{name} must be a number or an array of them, got {type(given).__name__}: {given!r}")
+                raise TypeError(f"value and tangent must be numbers or arrays, got {type(given).__name__}: {given!r}")
         if is_number(value):
             value = value * 1.0  # makes floats of integers, and leaves float32 as it is
         if is_number(value) and is_number(tangent):
@@ -105,8 +98,6 @@ def jvp(f: Callable[..., Any], primals: Any, tangents: Any) -> tuple[Any, Any]:
     -----
     One pass, at a small constant times the cost of f, whatever the number of outputs; nothing is recorded.
 
-    Examples
-    --------
     >>> jvp(lambda x1, x2: log(x1) + x1 * x2, (2.0, 5.0), (1.0, 0.0))[1]
     5.5
     """
@@ -159,10 +150,7 @@ def _output(y: Any, level: int) -> tuple[Any, Any]:
 
 
 def _apart(operands: tuple[Any, ...]) -> tuple[int, tuple[Any, ...], list[tuple[int, Any]]]:
-    """Return the highest level, the values at it, and the tangents there are with the numbers of their operands.
-
-    Whatever is of another level is a constant at this one.
-    """
+    """Return the highest level, the values at it (others are constants), and each operand's number and tangent."""
     level = max(x.level for x in operands if isinstance(x, Dual))
     varies = [isinstance(x, Dual) and x.level == level for x in operands]
     values = tuple([x.value if varying else x for x, varying in zip(operands, varies)])
@@ -180,6 +168,5 @@ def _dual(value: Any, tangents: list[Any], level: int) -> Dual:
 
 
 def _product(left: Any, right: Any) -> Any:
-    """Return the matrix product by the product rule."""
     level, (a, b), tangents = _apart((left, right))
     return _dual(a @ b, [a @ x_dot if i else x_dot @ b for i, x_dot in tangents], level)

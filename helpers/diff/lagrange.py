@@ -13,8 +13,7 @@ and give each a multiplier:
 >>> program.solve({"x": 3.0})["b"], program.multipliers("b")
 (12.0, {'x': 7.0, 'a': 1.0, 'b': 1.0})
 
-After T. Vieira, "Backprop is not just the chain rule" (2017), and Y. LeCun, "A theoretical framework for
-back-propagation" (1988).
+After T. Vieira, "Backprop is not just the chain rule" (2017), and Y. LeCun (1988).
 """
 
 from __future__ import annotations
@@ -45,7 +44,6 @@ class Equation(NamedTuple):
     parents: tuple[str, ...]
 
     def compute(self, values: Values) -> Value:
-        """Return f of the parents' values, which it may read, not change."""
         return value_of(self.f(*[values[parent] for parent in self.parents]), self.name)
 
     def pullback(self, values: Values) -> Callable[[Value], Sequence[Value]]:
@@ -101,10 +99,7 @@ class Blocks(NamedTuple):
 
 
 class Program:
-    """Equations between named variables, in any order, cycles allowed; the ``inputs`` are those without an equation.
-
-    ``let`` defines a variable, ``solve`` computes all of them, ``multipliers`` differentiates one in all others.
-    """
+    """Equations between named variables, in any order, cycles allowed; the ``inputs`` are those without an equation."""
 
     def __init__(self, inputs: Sequence[str]) -> None:
         self.inputs = list(inputs)
@@ -114,14 +109,7 @@ class Program:
     def let(self, name: str, f: Callable[..., Any], *parents: str) -> Self:
         """Define a variable, ``name = f(*parents)``, and return the program, so that definitions can be chained.
 
-        Parameters
-        ----------
-        name : str
-            Not taken.
-        f : callable
-            Of the parents' values to a number or an array, with operators and the functions of ``helpers.diff``.
-        *parents : str
-            Inputs or variables, which may be defined later.
+        f gives a number or an array, by operators and the functions of ``helpers.diff``; parents may be defined later.
         """
         if name in self.equations or name in self.inputs:
             raise ValueError(f"{name!r} is already {'defined' if name in self.equations else 'an input'}")
@@ -153,21 +141,17 @@ class Program:
 
         Parameters
         ----------
-        inputs : mapping of str to array_like
-            A value for each input.
-        start : mapping of str to array_like, optional
-            Where the iteration of a cycle begins, by variable; needed for arrays, 0 for numbers unless told.
+        inputs, start : mapping of str to array_like
+            A value for each input; where the iteration of a cycle begins, by variable: arrays need it, numbers have 0.
         method : {"fixed-point", "newton"}
             How a cycle is solved, or else `NoConvergence` says why not.
         tolerance : float
-            0 or more: a residual |f(z) - z| up to it is good enough, relative to the largest |z| where that exceeds 1.
+            A residual |f(z) - z| up to it is good enough, relative to the largest |z| where that exceeds 1.
         limit : int
             The largest number of iterations.
         """
         cycles, start = self.cycles(), start or {}
         cyclic = [name for group in cycles for name in group]
-        if method not in ("fixed-point", "newton"):
-            raise ValueError(f"method must be 'fixed-point' or 'newton', got {method!r}")
         if set(inputs) != set(self.inputs):
             raise ValueError(f"inputs must be {', '.join(self.inputs)}, got {', '.join(inputs) or 'none'}")
         if not set(start) <= set(cyclic):
@@ -187,15 +171,10 @@ class Program:
     def multipliers(self, output: str, *, way: str | None = None) -> dict[str, Value]:
         """Compute the multiplier of every variable at the last solution, the inputs included.
 
-        Parameters
-        ----------
-        output : str
-            The variable that is differentiated, a number.
-        way : {"back-substitution", "triangular solve", "linear solve"}, optional
-            One pullback per equation, from the output down; or the equation (I - J') λ = c, with J the derivatives of
-            all equations and c a 1 at the output, from the bottom row up, in O(n^2); or the same by a general solver,
-            in O(n^3), the only way where there are cycles. The first that is possible unless told. Where I - J is
-            singular the equations do not determine the variables: an ArithmeticError.
+        ``output`` is the variable that is differentiated, a number. ``way`` is one of `WAYS`: one pullback per
+        equation, from the output down; or the equation (I - J') λ = c, with J the derivatives of all equations and c a
+        1 at the output, from the bottom row up, in O(n^2); or the same by a general solver, in O(n^3), the only way
+        where there are cycles. Where I - J is singular the equations do not determine the variables: ArithmeticError.
         """
         cycles, values = self.cycles(), self.solved()
         way = way or WAYS[2 if cycles else 0]
@@ -208,7 +187,7 @@ class Program:
             return adjoints
         names, inputs, J, B = self.blocks()
         A, c = np.eye(len(J)) - J.T, together(adjoints[name] for name in names)
-        lambdas = solve(A, c, "multipliers") if way == "linear solve" else solve_upper(A, c)
+        lambdas = solve(A, c) if way == "linear solve" else solve_upper(A, c)
         below = together(adjoints[name] for name in inputs) + B.T @ lambdas  # the output may itself be an input
         return adjoints | apart(np.concatenate([lambdas, below]), {name: values[name] for name in [*names, *inputs]})
 
@@ -243,16 +222,15 @@ class Program:
         \begin{aligned} \mathcal{L} = y &+ \lambda_{y} \left( x \, x - y \right) \end{aligned}
         """
         lines = []
-        for name in (name for group in self.order() for name in group):
+        for name, _, parents in (self.equations[name] for group in self.order() for name in group):
             z, expression = latex_name(name), self.equations[name].expression()
-            parents = ", ".join(map(latex_name, self.equations[name].parents))
-            right = rf"f_{{{z}}}\left({parents}\right)" if expression is None else expression.written(latex=True)
+            f = rf"f_{{{z}}}\left({', '.join(map(latex_name, parents))}\right)"
+            right = f if expression is None else expression.written(latex=True)
             lines.append(rf"&+ \lambda_{{{z}}} \left( {right} - {z} \right)")
         head = rf"\begin{{aligned}} \mathcal{{L}} = {latex_name(output)} "
         return head + " \\\\\n".join(lines) + r" \end{aligned}"
 
     def solved(self) -> dict[str, Value]:
-        """Return the last solution, if nothing was let since."""
         if not self.solution:
             raise ValueError("nothing has been solved yet, or a variable was let since: call solve(inputs) first")
         return self.solution
@@ -275,9 +253,6 @@ def value_of(given: ArrayLike, name: str) -> Value:
     own = array.astype(float)
     own.setflags(write=False)
     return own
-
-
-# Cycles: which there are, and how z = F(z) is solved for all their variables at once.
 
 
 def dependency_groups(parents: Mapping[str, Sequence[str]]) -> list[list[str]]:
@@ -317,9 +292,8 @@ def solve_together(
             found = {name: equations[name].compute(inside) for name in group}
         except OverflowError:  # of a float; arrays become infinite
             break
-        for name, value in found.items():
-            if np.shape(value) != (start := np.shape(first[name])):
-                raise ValueError(f"{name} has shape {np.shape(value)}, its iteration starts from {start}: say start=")
+        if any(np.shape(value) != np.shape(first[name]) for name, value in found.items()):
+            raise ValueError(f"{', '.join(group)} change their shapes: say start=, with arrays of the right shapes")
         step = together(found.values()) - z
         if not np.isfinite(step).all():
             break
@@ -327,23 +301,23 @@ def solve_together(
         if residual <= tolerance * max(1.0, float(np.abs(z).max())):
             return apart(z, first), iterations, residual
         if newton:
-            step = solve(np.eye(len(z)) - assembled(equations, inside, group, group), step, "Newton's method")
+            step = solve(np.eye(len(z)) - assembled(equations, inside, group, group), step)
         z = z + step
     inside |= apart(last, first)
     radius = float(np.abs(np.linalg.eigvals(assembled(equations, inside, group, group))).max())
     grew = "" if iterations == limit else "; then it grew beyond all numbers"
-    hint = "start elsewhere" if newton else "the iteration contracts only below 1: try method='newton'"
+    hint = "" if newton else "the iteration contracts only below 1: try method='newton', or "
     raise NoConvergence(
         f"the cycle {' -> '.join([*group, group[0]])} has no solution after {iterations} iterations: residual "
-        f"{residual:.3g}, spectral radius of J {radius:.3g}{grew} ({hint}, or start=...)",
+        f"{residual:.3g}, spectral radius of J {radius:.3g}{grew} ({hint}start=...)",
         inside, residual, iterations,
     )  # fmt: skip
 
 
-def solve(A: Matrix, b: Vector, who: str) -> Vector:
+def solve(A: Matrix, b: Vector) -> Vector:
     """Solve A x = b, or raise an ArithmeticError where at most a few digits of the solution could be trusted."""
     if not np.isfinite(A).all() or np.linalg.cond(A) > WORST:
-        raise ArithmeticError(f"{who}: I - J is singular, so that the equations do not determine the variables here")
+        raise ArithmeticError("I - J is singular, so that the equations do not determine the variables here")
     return np.asarray(np.linalg.solve(A, b))
 
 
@@ -353,9 +327,6 @@ def solve_upper(U: Matrix, c: Vector) -> Vector:
     for i in reversed(range(len(x))):
         x[i] -= U[i, i + 1 :] @ x[i + 1 :]
     return x
-
-
-# All variables as one vector, and its parts.
 
 
 def together(values: Iterable[Value]) -> Vector:

@@ -69,7 +69,7 @@ def gradient(
     f : callable
         Takes one argument, of the precision of x: a number if x is a number, else an array of x's shape.
     x : float or array_like of floats
-        Where. Whole numbers are taken as float64; float32 stays float32.
+        Where. Whole numbers are taken as float64; float32 stays float32, also in the result.
     method : {"forward", "central", "complex"}
         (f(x + h) - f(x)) / h, or (f(x + h) - f(x - h)) / 2h, or Im f(x + ih) / h, one input at a time.
     step : float, optional
@@ -78,30 +78,15 @@ def gradient(
         Where f changes on a smaller scale (log x at x = 1e-9), give a step.
     check : bool
         Differences: evaluate f once more where it was evaluated first; an f that is random, or remembers, is refused.
-        Complex step: compare with a central difference along one random direction, always the same one, which sees an
-        imaginary part that was lost; they may differ by eps^(1/4), 1.2e-4 in float64 (h² more if h is given).
-
-    Returns
-    -------
-    float or ndarray
-        Of the shape and precision of x.
+        Complex step: compare with a central difference along one random direction, up to eps^(1/4), 1.2e-4 in float64.
+        What is not analytic, as abs or ``x.real``, drops the imaginary part in silence: only the check sees it.
 
     Notes
     -----
     For n inputs f is evaluated n + 1 times (forward, complex) or 2n times (central), and for the check once more, or
-    twice and more (complex). At best half of the digits are right (forward), two thirds (central), or all (complex). At
-    a jump or a kink of f, or where f rounds, a difference is no derivative, and nothing here can notice that.
+    twice and more (complex). At best half of the digits are right (forward), two thirds (central), or all (complex;
+    Squire & Trapp, 1998). At a jump or a kink of f a difference is no derivative, and nothing here can notice that.
 
-    The complex step needs an f that takes complex numbers: NumPy's functions do, and those of `helpers.diff`. What is
-    not analytic, as NumPy's abs or ``x.real``, drops the imaginary part in silence: only the check sees it.
-
-    References
-    ----------
-    Nocedal & Wright (2006), "Numerical optimization", section 8.1. Squire & Trapp (1998), "Using complex variables to
-    estimate derivatives of real functions".
-
-    Examples
-    --------
     >>> bool(gradient(np.exp, 1.0, method="complex") == np.exp(1.0))
     True
     """
@@ -136,10 +121,7 @@ def gradient(
         coarse = float((steps / np.maximum(1, abs(point.ravel()))).max())  # a given step has an error of this, squared
         _check_along_a_line(at, point, slopes, float(np.finfo(point.dtype).eps) ** (1 / 4) + coarse**2)
     elif check and at(first[0].copy()) != first[1]:
-        raise ValueError(
-            "f gives two values at one point: a derivative needs an f that is not random and remembers nothing; pass "
-            "it a generator with one seed, or check=False if you know better"
-        )
+        raise ValueError("f gives two values at one point: give it a generator with one seed, or say check=False")
     return slopes.item() if python_number else slopes[()]
 
 
@@ -171,9 +153,8 @@ def _check_along_a_line(
             return
         forgiving = False
     raise ValueError(
-        "the complex step and a central difference along one direction disagree: f may drop the imaginary part, as "
-        "abs(x) and x.real do, or may not be smooth at x, or its derivative is too small for the step; choose "
-        "method='central', or check=False if you know that the complex step is right"
+        "the complex step and a central difference disagree: f may drop the imaginary part, as abs(x) and x.real do, "
+        "or may not be smooth at x, or may be too flat; choose method='central', or check=False if you know better"
     ) from problem
 
 
@@ -187,9 +168,7 @@ def checked_steps(point: NDArray[Any], method: Method, step: float | None) -> ND
     h = x.dtype.type(step)
     too_small = np.full(x.shape, h < finfo.tiny) if method == "complex" else (x + h == x) | (x - h == x)
     if not 0 < h <= finfo.max or too_small.any():
-        raise ValueError(
-            f"step must be finite and change each x in {x.dtype}, got {step!r}; try {float(best.max()):.1g}"
-        )
+        raise ValueError(f"step must be finite and change each x in {x.dtype}, got {step!r}; try {best.max():.1g}")
     return np.full(x.shape, h)
 
 

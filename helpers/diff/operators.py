@@ -81,9 +81,6 @@ class Operators(Operand):
     def __bool__(self) -> bool:
         return bool(self.value)
 
-    def __format__(self, form: str) -> str:
-        return format(self.value, form) if form and hasattr(self, "value") else object.__format__(self, form)
-
     __float__ = _kept_in("float(x), or a function of math,")
     __array__ = _kept_in("an array of NumPy (made of it, or filled with it)")
     __array_function__ = _kept_in("a function of NumPy")

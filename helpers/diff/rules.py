@@ -135,7 +135,7 @@ def check_domain(rule: Rule, *operands: Any) -> None:
     if shape:
         index = tuple(int(i) for i in np.argwhere(~np.broadcast_to(inside, shape))[0])
         operands = tuple(np.broadcast_to(operand, shape)[index] for operand in operands)
-        where = f" at index {index[0] if len(index) == 1 else index}"
+        where = f" at index {index}"
     raise DomainError(f"{rule.name} needs {rule.needs}, got {_listed(operands)}{where}")
 
 
@@ -151,7 +151,7 @@ def is_number(operand: object) -> bool:
 
 
 # Values that neither Python nor NumPy has. `np.where(...)[()]` makes a number of an array without axes. NaN is the only
-# number that is not itself: where a is NaN, so is the larger or the smaller of a and b.
+# number that is not itself.
 
 
 def _sigmoid(x: float) -> float:

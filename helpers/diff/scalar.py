@@ -17,31 +17,24 @@ from helpers.diff.rules import RULES, Rule, local_derivative, value_of_floats
 class Scalar(Operators):
     """A number that remembers how it was computed: a node of the trace.
 
-    Parameters
-    ----------
-    value : float
-        A real number, also a NumPy one or an array without axes; kept as a Python float.
-
     Attributes
     ----------
+    value : float
+        A real number. ``float(x)`` and the functions of ``math`` are refused, since they would lose the derivative.
     operation : Rule or None
         The row of the table that computed the value; None for an input.
     parents : tuple of Scalar
         The operands of that operation.
     local_derivatives : tuple of float
-        Its derivative with respect to each operand, computed when the value is: a later change of a value cannot spoil
-        it.
+        Its derivative in each operand, computed when the value is: a later change of a value cannot spoil it.
     gradient : float
         The derivative of the output that was last asked ``backward()``; 0 before.
 
     Notes
     -----
     Scalars compare by value, so that control flow works as on floats, but each is a node of its own and hashes by
-    identity. ``float(x)`` and the functions of ``math`` are refused, since they would lose the derivative: ``x.value``
-    is the plain number, a constant from there on.
+    identity.
 
-    Examples
-    --------
     >>> x1, x2 = Scalar(2.0), Scalar(5.0)
     >>> y = log(x1) + x1 * x2 - sin(x2)
     >>> y.backward()
@@ -110,8 +103,8 @@ class Scalar(Operators):
         """Set ``gradient`` in every node of the trace to the derivative of this node in it; other nodes keep theirs.
 
         ``zero_gradient=False`` adds to the gradients that are there: the sum over several outputs. In reverse
-        topological order all uses of a node come before the node, so its gradient is complete when it is handed on. One
-        visit per node: time and memory are linear in the length of the trace.
+        topological order all uses of a node come before the node, so its gradient is complete when it is handed on.
+        Time and memory are linear in the length of the trace.
         """
         order = topological_order(self)
         before = [] if zero_gradient else [node.gradient for node in order]

@@ -8,19 +8,17 @@ sin(x) * 1 + x * (cos(x) * 1)
 sin(x) + x * cos(x)
 
 An expression used twice is one node with two arrows to it. All functions here are loops over `topological_order`: each
-node once, and no recursion, however deep it goes. What is written and read again by `helpers.diff.formula` is the same
-graph, operation by operation, since another order rounds differently: a * (b / a) keeps its brackets.
+node once, and no recursion. What is written and read again by `helpers.diff.formula` is the same graph, operation by
+operation, since another order rounds differently: a * (b / a) keeps its brackets.
 """
 
 from __future__ import annotations
 
 import functools
 import itertools
-import keyword
 import math
 import operator
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn, TypeVar
@@ -28,10 +26,9 @@ from typing import Any, NamedTuple, NoReturn, TypeVar
 import numpy as np
 
 from helpers.diff.operators import Operators
-from helpers.diff.rules import ATOM, POWER, PRODUCT, RULES, SIGN, Rule, apply, power_by
+from helpers.diff.rules import ATOM, POWER, RULES, SIGN, Rule, apply, power_by
 
 MAX_WRITTEN = 2_000  # operations of an expression that is still written out
-GREEK = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau phi chi psi omega"
 T = TypeVar("T")
 Written = tuple[str, int]  # a text, and how tightly it binds
 
@@ -67,8 +64,7 @@ class Expression(Operators):
 
     def written(self, latex: bool) -> str:
         """Write the expression as Python reads it, or in LaTeX; where its tree is large, say how large it is."""
-        graph = operations(self)
-        # of a large graph the tree is not even counted: the count can have as many digits as the graph has nodes
+        graph = operations(self)  # of a large one the tree is not even counted: the count can have as many digits
         if graph > MAX_WRITTEN or operations(self, shared=False) > MAX_WRITTEN:
             words = f"{graph} operations as a graph, too long to be written out"
             return rf"\text{{{words}}}" if latex else f"<{words}>"
@@ -77,14 +73,12 @@ class Expression(Operators):
     def text_of(self, operands: Sequence[Written], latex: bool) -> Written:
         """Write this node, given how its operands are written."""
         rule, texts = self.operation, []
-        for i, ((text, binds), parent) in enumerate(zip(operands, self.parents)):
-            if latex and rule.name == "mul" and parent.operation is not None and parent.operation.name == "div":
-                binds = ATOM  # the bar of a fraction holds it together
+        for i, (text, binds) in enumerate(operands):
             brackets = _needs_brackets(rule, i, text, binds, latex)
             texts.append((r"\left({0}\right)" if latex else "({0})").format(text) if brackets else text)
         form = rule.latex if latex else rule.text
         if rule.exponent is not None:
-            texts.append(_number(float(rule.exponent), latex)[0])
+            texts.append(_number(float(rule.exponent))[0])
             form = "{}^{{{}}}" if latex else "{} ** {}"
         if latex and rule.name == "mul" and texts[1][0].isdigit():  # two numbers side by side would read as one
             form = r"{} \cdot {}"
@@ -102,13 +96,13 @@ class Expression(Operators):
 
 
 class Symbol(Expression):
-    """A name, as Python has them, that stands for a number; two symbols of one name stand for the same number."""
+    """A name that stands for a number; two symbols of one name stand for the same number."""
 
     __slots__ = ("name",)
 
     def __init__(self, name: str) -> None:
         super().__init__(None, ())
-        self.name = checked_name(name)
+        self.name = name
 
     def value_at(self, values: Mapping[str, Any], operands: Sequence[Any]) -> Any:
         value = values[self.name]
@@ -133,7 +127,7 @@ class Constant(Expression):
         return self.value
 
     def text_of(self, operands: Sequence[Written], latex: bool) -> Written:
-        return _number(self.value, latex)
+        return _number(self.value)
 
 
 def narrowed(rule: Rule, *operands: Any) -> tuple[Rule, tuple[Any, ...]]:
@@ -183,24 +177,12 @@ def _needs_brackets(rule: Rule, position: int, text: str, binds: int, latex: boo
     return binds <= rule.precedence or text.startswith("-")  # x * -y would read as a difference
 
 
-def _number(value: float, latex: bool) -> Written:
+def _number(value: float) -> Written:
     """Write a number; whole ones without a decimal point, except -0.0."""
     text = repr(value)
     if abs(value) < 1e15 and text != "-0.0":
         text = text.removesuffix(".0")
-    binds = SIGN if text.startswith("-") else ATOM
-    if latex and "e" in text:
-        mantissa, exponent = text.split("e")
-        return rf"{mantissa} \cdot 10^{{{int(exponent)}}}", min(binds, PRODUCT)
-    return text, binds
-
-
-def checked_name(name: str) -> str:
-    """Return a name as Python spells it, by Unicode's form NFKC: the micro sign and the Greek mu are one variable."""
-    plain = unicodedata.normalize("NFKC", name)
-    if keyword.iskeyword(plain) or not (name.isidentifier() and plain.isidentifier()):
-        raise ValueError(f"a variable must have a name as Python has them, such as 'x1', got {name!r}")
-    return plain
+    return text, SIGN if text.startswith("-") else ATOM
 
 
 def unused(letter: str, taken: Collection[str], first: int = 1) -> Iterator[str]:
@@ -209,11 +191,9 @@ def unused(letter: str, taken: Collection[str], first: int = 1) -> Iterator[str]
 
 
 def latex_name(text: str) -> str:
-    r"""Write a name in LaTeX: x1 as x_{1} and theta as \theta."""
+    """Write a name in LaTeX: x1 as x_{1}."""
     letters, digits = re.fullmatch(r"(.*?)_?(\d*)", text).groups()  # type: ignore[union-attr]
-    if letters in GREEK.split():
-        letters = rf"\{letters}"
-    elif len(letters) > 1:
+    if len(letters) > 1:
         letters = rf"\mathrm{{{letters}}}".replace("_", r"\_")
     return f"{letters}_{{{digits}}}" if digits else letters
 
@@ -236,11 +216,9 @@ def differentiate(expression: Expression, symbol: Symbol) -> Expression:
     """Return the derivative of an expression with respect to a symbol, which is found by its name.
 
     As the rules give it, nothing simplified: the chain rule, from the symbol upwards, ``v_dot = sum over parents p of
-    (dv/dp) * p_dot``. A parent that does not depend on the symbol gives no term. Where dv/dp is the number 1, as of
-    sums, p_dot stands alone. Run on numbers, the same loop is forward-mode automatic differentiation (Laue, 2019).
-
-    Time and the new nodes are linear in the nodes of the expression, with which it shares nodes. Written out as a tree,
-    the derivative can be exponentially larger: expression swell.
+    (dv/dp) * p_dot``, without terms of 0 and factors of 1. Run on numbers, the same loop is forward-mode automatic
+    differentiation (Laue, 2019). The graph of the derivative is linear in that of the expression; written out as a
+    tree, it can be exponentially larger: expression swell.
     """
     if not isinstance(symbol, Symbol):
         raise TypeError(f"symbol must be a Symbol, such as Symbol('x'), got {symbol!r}")
@@ -263,9 +241,8 @@ def differentiate(expression: Expression, symbol: Symbol) -> Expression:
 def simplify(expression: Expression) -> Expression:
     """Leave out additions of 0, multiplications by 0 or 1 and double signs, and work out operations on numbers.
 
-    The result has at most as many operations, and where the expression has a value, the same one, to the last bit, as
-    nothing is reordered (0.0 and -0.0 count as one). It may have a value where the expression has none: 0 * log(x)
-    becomes 0. For earnest algebra there is SymPy. Time is linear.
+    Where the expression has a value, the result has the same one, to the last bit (0.0 and -0.0 count as one). It may
+    have a value where the expression has none: 0 * log(x) becomes 0. For earnest algebra there is SymPy.
 
     >>> x = Symbol("x")
     >>> simplify(1 * x + 0 * x + 2 * 3 - (-x))
@@ -323,7 +300,7 @@ def _opposite(expression: Expression) -> Expression | None:
 
 
 def share(*expressions: Expression) -> tuple[Expression, ...]:
-    """Return the expressions as one graph in which equal parts are one node, in linear time (hash-consing).
+    """Return the expressions as one graph in which equal parts are one node (hash-consing).
 
     >>> x = Symbol("x")
     >>> y, z = share((x + 1) * (x + 1), x + 1)

@@ -101,12 +101,12 @@ def test_comparison_is_by_value():
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
-        (lambda: Dual("a"), TypeError, "value must be a number"),
+        (lambda: Dual("a"), TypeError, "value and tangent must be numbers"),
         (lambda: Dual(np.ones(2), 1.0), ValueError, r"tangent must have the shape \(2,\)"),
         (lambda: jvp(example, (2.0, 5.0), (1.0,)), ValueError, "tangents must be like primals"),
         (lambda: jvp(lambda x: x[0], [2.0, 5.0], [1.0, 0.0]), TypeError, "positional argument"),
         (lambda: jvp(lambda x: "y", 2.0, 1.0), TypeError, "f must return numbers, got str"),
-        (lambda: jvp(log, np.array([1.0, -1.0]), np.ones(2)), DomainError, "got -1.0 at index 1"),
+        (lambda: jvp(log, np.array([1.0, -1.0]), np.ones(2)), DomainError, r"got -1.0 at index \(1,\)"),
         (lambda: jvp(sqrt, 0.0, 1.0), DomainError, "sqrt has no finite derivative at 0.0"),
         (lambda: jvp(sqrt, np.zeros(2), np.ones(2)), DomainError, "sqrt has no finite derivative"),
         (lambda: derivative(sin, np.ones(2)), ValueError, "tangent must have the shape"),

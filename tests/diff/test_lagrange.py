@@ -121,21 +121,16 @@ def test_three_ways_and_torch_agree_on_random_programs(made):
         np.testing.assert_allclose(slope, found[0][each], atol=1e-12)
 
 
-def test_constants_alone_of_arrays_and_parents_that_count_twice():
-    program = Program(inputs=["x"]).let("c", lambda: 3.0).let("y", lambda c, x: c * x, "c", "x")
-    program.solve({"x": 2.0})
+def test_constants_alone_and_parents_that_count_twice():
     array = Program(inputs=["x"]).let("w", lambda: np.array([1.0, 2.0]))
     array.let("y", lambda w, x: (w * x).sum(), "w", "x").solve({"x": np.array([3.0, 4.0])})
     twice = Program(inputs=["x"]).let("y", lambda a, b: a * b, "x", "x")
     twice.solve({"x": 3.0})
     for way in WAYS:
-        assert program.multipliers("y", way=way) == {"x": 3.0, "c": 2.0, "y": 1.0}
-        assert program.multipliers("c", way=way) == {"x": 0.0, "c": 1.0, "y": 0.0}
         assert array.multipliers("y", way=way)["x"].tolist() == [1.0, 2.0]
         assert array.multipliers("y", way=way)["w"].tolist() == [3.0, 4.0]
         assert twice.multipliers("y", way=way)["x"] == 6
         assert twice.multipliers("x", way=way)["x"] == 1  # the output may be an input
-    assert r"\left( 3 - c \right)" in program.latex("y")
     assert array.blocks().J.shape == (3, 3)
 
 
@@ -243,7 +238,6 @@ def test_bad_input_is_named():
         (lambda: program.let("y", exp, "x"), "'y' is already defined"),
         (lambda: program.let("x", exp, "y"), "'x' is already an input"),
         (lambda: program.solve({"x": 3.0}, start={"zz": 3.0}), "start takes nothing here, got zz"),
-        (lambda: program.solve({"x": 3.0}, method="magic"), "method must be"),
         (lambda: program.solve({}), "inputs must be x, got none"),
         (lambda: program.solve({"x": "3"}), "x must be real numbers"),
         (lambda: loop.solve({"x": x}), "dimensions|say start"),  # a vector needs a start

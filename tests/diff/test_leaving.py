@@ -53,7 +53,11 @@ WAYS = OF_MATH | {
     "torch.as_tensor": lambda x: torch.as_tensor(x), "torch.sin": lambda x: torch.sin(x),
     "times a tensor": lambda x: x * torch.ones(2), "a tensor times": lambda x: torch.ones(2) * x,
     "store in a tensor": lambda x: stored(torch.zeros(2), x), "torch.full": lambda x: torch.full((2,), x),
-    "bytes": bytes, "memoryview": memoryview,
+    "bytes": bytes, "memoryview": memoryview, "a ufunc of two": lambda x: np.maximum(x, 0),
+    "a ufunc's method": lambda x: np.add.reduce(x), "np.array_equal": lambda x: np.array_equal(x, x),
+    **{name: getattr(np, name) for name in ("sin", "abs", "sum", "mean", "cumsum", "shape", "reshape", "zeros_like")},
+    "norm": np.linalg.norm, "stack": lambda x: np.stack([x, x]), "where": lambda x: np.where(True, x, 0.0),
+    "out": lambda x: np.sin(1.0, out=x),
 }  # fmt: skip
 
 
@@ -100,10 +104,6 @@ def test_what_does_not_leave_goes_on():
     assert derivative(lambda x: x * 2 if x > 1 else x, 2.0) == 2.0
     assert derivative(lambda x: x.value * x, 2.0) == 2.0
     assert max(Scalar(1.0), Scalar(2.0)).value == 2.0
-    for kind, make in VALUES.items():
-        assert f"{make()}" == str(make())
-        if kind != "Array of one":
-            assert f"{make():.3f}" == "0.500", kind
 
 
 def test_a_number_without_axes_has_no_elements():

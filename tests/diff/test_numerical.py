@@ -9,8 +9,6 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import helpers.diff as d
 from helpers.diff.numerical import METHODS, Counted, DifferenceFormula, gradient
@@ -72,16 +70,6 @@ def test_the_errors_that_the_lecture_prints():
         assert abs(abs(found - GRADIENT[1]) - error) < ulp
 
 
-@pytest.mark.parametrize(("method", "best"), [("forward", 1e-6), ("central", 1e-9), ("complex", 1e-14)])
-def test_the_default_step_is_near_the_bottom_of_the_u(method, best):
-    """No step between 1e-14 and 0.1 is better than the default by more than two digits; many are far worse."""
-    errors = [abs(gradient(bellani, POINT, method, 10.0**k) - GRADIENT).max() for k in range(-14, 0)]
-    default = abs(gradient(bellani, POINT, method) - GRADIENT).max()
-    assert default < best
-    assert default <= 100 * min(errors) + 1e-15
-    assert max(errors) > 1e4 * default
-
-
 def test_the_price_in_evaluations():
     for check, prices in ((True, (14, 25, 15)), (False, (13, 24, 13))):
         for method, price in zip(("forward", "central", "complex"), prices):
@@ -105,15 +93,6 @@ def test_shapes_and_types_of_input_and_result(method):
     assert seen[-1].dtype == (np.complex64 if method == "complex" else np.float32)
     assert gradient(cube_sum, [[1, 2], [3, 4]], method) == pytest.approx(np.array([[3, 12], [27, 48]]))
     assert gradient(cube_sum, (0.0, 1e8), method)[1] == pytest.approx(3e16)  # the step grows with x
-
-
-@settings(max_examples=25, deadline=None)
-@given(st.lists(st.floats(-3, 3), min_size=2, max_size=4), st.sampled_from(sorted(METHODS)))
-def test_the_gradient_of_a_sum_of_products(x, method):
-    a = np.arange(1.0, len(x) + 1)
-    found = gradient(lambda x: (a * x * np.roll(x, 1)).sum(), x, method, check=False)
-    expected = a * np.roll(x, 1) + np.roll(a, -1) * np.roll(x, -1)
-    assert np.abs(found - expected).max() < 20 * TOLERANCE[method](np.finfo(float).eps)  # |f| <= 90
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -193,8 +172,8 @@ def test_what_cannot_have_the_right_difference_is_refused(method):
     for f, words in (
         (lambda x: x.sum() > 1, "must give one number"),
         (lambda x: x.astype(np.complex64 if np.iscomplexobj(x) else np.float32).sum(), "gives (float32|complex64) for"),
-        (lambda x: x.sum() + 1e-3 * NOISE.standard_normal(), "two values at one point|one direction disagree"),
-        (lambda x: x.sum() + next(CALLS), "two values at one point|one direction disagree"),
+        (lambda x: x.sum() + 1e-3 * NOISE.standard_normal(), "two values at one point|difference disagree"),
+        (lambda x: x.sum() + next(CALLS), "two values at one point|difference disagree"),
     ):
         with pytest.raises((TypeError, ValueError), match=words):
             gradient(f, [1.0, 2.0], method)

@@ -97,13 +97,6 @@ def test_arrays_float32_whole_and_complex_numbers(name):
         assert np.array_equal(pushed, expected)
 
 
-def test_the_power_of_a_byte():
-    assert apply(power_by(-1), np.array([2, 4])).tolist() == [0.5, 0.25]
-    assert apply(RULES["power"], np.int8(100), np.int8(2)) == 10000.0
-    x = Dual(np.array([100], np.int8), np.array([1], np.int8))
-    assert ((x + x).value.tolist(), (x * x).tangent.tolist()) == ([200.0], [200.0])
-
-
 OF_NUMPY = {"add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide, "neg": np.negative,
             "power": np.power, "step": lambda x: np.heaviside(x, 0.0), "relu": lambda x: np.maximum(x, 0.0),
             "sigmoid": lambda x: torch.sigmoid(torch.tensor(x, dtype=torch.float64)).numpy()[()]}  # fmt: skip
@@ -174,7 +167,7 @@ def test_sigmoid_does_not_overflow():
     [
         (lambda: rules.log(0.0), DomainError, "log needs x > 0, got 0.0"),
         (lambda: rules.log(np.array([[1.0, -2.0]])), DomainError, r"got -2.0 at index \(0, 1\)"),
-        (lambda: rules.log(np.array([1.0, 0.0])), DomainError, "got 0.0 at index 1"),
+        (lambda: rules.log(np.array([1.0, 0.0])), DomainError, r"got 0.0 at index \(1,\)"),
         (lambda: rules.sqrt(-1.0), DomainError, "sqrt needs x >= 0, got -1.0"),
         (lambda: apply(RULES["div"], np.ones((2, 3)), np.array([1.0, 0.0, 1.0])), DomainError,
          r"div needs a divisor that is not 0, got 1.0 and 0.0 at index \(0, 1\)"),
