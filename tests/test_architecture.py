@@ -15,7 +15,7 @@ GUIDE = (ROOT / "CONTRIBUTING.md").read_text()
 
 # Lines and files at most; to be lowered with what goes.
 BUDGETS = {
-    "diff": (2883, 14),
+    "diff": (2853, 14),
     "plots": (3360, 15),
     "training": (3400, 14),
     "widgets": (3120, 19),  # 2500 once the panels are rebuilt

@@ -40,9 +40,6 @@ class Dual(Indexed):
     rank = 4
 
     def __init__(self, value: Any, tangent: Any = 0.0, level: int = 0) -> None:
-        for given in (value, tangent):
-            if not (is_number(given) or isinstance(given, Operand)):
-                raise TypeError(f"value and tangent must be numbers or arrays, got {type(given).__name__}: {given!r}")
         if is_number(value):
             value = value * 1.0  # makes floats of integers, and leaves float32 as it is
         if is_number(value) and is_number(tangent):

@@ -2,12 +2,6 @@
 
 A run of `Scalar`, of `Array` or of a `Program` becomes the same kind of `Graph`. `helpers.diff.steps` walks over it,
 the pictures draw it, and `Graph.addends` writes out the addends of the chain rule.
-
->>> graph = trace(lambda x: x * x + x, {"x": 3.0})
->>> [(node.name, node.formula, node.value) for node in graph.nodes]
-[('x', '', 3.0), ('v1', 'x * x', 9.0), ('v2', 'v1 + x', 12.0)]
->>> [(edge.parent, edge.child, edge.derivative) for edge in graph.edges]
-[('v1', 'v2', 1.0), ('x', 'v2', 1.0), ('x', 'v1', 3.0), ('x', 'v1', 3.0)]
 """
 
 from __future__ import annotations
@@ -128,9 +122,9 @@ def trace(source: Any, at: Mapping[str, ArrayLike] | None = None, output: str | 
     output : str, optional
         Of a program: which variable is differentiated; the last one unless told. It must be a number.
 
-    >>> graph = trace(lambda x1, x2: x1 * x2 - x2, {"x1": 2.0, "x2": 5.0})
-    >>> graph.nodes[2].formula, graph.edges[0].product(forward=False, travels=1.0)
-    ('x1 * x2', ('v̄2 · ∂v2/∂v1', '1 · 1', ''))
+    >>> graph = trace(lambda x: x * x + x, {"x": 3.0})
+    >>> [(node.name, node.formula, node.value) for node in graph.nodes]
+    [('x', '', 3.0), ('v1', 'x * x', 9.0), ('v2', 'v1 + x', 12.0)]
     """
     if isinstance(source, Graph):
         if at is not None:

@@ -259,9 +259,6 @@ def dependency_groups(parents: Mapping[str, Sequence[str]]) -> list[list[str]]:
     """Group the nodes of a graph so that those of a cycle are together, and each group comes after those it needs.
 
     What needs more comes later; otherwise the order of ``parents`` stays. O(n^3) steps of a bit each, by NumPy.
-
-    >>> dependency_groups({"y": ["z"], "z": ["h"], "h": ["z", "x"], "x": []})
-    [['x'], ['z', 'h'], ['y']]
     """
     names = list(parents)
     place = {name: i for i, name in enumerate(names)}

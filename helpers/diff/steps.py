@@ -1,17 +1,6 @@
 """Back-propagation as a list of steps: what a debugger shows one at a time, as plain data.
 
 Where a reader stands is a single number, the count of steps taken, so that a step back undoes a step exactly.
-
->>> from helpers.diff.graph import trace
->>> sweep = Sweep(trace(lambda x: x * x, {"x": 3.0}))
->>> for step in sweep.steps:
-...     print(step.words)
-v1 = x * x = 3 * 3 = 9
-v̄1 = 1
-x̄ += v̄1 · ∂v1/∂x = 1 · 3 = 3
-x̄ += v̄1 · ∂v1/∂x = 1 · 3 = 3
->>> sweep.state(3).slopes["x"], sweep.state(4).slopes["x"]
-(3.0, 6.0)
 """
 
 from __future__ import annotations

@@ -248,13 +248,8 @@ def simplify(expression: Expression) -> Expression:
     >>> simplify(1 * x + 0 * x + 2 * 3 - (-x))
     x + 6 + x
     """
-
-    def simple(node: Expression, parents: Sequence[Expression]) -> Expression:
-        new = _made(node.operation, *parents) if parents else node
-        same = new.operation is node.operation and all(a is b for a, b in zip(new.parents, node.parents))
-        return node if same else new
-
-    return fold(simple, as_expression(expression))[0]
+    whole = as_expression(expression)
+    return fold(lambda node, parents: _made(node.operation, *parents) if parents else node, whole)[0]
 
 
 def _made(rule: Rule, *parents: Expression) -> Expression:
@@ -293,9 +288,7 @@ def _is(expression: Expression, value: float) -> bool:
 
 
 def _opposite(expression: Expression) -> Expression | None:
-    """Return x if the expression is -x, or a negative number; else None."""
-    if isinstance(expression, Constant) and expression.value < 0:
-        return Constant(-expression.value)
+    """Return x if the expression is -x; else None."""
     return expression.parents[0] if expression.operation is RULES["neg"] else None
 
 
