@@ -25,7 +25,7 @@ MARKS = {  # of a cell, by the word in it; on light and on dark pages
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 STYLES = [
     {"selector": "caption", "props": "caption-side:top;text-align:left;font-weight:bold;font-size:1.1em;color:inherit"},
-    {"selector": "th, td", "props": "padding:0.25em 0.8em;white-space:nowrap;font-variant-numeric:tabular-nums"},
+    {"selector": "th, td", "props": "padding:0.25em 0.8em;vertical-align:top;font-variant-numeric:tabular-nums"},
 ]
 
 
@@ -101,7 +101,7 @@ def table(
         words = ["refused" if no else "best" if is_number(v) and v == winner else "" for v, no in zip(values, out)]
         heading = f"{name} in {units[name]}" if name in units else str(name)
         texts[heading] = [text if word in text else f"{word} {text}" for word, text in zip(words, written(values))]
-        side = "right" if any(map(is_number, values)) else "left"
+        side = "right;white-space:nowrap" if any(map(is_number, values)) else "left"
         css[heading] = [f"{MARKS[word]}text-align:{side}" for word in words]
     named = not isinstance(frame.index, pd.RangeIndex)
     index = pd.Index(written(list(frame.index)), name=frame.index.name) if named else frame.index
