@@ -24,10 +24,13 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from chromium import Chromium, Page, notebook
-from live_cells import COUNT, EXECUTE, FOUR, HEAD, PANEL, PLAYGROUND, PRESS, WEIGH
+from live_cells import COUNT, DRAG, EXECUTE, FAST, FOUR, HEAD, PANEL, PLACE, PLAYGROUND, PRESS, WEIGH
 from tables import Row, judged, table
 
 from tests.browser.lab import CHROMIUM, Server
+from tests.browser.panels import PANELS
+
+DRAGGED = ("00_tangent",)  # panels whose first handle is a point that goes sideways
 
 
 class Lab(NamedTuple):
@@ -58,6 +61,7 @@ def trained(lab: Lab, what: str, cell: str, least: float | None, more: bool = Fa
         }
     times: dict[str, list[float]] = {words: [] for words in asked}
     with panel(lab, cell) as page:
+        page.evaluate(FAST)
         page.evaluate(PRESS, ["Start", "running"])
         time.sleep(2)
         painted, epochs = page.evaluate(COUNT, 3000 if lab.quick else 10000)
@@ -88,10 +92,24 @@ def playground(lab: Lab) -> list[Row]:
     return [row for what, more, least in cells for row in trained(lab, what, PLAYGROUND.format(more=more), least)]
 
 
+def dragging(lab: Lab) -> list[Row]:
+    """Count the frames painted while something is dragged in a picture."""
+    rows = []
+    for name in DRAGGED:
+        with panel(lab, f"{PANELS[name]}\npanel") as page:
+            place = page.evaluate(EXECUTE, PLACE)[1].split()
+            page.evaluate(DRAG, [float(share) for share in place])
+            painted, _ = page.evaluate(COUNT, 3000 if lab.quick else 10000)
+        row = Row(f"dragging in the panel {name}: frames painted a second", f"{painted:.1f}")
+        rows.append(judged(row, painted, low=15.0))
+    return rows
+
+
 def memory(lab: Lab) -> list[Row]:
     """Compare what kernel and page hold, while the panel is paused, after a few frames and after many."""
     held: list[list[int]] = []
     with panel(lab, PANEL.format(epochs=100_000, size=64)) as page:
+        page.evaluate(FAST)
         for least in (50, 200) if lab.quick else (200, 2000):
             page.evaluate(PRESS, ["Start", "running"])
             while int(page.evaluate(EXECUTE, "print(panel.frames)")[1]) < least:
@@ -108,7 +126,7 @@ def memory(lab: Lab) -> list[Row]:
     return rows
 
 
-MEASUREMENTS: dict[str, Callable[[Lab], list[Row]]] = {f.__name__: f for f in (training, playground, memory)}
+MEASUREMENTS: dict[str, Callable[[Lab], list[Row]]] = {f.__name__: f for f in (training, playground, dragging, memory)}
 
 
 def main() -> None:

@@ -11,8 +11,8 @@ print(panel.frames, resident(), getattr(ctypes.CDLL(None), 'malloc_trim', int)(0
 PLAYGROUND = "from helpers.widgets import Playground\npanel = Playground(epochs=5000{more})\npanel"
 FOUR = ", rules=('back-propagation', 'local, parallel', 'local, damped', 'feedback alignment')"
 OPENING = """const panel = document.querySelector('.panel'), begin = performance.now();
-  const status = () => panel.querySelector('[role=status]').innerText;
-  const epoch = () => Number(status().match(/epoch (\\d+)/)[1]), first = epoch();"""
+  const status = () => panel.querySelector('[role=status]')?.innerText ?? '';
+  const epoch = () => Number(status().match(/epoch (\\d+)/)?.[1]), first = epoch();"""
 # Frames: animation frames of the page before which a new image had been decoded; no others are asked for, as an idle
 # page asks for none. Epochs: as the status line counts them.
 COUNT = f"""milliseconds => new Promise(done => {{ {OPENING} let frames = 0, asked = false;
@@ -26,6 +26,22 @@ COUNT = f"""milliseconds => new Promise(done => {{ {OPENING} let frames = 0, ask
     done([frames / seconds, (epoch() - first) / seconds]);
   }}, milliseconds);
 }})"""
+FAST = """() => {
+  [...document.querySelectorAll('.panel button')].find(one => one.textContent.trim() === 'Fast').click();
+}"""
+# Where a panel's first handle stands in its picture, as shares of its width and height from the left and the top.
+PLACE = """live = next(one for one in panel.shown if hasattr(one, 'hand'))
+handle, size = live.picture.handles[0], live.canvas.get_width_height()
+x, y = handle.ax.transData.transform(handle.at()) / size
+print(x, 1 - y)"""
+# A pointer takes what stands there, and goes to and fro with it along an eighth of the width.
+DRAG = """([x, y]) => {
+  const image = document.querySelector('.panel img'), {left, top, width, height} = image.getBoundingClientRect();
+  const point = (kind, along) => image.dispatchEvent(new MouseEvent(kind, {clientX: left + (x + along) * width,
+    clientY: top + y * height, buttons: 1, bubbles: true, cancelable: true}));
+  point('mousedown', 0);
+  setInterval(() => point('mousemove', Math.sin(performance.now() / 400) / 8), 10);
+}"""
 # Milliseconds from a click to the words in the status line; or, without words, to a smaller number of epochs there.
 PRESS = f"""([name, words]) => new Promise(done => {{ {OPENING}
   const watch = new MutationObserver(() => {{

@@ -90,16 +90,16 @@ class Hand:
         if kind == "mousedown":
             if message["button"] == 0:
                 self._take(under, x, y)
-        elif handle and (kind == "mouseup" or message["buttons"] & 1):
+        elif self.held:
+            lost = handle is None or (kind != "mouseup" and not message["buttons"] & 1)  # or released outside
+            self.held = "" if lost or kind == "mouseup" else self.held
             self.moved |= hypot(x - self.start[0], y - self.start[1]) > STILL * scale
-            if self.moved and handle.drag:
+            if handle and handle.drag and self.moved and not lost:
                 self._act(handle.drag, handle, x, y)
-            if kind == "mouseup":
-                self.held = ""
-                if handle.click and not self.moved:
-                    self._act(handle.click, handle, x, y)
-        else:  # nothing is held, or was released outside
-            self.held = ""
+            if handle and handle.click and not self.moved and kind == "mouseup":
+                self._act(handle.click, handle, x, y)
+            if not self.held:
+                self.live.describe()
         self._show(under if kind != "mouseleave" else None)
 
     def _take(self, handle: Handle | None, x: float, y: float) -> None:

@@ -128,7 +128,9 @@ class LiveImage:
             artist.draw(self.canvas.get_renderer())
 
     def describe(self) -> None:
-        """Bring the words under the image up to date."""
+        """Bring the words under the image up to date, once nothing in it is held any more."""
+        if self.hand and self.hand.held:
+            return
         touch = invitation(self.picture.handles) if self.panel else ""
         self.words.value = caption(self.picture.look_for, self.picture.description, touch)
 

@@ -216,6 +216,23 @@ def test_what_is_held_is_held_on_though_each_answer_is_a_new_picture():
     assert panel.values == {"x": 4.0, "y": 4.0}
 
 
+def test_a_handle_that_is_gone_is_let_go_and_the_words_are_those_of_the_end():
+    panel, scene, _ = scene_panel()
+    mouse, words = Pointer(panel, scene.left), panel.shown[0].words
+    mouse.say("mousedown", 1, 1)
+    scene._words = "moved"
+    mouse.say("mousemove", 2, 2)
+    assert "moved" not in words.value  # while it is dragged the page has enough to do
+    mouse.say("mouseup", 2, 2, pressed=False)
+    assert "moved" in words.value
+    mouse.say("mousedown", 2, 2)
+    scene.handles, scene._words = [], "gone"
+    mouse.say("mousemove", 3, 3)
+    assert panel.values["x"] == 2
+    assert panel.shown[0].hand.held == ""
+    assert "gone" in words.value
+
+
 def test_axes_may_be_logarithmic_and_a_value_goes_to_the_nearest_a_control_can_hold():
     assert nearest(slider("a", 1, -2, 5), 3.4) == 3
     assert nearest(slider("a", 1, -2, 5), math.inf) == 5
