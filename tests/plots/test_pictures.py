@@ -184,7 +184,8 @@ def network(inputs=2, hidden=(9, 5), rules=("a",), picked=(2, 4, 9)):
     picture.record(0, lambda X: [np.full((len(X), outputs), 0.7)] * answers)
     picture.fill([product(picture.where)[:, :1] * np.ones(outputs)] * answers)
     weights = [rng.normal(size=(n, m)) for m, n in itertools.pairwise(widths)]
-    units = [np.cumsum(np.ones((len(picture.probes), n)), axis=1) * picture.probes[:, 1:2] for n in hidden]
+    up = picture.probes[:, 1:2]  # unit j of layer i is i j times it: no two layers are alike
+    units = [(i * np.arange(1, n + 1) * up) for i, n in enumerate(hidden, 1)]
     picture.picked = picked
     picture.choose(weights)
     picture.look(units, weights, [rng.normal(size=n) for n in widths[1:]], picked)
