@@ -32,13 +32,8 @@ class StepSizes(Picture):
             "Is the star, the default step, near the lowest dots?"
         )
         super().__init__(ax.figure, look_for)
-        self.step = step
-        self.errors: dict[str, Floats] = {}
-        self.defaults: dict[str, float] = {}
-        self.dots: dict[str, Line2D] = {}
-        self.dashed: dict[str, Line2D] = {}
-        self.stars: dict[str, Line2D] = {}
-        self.chosen: dict[str, Line2D] = {}
+        self.step, self.errors = step, dict[str, Floats]()
+        self.dots, self.dashed, self.stars, self.chosen = (dict[str, Line2D]() for _ in range(4))
         self.mark = ax.axvline(self.step, color=GREY, linewidth=1.5, label="your step h")
         for i, method in enumerate(errors):
             mark = {"linestyle": "", **look(i, "marker")}
@@ -89,9 +84,8 @@ class StepSizes(Picture):
             least = "no error is a number"
             if np.isfinite(errors).any():
                 best = np.flatnonzero(errors == np.nanmin(errors))
-                first, last = self.steps[best[0]], self.steps[best[-1]]
-                many = f"{len(best)} steps from h = {first:.1g} to {last:.1g}"
-                least = f"least {errors[best[0]]:.2g} at {many if len(best) > 1 else f'h = {first:.1g}'}"
+                more = f" and {len(best) - 1} steps more" if len(best) > 1 else ""
+                least = f"least {errors[best[0]]:.2g} at h = {self.steps[best[0]]:.1g}{more}"
             default = f"default step {self.defaults[method]:.1g}"
             if not self.steps[0] <= self.defaults[method] <= self.steps[-1]:
                 default += ", beyond the axis: its star stands at the edge"

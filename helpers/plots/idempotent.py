@@ -55,13 +55,10 @@ class ScalarMaps(Picture):
     def __init__(self, a: Floats, maps: Mapping[str, Floats], *, mark: float) -> None:
         self.a, self.maps = a, maps
         look_for = "where a curve meets the dashed diagonal (its fixed points), or the dashed zero line."
-        super().__init__(new_figure(9.6, 4.8, layout=None), look_for)
+        super().__init__(new_figure(9.6, 4.8), look_for)
         self.dots: dict[str, Line2D] = {}
-        grid = self.figure.add_gridspec(
-            -(-len(maps) // 2), 2, left=0.06, right=0.985, bottom=0.11, top=0.94, wspace=0.16, hspace=0.5
-        )
-        for i, (name, values) in enumerate(self.maps.items()):
-            ax = self.figure.add_subplot(grid[i])
+        axes = self.figure.subplots(-(-len(maps) // 2), 2).ravel()
+        for i, (ax, (name, values)) in enumerate(zip(axes, self.maps.items())):
             ax.plot(a, values, linewidth=2.2, **look(i))
             ax.plot(a[[0, -1]], (0 if name.startswith("Δ") else 1) * a[[0, -1]], color=GREY, linestyle="--")
             (self.dots[name],) = ax.plot([], [], "o", color="black", markersize=9)

@@ -134,7 +134,7 @@ def step_sizes():
     assert 50 < picture.dots["a"].get_ydata()[-1] < 100  # at the upper edge
     assert picture.stars["a"].get_xdata()[0] == 2e-3  # at the left edge
     yield f"b: {chosen.get_ydata()[0]:.2g} at the marked step, least {min(dots.get_ydata()):.2g}"
-    yield "a: 0 at the marked step, least 0 at 2 steps from h = 0.001 to 0.01, default step 1e-09, beyond the axis"
+    yield "a: 0 at the marked step, least 0 at h = 0.001 and 1 steps more, default step 1e-09, beyond the axis"
     yield f"at h = {STEPS[int(dots.get_ydata().argmin())]:.1g}, default step {star.get_xdata()[0]:.1g}"
 
 
