@@ -19,8 +19,8 @@ import pandas as pd
 
 MARKS = {  # of a cell, by the word in it; on light and on dark pages
     "": "",
-    "best": "background-color:rgba(0,158,115,0.28);font-weight:bold;",
-    "refused": "background-color:rgba(213,94,0,0.28);font-weight:bold;",
+    "best": "background-color:rgba(0,158,115,0.28);font-weight:bold;white-space:nowrap",
+    "refused": "background-color:rgba(213,94,0,0.28);font-weight:bold;white-space:nowrap",
 }
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 STYLES = [
@@ -32,8 +32,10 @@ STYLES = [
 class Table:
     """A table that shows itself in a notebook; ``frame`` has the values as they were given."""
 
-    def __init__(self, frame: pd.DataFrame, caption: str, texts: pd.DataFrame, css: pd.DataFrame) -> None:
-        self.frame, self.caption, self.texts, self.css = frame, caption, texts, css
+    def __init__(
+        self, frame: pd.DataFrame, caption: str, texts: pd.DataFrame, marks: pd.DataFrame, sides: Sequence[str]
+    ) -> None:
+        self.frame, self.caption, self.texts, self.marks, self.sides = frame, caption, texts, marks, sides
         self.named = not isinstance(frame.index, pd.RangeIndex)
 
     def __repr__(self) -> str:
@@ -41,8 +43,10 @@ class Table:
 
     def _repr_html_(self) -> str:
         shown = self.texts.map(escape).rename(index=escape if self.named else None, columns=escape)
-        css = self.css.set_axis(shown.index).set_axis(shown.columns, axis=1)
-        styler = shown.style.apply(lambda _: css, axis=None).set_caption(escape(self.caption)).set_table_styles(STYLES)
+        marks = self.marks.set_axis(shown.index).set_axis(shown.columns, axis=1)
+        sides = {name: [{"selector": "", "props": side}] for name, side in zip(shown.columns, self.sides)}
+        styler = shown.style.apply(lambda _: marks, axis=None).set_caption(escape(self.caption))
+        styler = styler.set_table_styles(STYLES).set_table_styles(sides, overwrite=False)
         page = (styler if self.named else styler.hide(axis="index")).to_html()
         for scope in ("col", "row"):
             page = page.replace(f'class="{scope}_heading', f'scope="{scope}" class="{scope}_heading')
@@ -92,7 +96,7 @@ def table(
     best, refused, units = best or {}, refused or {}, units or {}
     if missing := [name for name in (*best, *refused, *units) if name not in frame.columns]:
         raise ValueError(f"no column is called {missing[0]!r}; there are {', '.join(map(str, frame.columns))}")
-    texts, css = {}, {}
+    texts, marks, sides = {}, {}, []
     for name in frame.columns:
         values = [value.item() if getattr(value, "shape", None) == () else value for value in frame[name]]
         out = [name in refused and bool(refused[name](value)) for value in values]
@@ -101,11 +105,11 @@ def table(
         words = ["refused" if no else "best" if is_number(v) and v == winner else "" for v, no in zip(values, out)]
         heading = f"{name} in {units[name]}" if name in units else str(name)
         texts[heading] = [text if word in text else f"{word} {text}" for word, text in zip(words, written(values))]
-        side = "right;white-space:nowrap" if any(map(is_number, values)) else "left"
-        css[heading] = [f"{MARKS[word]}text-align:{side}" for word in words]
+        marks[heading] = [MARKS[word] for word in words]
+        sides.append("text-align:right" if any(map(is_number, values)) else "text-align:left")
     named = not isinstance(frame.index, pd.RangeIndex)
     index = pd.Index(written(list(frame.index)), name=frame.index.name) if named else frame.index
-    return Table(frame, caption, pd.DataFrame(texts, index=index), pd.DataFrame(css, index=index))
+    return Table(frame, caption, pd.DataFrame(texts, index=index), pd.DataFrame(marks, index=index), sides)
 
 
 def is_number(value: Any) -> bool:
