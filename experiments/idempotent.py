@@ -100,7 +100,7 @@ def rank(net: nn.Module, width: int) -> int:
     idempotent map and as useless as zero, could count as rank 1.
     """
     with torch.no_grad():
-        return int(numerical_rank(image_of_identity(net, width) - net(torch.zeros(1, width))))
+        return int(numerical_rank(image_of_identity(net) - net(torch.zeros(1, width))))
 
 
 def run(task: Task) -> Result:
@@ -117,7 +117,7 @@ def run(task: Task) -> Result:
     error = idempotent_error(net, unseen)
     if step.diverged or not math.isfinite(error):
         return Result(_short(start_error), math.nan, math.nan, math.nan, start_rank, -1, True, False, seconds)
-    trace, norm = trace_and_norm(net, width)
+    trace, norm = trace_and_norm(net)
     end = rank(net, width)
     return Result(
         _short(start_error), _short(error), _short(trace), _short(norm), start_rank, end, False, end == 0, seconds

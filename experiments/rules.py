@@ -85,8 +85,8 @@ def run(task: Task) -> Result:
     session = Session(setting(task, task.passes))
     begin, changed, finished = time.process_time(), 0, True
     try:
-        for step in session:
-            changed += blocks_changed(step, len(session.model))
+        for _ in session:
+            changed += blocks_changed(session)
     except TrainingError:  # the loss or the weights left the finite numbers: a result, and no success
         finished = False
     seconds = time.process_time() - begin
@@ -95,11 +95,9 @@ def run(task: Task) -> Result:
     return Result(round(reached, 6), changed / len(session.model), round(seconds, 3), saved(task))
 
 
-def blocks_changed(step: Any, blocks: int) -> int:
+def blocks_changed(session: Session) -> int:
     """Return how many blocks an epoch has changed: one by the sequential rule, those in the window, or all."""
-    if hasattr(step, "active"):
-        return len(step.active)
-    return 1 if hasattr(step, "idx") else blocks
+    return len(session.rule.active) if session.run.rules[0].startswith("local, ") else len(session.model)
 
 
 def saved(task: Task) -> int:

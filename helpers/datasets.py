@@ -1,27 +1,20 @@
 """Data sets of the course, all of one type: two builders, for training and for test, and a description.
 
->>> training_set = datasets["signed_xor"][0]()  # or .train(), with samples=, noise=, seed=
->>> test_set = datasets["signed_xor"].test(samples=500, noise=0.1, seed=7)
->>> training_set.X.shape, test_set.Y.shape
-(torch.Size([1000, 2]), torch.Size([500, 1]))
->>> ", ".join(datasets)
-'signed_xor, gaussian, normal, rings, spirals, checkerboard, moons, digits'
-
 A new data set is a function under a line ``@data_set("what is to be learned")``: CONTRIBUTING shows one.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from torch import Generator, Tensor, as_tensor, randperm
 from torch.utils.data import TensorDataset
 
-from helpers.options import Real, Whole, known
+from helpers.options import Real, Whole
 
 Floats = NDArray[np.float64]
 Drawn = tuple[Floats, Floats]
@@ -36,29 +29,22 @@ class Points(TensorDataset):
         self.X, self.Y = X, Y
 
     def batches(self, size: int, seed: int | None = None) -> Shuffled:
-        """Return pairs X (size, d) and Y (size, k), in a new order in each pass; the last pair may be smaller.
-
-        Equal seeds, whole numbers of 0 or more, give equal batches; None shuffles anew each time.
-        """
-        drawn = Generator().seed() if seed is None else whole_number("seed", seed, 0)
-        return Shuffled(self.X, self.Y, whole_number("size", size, 1), Generator().manual_seed(drawn))
+        """Return pairs X (size, d) and Y (size, k), in a new order in each pass; the last pair may be smaller."""
+        drawn = Generator().seed() if seed is None else Whole(0).check("seed", seed)
+        return Shuffled(self.X, self.Y, Whole(1).check("size", size), Generator().manual_seed(drawn))
 
 
 class Shuffled:
     """Batches in a new order in each pass, of ``size`` rows each or of the sizes listed; one batch stays as it is.
 
-    Batches are cuts of a shuffled copy of all rows: faster than a ``DataLoader``, which fetches row by row. Without a
-    generator torch's global state draws the orders.
+    Batches are cuts of a shuffled copy of all rows: faster than a ``DataLoader``, which fetches row by row.
     """
 
     def __init__(self, X: Tensor, Y: Tensor, size: int | list[int], generator: Generator | None) -> None:
         self.X, self.Y, self.size, self.generator = X, Y, size, generator
 
-    def __len__(self) -> int:
-        return -(-len(self.X) // self.size) if isinstance(self.size, int) else len(self.size)
-
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        if len(self) == 1:
+        if len(self.X.split(self.size)) == 1:
             return iter([(self.X, self.Y)])  # whose order does not matter
         order = randperm(len(self.X), generator=self.generator).to(self.X.device)
         return zip(self.X[order].split(self.size), self.Y[order].split(self.size))
@@ -87,18 +73,15 @@ datasets: Registry[DataSet] = Registry("data set")
 descriptions: Registry[str] = Registry("data set")
 
 
-def data_set(
-    description: str, *, pools: bool = False, **options: Any
-) -> Callable[[Callable[..., Drawn]], Callable[..., Drawn]]:
+def data_set(description: str, *, pools: bool = False) -> Callable[[Callable[..., Drawn]], Callable[..., Drawn]]:
     """Register a function ``(rng, samples=1000, **options) -> (X, Y)`` as the data set of its own name.
 
-    Each option is declared as in ``helpers.options``, or None if the function checks it itself. With ``pools`` the
-    function gets ``split``, 0 or 1, too: the splits come from pools of their own.
+    With ``pools`` the function gets ``split``, 0 or 1, too: the splits come from pools of their own.
     """
 
     def register(draw: Callable[..., Drawn]) -> Callable[..., Drawn]:
         draws = [functools.partial(draw, split=split) if pools else draw for split in (0, 1)]
-        train, test = (functools.partial(build, draws[split], split, options) for split in (0, 1))
+        train, test = (functools.partial(build, draws[split], split) for split in (0, 1))
         datasets[draw.__name__] = DataSet(train, test, description)
         descriptions[draw.__name__] = description
         return draw
@@ -107,60 +90,37 @@ def data_set(
 
 
 def build(
-    draw: Callable[..., Drawn],
-    split: int,
-    options: Mapping[str, Any],
-    /,
-    *unnamed: object,
-    samples: int | None = None,
-    noise: float = 0.0,
-    seed: int | None = 0,
-    **given: Any,
-) -> Points:
-    """Draw one split of a data set: what ``datasets[name].train`` and ``.test`` call.
+    draw: Callable[..., Drawn], split: int, /, *, samples: int | None = None, noise: float = 0.0,
+    seed: int | None = 0, **options: Any,
+) -> Points:  # fmt: skip
+    """Draw one split of a data set: what ``datasets[name].train`` and ``.test`` call, with ``draw`` and ``split``.
 
     Parameters
     ----------
-    draw, split, options
-        Filled in: the function of the data set; 0 for training, 1 for test (equal seeds draw differently); its options.
     samples : int, optional
         Number of points, 1 or more. By default 1000 (of the digits all: 1000 for training, 797 for test).
     noise : float
         Standard deviation of the Gaussian noise added to X after labelling, in units of X; 0 or more.
     seed : int or None
-        0 or more; equal seeds give equal points. None draws new points each time.
-    **given
-        What the data set offers beyond these.
+        0 or more; equal seeds give equal points, others for training than for test. None draws new points each time.
+    **options
+        What the data set offers beyond these: ``dimension`` of ``"normal"``.
 
     Returns
     -------
     Points
         ``.X`` of shape (samples, d) and ``.Y`` of shape (samples, k), float32.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is of the wrong kind or out of its range; the message names it.
     """
-    if unnamed:
-        raise TypeError(f"give each option by its name, such as samples=500, got {', '.join(map(repr, unnamed))}")
-    known(given, ["samples", "noise", "seed", *options])
-    arguments = {k: options[k].check(k, value) if options[k] else value for k, value in given.items()}
     if samples is not None:
-        arguments["samples"] = Whole(1).check("samples", samples)
+        options["samples"] = Whole(1).check("samples", samples)
     rng = np.random.default_rng(None if seed is None else [Whole(0).check("seed", seed), split])
     scale = Real(0).check("noise", noise)
-    X, Y = draw(rng, **arguments)
+    X, Y = draw(rng, **options)
     if scale:
         if X is Y:
             raise ValueError(f"noise must be 0 where the targets are the inputs themselves, got {noise!r}")
         X = X + scale * rng.standard_normal(X.shape)
     return Points(as_tensor(X.astype(np.float32)), as_tensor(Y.astype(np.float32)))
-
-
-def whole_number(name: str, value: Any, least: int) -> int:
-    """Return ``value`` as an int of ``least`` or more, or raise an error that names the argument."""
-    return Whole(least).check(name, value)
 
 
 def one_hot(labels: NDArray[np.intp], classes: int = 2) -> Floats:
@@ -179,53 +139,28 @@ def at(radius: Floats, angle: Floats) -> Floats:
     return points
 
 
-@data_set(
-    r"Given a point $\vec{x} \in [-1, 1]^2$: class 1 if $x_0 x_1 \geq 0$, class 0 otherwise.", width=Real(0, above=True)
-)
-def signed_xor(rng: np.random.Generator, samples: int = 1000, width: float = 2.0) -> Drawn:
-    """Uniform points in a square of side ``width``; class 1 where both coordinates have one sign."""
-    X = (rng.random((samples, 2)) - 0.5) * width
+@data_set(r"Given a point $\vec{x} \in [-1, 1]^2$: class 1 if $x_0 x_1 \geq 0$, class 0 otherwise.")
+def signed_xor(rng: np.random.Generator, samples: int = 1000) -> Drawn:
+    """Uniform points in a square; class 1 where both coordinates have one sign."""
+    X = (rng.random((samples, 2)) - 0.5) * 2
     return X, (X[:, :1] * X[:, 1:] >= 0).astype(float)
 
 
 @data_set(
-    r"Given a point $\vec{x} \in \mathbb{R}^d$ drawn from one of $k$ Gaussian clouds $N(\mu_c, \Sigma_c)$: name $c$.",
-    means=None,
-    covariances=None,
+    r"Given a point $\vec{x} \in \mathbb{R}^2$ drawn from one of two Gaussian clouds around $(-0.5, -0.5)$ and "
+    r"$(0.5, 0.5)$: name the cloud."
 )
-def gaussian(
-    rng: np.random.Generator,
-    samples: int = 1000,
-    means: ArrayLike = ((-0.5, -0.5), (0.5, 0.5)),
-    covariances: ArrayLike = 0.06,
-) -> Drawn:
-    """Two or more Gaussian clouds of equal size.
-
-    ``means`` is (k, d). ``covariances`` is a variance, a (d, d) matrix for all clouds, or one for each, (k, d, d).
-    """
-    centres, spread = np.asarray(means, float), np.asarray(covariances, float)
-    if centres.ndim != 2 or len(centres) < 2 or not np.isfinite(centres).all():
-        raise ValueError(f"means must be finite, of shape (clouds, dimension), two clouds or more, got {means!r}")
-    k, d = centres.shape
-    if samples < k:
-        raise ValueError(f"samples must be {k} or more, one for each cloud, got {samples}")
-    if spread.shape not in [(), (d, d), (k, d, d)]:
-        raise ValueError(f"covariances must be a number or of shape {(d, d)} or {(k, d, d)}, got {spread.shape}")
-    matrices = np.broadcast_to(spread * np.eye(d) if spread.ndim == 0 else spread, (k, d, d))
-    if not np.allclose(matrices, matrices.swapaxes(1, 2)) or np.linalg.eigvalsh(matrices).min() < -1e-12:
-        raise ValueError(f"covariances must be symmetric and positive semi-definite, got {covariances!r}")
-    labels = rng.permutation(np.arange(samples) % k)
-    clouds = np.stack([rng.multivariate_normal(m, c, samples, "ignore") for m, c in zip(centres, matrices)])
-    return clouds[labels, np.arange(samples)], one_hot(labels, k)
+def gaussian(rng: np.random.Generator, samples: int = 1000) -> Drawn:
+    """Two Gaussian clouds of equal size, with a variance of 0.06 in each direction."""
+    labels = halves(rng, samples)
+    clouds = [rng.multivariate_normal((m, m), 0.06 * np.eye(2), samples, "ignore") for m in (-0.5, 0.5)]
+    return np.stack(clouds)[labels, np.arange(samples)], one_hot(labels)
 
 
-@data_set(
-    r"Given $\vec{x} \sim N(0, I)$ in $\mathbb{R}^d$: give back $\vec{x}$ ($Y = X$, for idempotent nets).",
-    dimension=Whole(1),
-)
+@data_set(r"Given $\vec{x} \sim N(0, I)$ in $\mathbb{R}^d$: give back $\vec{x}$ ($Y = X$, for idempotent nets).")
 def normal(rng: np.random.Generator, samples: int = 1000, dimension: int = 5) -> Drawn:
     """Standard normal samples of any dimension; the target is the input."""
-    X = rng.standard_normal((samples, dimension))
+    X = rng.standard_normal((samples, Whole(1).check("dimension", dimension)))
     return X, X
 
 
@@ -241,25 +176,23 @@ def rings(rng: np.random.Generator, samples: int = 1000) -> Drawn:
 
 
 @data_set(
-    r"Given a point $\vec{x} \in \mathbb{R}^2$ on one of two spirals that wind around each other: name the spiral.",
-    turns=Real(0, above=True),
+    r"Given a point $\vec{x} \in \mathbb{R}^2$ on one of two spirals that wind around each other: name the spiral."
 )
-def spirals(rng: np.random.Generator, samples: int = 1000, turns: float = 1.5) -> Drawn:
-    """Two Archimedean spirals of that many turns, half a turn apart."""
+def spirals(rng: np.random.Generator, samples: int = 1000) -> Drawn:
+    """Two Archimedean spirals of 1.5 turns, half a turn apart."""
     labels = halves(rng, samples)
     radius = np.sqrt(rng.uniform(0.01, 1, samples))
-    return at(radius, 2 * np.pi * turns * radius + np.pi * labels), one_hot(labels)
+    return at(radius, 3 * np.pi * radius + np.pi * labels), one_hot(labels)
 
 
 @data_set(
     r"Given a point $\vec{x} \in [-1, 1]^2$ on a board of $4 \times 4$ squares: class 1 on the light squares, "
-    r"class 0 on the dark.",
-    squares=Whole(1),
+    r"class 0 on the dark."
 )
-def checkerboard(rng: np.random.Generator, samples: int = 1000, squares: int = 4) -> Drawn:
-    """Uniform points on a checkerboard of ``squares`` by ``squares``; the corner at (-1, -1) is dark."""
+def checkerboard(rng: np.random.Generator, samples: int = 1000) -> Drawn:
+    """Uniform points on a checkerboard of 4 by 4; the corner at (-1, -1) is dark."""
     X = rng.uniform(-1, 1, (samples, 2))
-    cells = np.floor((X + 1) * squares / 2).astype(int)
+    cells = np.floor((X + 1) * 2).astype(int)
     return X, one_hot(cells.sum(axis=1) % 2)
 
 

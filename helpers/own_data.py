@@ -97,7 +97,7 @@ def read_points(source: Any, *, ratio: float = 0.7, seed: int = 0, most: int = 5
     inputs = f"{X.shape[1]} input{'s' if X.shape[1] > 1 else ''}"
     listed = ", ".join(f"{one} {count:,}" for one, count in zip(names, counts))
     parts = f"{len(pools[0]):,} to train with, {len(pools[1]):,} to test with"
-    train, test = (partial(build, partial(draw, split=split), split, {}) for split in (0, 1))
+    train, test = (partial(build, partial(draw, split=split), split) for split in (0, 1))
     return DataSet(train, test, f"{name}: {rows}, {inputs}, {len(names)} classes ({listed}); {parts}.")
 
 

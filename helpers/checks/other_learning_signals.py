@@ -13,7 +13,6 @@ from helpers.checks.verdict import Answer, Cases, check, judge, same
 from helpers.networks import layered_net
 from helpers.training import feedback_alignment, similarity_loss
 from helpers.training.feedback import feedback_matrices
-from helpers.training.layers import probe
 
 
 @check
@@ -40,7 +39,7 @@ def check_direct_gradients(direct_gradients: Answer) -> Cases:
     model = layered_net([3, 5, 4, 2], activation=nn.Tanh, normalize=False, seed=3)
     X = torch.linspace(-1, 1, 18).reshape(6, 3).sin()
     Y = torch.eye(2)[[0, 1, 1, 0, 1, 0]]
-    matrices = feedback_matrices(model, probe(model, X), True, 0)
+    matrices = feedback_matrices(model, True, 0)
     before = [block[0].weight.detach().clone() for block in model]  # type: ignore[index]
     with torch.no_grad():
         activities = [model[:1](X), model[:2](X)]

@@ -14,6 +14,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, Literal, NamedTuple, Unpack
 
 import torch
@@ -21,12 +22,13 @@ from torch import Tensor, nn
 from torch.optim import LBFGS
 
 from helpers.options import OneOf, Real, Whole
-from helpers.training.arguments import Checked, Criterion, Factory, Options, Passes, check_apart, check_recording
-from helpers.training.layers import Batches, kind, layer_outputs, mode, probe
+from helpers.training.arguments import Criterion, Factory, Options, Passes, check_apart, checked
+from helpers.training.layers import Batches, first_layers, kind, layer_outputs, mode, probe
 from helpers.training.rules import Rule, Step, Training, TrainingError, start
 
 norm = torch.linalg.vector_norm
 Method = Literal["penalty", "augmented_lagrangian", "admm"]
+INNER, GROWTH = 10, 1.2  # every so many epochs the penalty grows by this factor, and multipliers take a step
 LARGEST_PENALTY = 1e3  # where growth ends: far beyond, the loss is lost beside the penalty
 RHO = 10.0  # ADMM: weight of z = g(p) against p = A(z): Taylor et al. use the same ten to one
 RIDGE = 1e-4  # a sample's pull of the weights towards what they were: the Gram matrix of tanh units is nearly singular
@@ -43,29 +45,31 @@ def grown(penalty: float, growth: float) -> float:
     return max(penalty, min(penalty * growth, LARGEST_PENALTY))
 
 
-class Relaxed(nn.Module):
+class Relaxed(Rule):
     """A net pulled apart: each block reads a variable of its own, and the gaps between the blocks have a price μ > 0.
 
-    The variables start where the net feeds X (n, ...) forward: the gaps are zero, as are the multipliers.
+    The variables start where the net feeds X (n, ...) forward: the gaps are zero, as are the multipliers. Weights and
+    activations move along the gradient of the augmented Lagrangian; μ and the multipliers move in between.
     """
 
-    def __init__(self, model: nn.Sequential, X: Tensor, criterion: Criterion, penalty: float) -> None:
-        super().__init__()
-        self.model, self.criterion, self.penalty, self.loss = model, criterion, penalty, math.nan
+    def __init__(
+        self, model: nn.Sequential, optimizer: Factory, criterion: Criterion, X: Tensor, penalty: float,
+        method: Method = "augmented_lagrangian", learns: nn.Module | None = None,
+    ) -> None:  # fmt: skip
         with torch.no_grad(), mode(False, model):
-            outputs = list(layer_outputs(list(model)[:-1], X))
-        self.activations: Any = nn.ParameterList(z.clone() for z in outputs)
-        self.multipliers = constants(torch.zeros_like(z) for z in outputs)
+            activations: Any = constants(layer_outputs(list(model)[:-1], X)).requires_grad_(learns is None)
+        super().__init__(model, optimizer, [[learns] if learns else [model, activations]])
+        self.activations, self.multipliers = activations, constants(torch.zeros_like(z) for z in activations)
+        self.criterion, self.penalty, self.method = checked("criterion", criterion), penalty, method
 
     def judge(self, X: Tensor, Y: Tensor) -> Tensor:
         """Return the augmented Lagrangian; keep the gaps. A block's input is a leaf: no gradient passes below it."""
         outputs: list[Tensor] = [block(h.clone()) for block, h in zip(self.model, [X, *self.activations])]
         gaps = [h - z for h, z in zip(outputs, self.activations)]
         loss = self.criterion(outputs[-1], Y)
-        self.loss = loss.item()
+        self.loss, self.gaps = loss.item(), [gap.detach() for gap in gaps]
         for multiplier, gap in zip(self.multipliers, gaps):
             loss = loss + (multiplier * gap).sum() + self.penalty / (2 * len(Y)) * gap.square().sum()
-        self.gaps = [gap.detach() for gap in gaps]
         return loss
 
     @torch.no_grad()
@@ -74,32 +78,22 @@ class Relaxed(nn.Module):
         for multiplier, gap in zip(self.multipliers, self.gaps):
             multiplier += self.penalty / len(gap) * gap
 
-
-class Constrained(Rule):
-    """What is learned moves along the gradient of the augmented Lagrangian; μ and the multipliers in between."""
-
-    def __init__(self, optimizer: Factory, problem: Any, learns: Iterable[nn.Module], *schedule: Any) -> None:
-        super().__init__(problem.model, optimizer, [learns])
-        self.problem, (self.method, self.growth, self.inner) = problem, schedule
-
     def begin(self, epoch: int) -> None:
-        if epoch > 1 and (epoch - 1) % self.inner == 0:
+        if epoch > 1 and (epoch - 1) % INNER == 0:
             if self.method == "augmented_lagrangian":
-                self.problem.update_multipliers()
-            self.problem.penalty = grown(self.problem.penalty, self.growth)
+                self.update_multipliers()
+            self.penalty = grown(self.penalty, GROWTH)
 
     def backward(self, X: Tensor, Y: Tensor) -> list[float]:
-        return [self.learn(0, self.problem.judge(X, Y))]
+        return [self.learn(0, self.judge(X, Y))]
 
     def report(self, step: Step) -> ConstrainedStep:
-        problem, epoch = self.problem, step.epoch
-        multipliers, activations = ([t.detach() for t in held] for held in (problem.multipliers, problem.activations))
-        gaps = [float(gap.abs().max()) for gap in problem.gaps]
-        return ConstrainedStep(epoch, problem.loss, gaps, multipliers, activations, problem.penalty, epoch)
+        multipliers, activations = ([t.detach() for t in held] for held in (self.multipliers, self.activations))
+        return ConstrainedStep(step.epoch, self.loss, largest(self.gaps), multipliers, activations, self.penalty)
 
 
-class Split(nn.Module):
-    """A net cut into linear layers A_i and what follows them, g_i, for ADMM: block i becomes two constraints.
+class Admm(Relaxed):
+    """A net cut into linear layers A_i and what follows them, g_i: block i becomes two constraints.
 
     With m = μ/n, the constraints p_i = A_i(z_{i-1}) and z_i = g_i(p_i), and multipliers ν_i, λ_i, the Lagrangian is
 
@@ -107,38 +101,29 @@ class Split(nn.Module):
                                 +  sum over i of  <λ_i, g_i(p_i) - z_i>     + ρm/2 |g_i(p_i) - z_i|²
 
     In the weights and in z_i it is quadratic, and least squares gives the minimum. In p_i it is not: an optimiser takes
-    a few steps from where p_i was (an inexact proximal step).
+    a few steps from where p_i was (an inexact proximal step). An update is one iteration, block by block A_i, z_i, p_i,
+    and then all multipliers: about twice the multiplications of a gradient pass, and for each layer two linear systems
+    of its width. After Taylor et al. (2016); there, only the output has a multiplier, and the steps in p are exact.
     """
 
-    def __init__(self, model: nn.Sequential, X: Tensor, criterion: Criterion, penalty: float) -> None:
-        super().__init__()
-        self.model, self.X, self.criterion, self.penalty, self.loss = model, X, criterion, penalty, math.nan
-        blocks: list[Any] = list(model)
-        self.linear, self.nonlinear = [block[0] for block in blocks], [block[1:] for block in blocks]
-        self._check(X)
-        self.affine: list[Tensor] = []  # A_i(z_{i-1})
-        h, outputs = X, list[Tensor]()
+    def __init__(
+        self, model: nn.Sequential, optimizer: Factory, criterion: Criterion, X: Tensor, penalty: float, method: Method
+    ) -> None:
+        check_apart([block] for block in model)
+        linear, nonlinear = first_layers(model), [block[1:] for block in list[Any](model)]
+        for i, (A, block) in enumerate(zip(linear, model)):
+            if [p.requires_grad for p in block.parameters()] != [True, True] or A.bias is None or [*block.buffers()]:
+                raise ValueError(f"model: in block {i} ADMM trains weight and bias of an nn.Linear, and nothing else")
+        h, affine = X, list[Tensor]()
         with torch.no_grad(), mode(False, model):
-            for linear, g in zip(self.linear, self.nonlinear):
-                self.affine.append(linear(h))
-                h = g(self.affine[-1].clone())
-                outputs.append(h)
-        self.pre_activations: Any = nn.ParameterList(p.clone() for p in self.affine)
-        self.activations = constants(outputs[:-1])
-        self.pre_multipliers = constants(torch.zeros_like(p) for p in self.affine)
-        self.multipliers = constants(torch.zeros_like(z) for z in outputs[:-1])
-
-    def _check(self, X: Tensor) -> None:
-        """Refuse data that is no matrix, and blocks that do not begin with their only parameters, an `nn.Linear`."""
-        if X.dim() != 2:
-            raise ValueError(f"batches: for ADMM X must be of shape (n, d), got {tuple(X.shape)}; flatten it first")
-        for i, (linear, rest) in enumerate(zip(self.linear, self.nonlinear)):
-            if not isinstance(linear, nn.Linear):
-                raise ValueError(f"model: block {i} begins with {type(linear).__name__}; ADMM needs an nn.Linear")
-            if [*rest.parameters(), *rest.buffers()]:
-                raise ValueError(f"model: block {i} holds parameters or statistics that ADMM has no step for")
-            if linear.bias is not None and linear.bias.requires_grad != linear.weight.requires_grad:
-                raise ValueError(f"model: block {i} has weight or bias frozen; ADMM solves for both, or for neither")
+            for A, g in zip(linear, nonlinear):
+                affine.append(A(h))
+                h = g(affine[-1].clone())
+        pre_activations: Any = nn.ParameterList(p.clone() for p in affine)
+        super().__init__(model, optimizer, criterion, X, penalty, method, pre_activations)
+        self.X, self.affine, self.pre_activations = X, affine, pre_activations  # affine: A_i(z_{i-1})
+        self.pre_multipliers = constants(torch.zeros_like(p) for p in affine)
+        self.linear, self.nonlinear = linear, nonlinear
 
     @property
     def inputs(self) -> list[Tensor]:
@@ -154,6 +139,10 @@ class Split(nn.Module):
         self.loss = loss.item()
         return loss
 
+    def reached(self) -> list[nn.Parameter]:
+        """Return the output's pre-activations: those below are given their gradients in `update`."""
+        return [self.pre_activations[-1]]
+
     @torch.no_grad()
     def refresh(self, i: int) -> None:
         """Bring A_i(z_{i-1}) up to date."""
@@ -163,25 +152,18 @@ class Split(nn.Module):
     def solve_weights(self, i: int) -> None:
         """Set A_i to the least-squares map from z_{i-1} to p_i - ν_i/m, with a slight pull towards what it was."""
         linear, n = self.linear[i], len(self.X)
-        if not linear.weight.requires_grad:
-            return
-        H = self.inputs[i]
-        if linear.bias is not None:
-            H = torch.cat([H, H.new_ones(n, 1)], dim=1)
+        H = torch.cat([self.inputs[i], self.X.new_ones(n, 1)], dim=1)
         residual = self.pre_activations[i] - self.pre_multipliers[i] * (n / self.penalty) - linear(self.inputs[i])
         gram = H.T @ H + RIDGE * n * torch.eye(H.shape[1], **kind(H))
         change = torch.linalg.solve(gram, H.T @ residual)
-        linear.weight += change[: linear.in_features].T
-        if linear.bias is not None:
-            linear.bias += change[-1]
+        linear.weight.add_(change[:-1].T)
+        linear.bias.add_(change[-1])
 
     @torch.no_grad()
     def solve_activation(self, i: int) -> None:
         """Set z_i between the two that pull at it, by least squares: g_i(p_i) below, the linear layer i + 1 above."""
         above, m = self.linear[i + 1], self.penalty / len(self.X)
-        wanted = self.pre_activations[i + 1] - self.pre_multipliers[i + 1] / m
-        if above.bias is not None:
-            wanted = wanted - above.bias
+        wanted = self.pre_activations[i + 1] - self.pre_multipliers[i + 1] / m - above.bias
         below = self.nonlinear[i](self.pre_activations[i].clone()) + self.multipliers[i] / (RHO * m)
         W = above.weight
         normal = W.T @ W + RHO * torch.eye(W.shape[1], **kind(W))
@@ -206,31 +188,23 @@ class Split(nn.Module):
         for g, p, z, multiplier in zip(self.nonlinear, self.pre_activations, self.activations, self.multipliers):
             multiplier += RHO * m * (g(p.clone()) - z)
 
-
-class Admm(Constrained):
-    """A rule whose update is one iteration of ADMM: block by block A_i, z_i, p_i, and then all multipliers.
-
-    An iteration takes about twice the multiplications of a gradient pass, and for each layer two linear systems of its
-    width. After Taylor et al. (2016); there, only the output has a multiplier, and the steps in p are exact.
-    """
-
-    def reached(self) -> list[nn.Parameter]:
-        """Return the output's pre-activations: those below are given their gradients in `update`."""
-        return [self.problem.pre_activations[-1]]
-
     def update(self) -> None:
         """Run one iteration; a block reads what the block below has just become."""
-        problem, last = self.problem, len(self.problem.linear) - 1
         self.zero_grad()
-        for i in range(last + 1):
-            problem.solve_weights(i)
-            if i < last:
-                problem.solve_activation(i)
-            problem.refresh(i)
+        for i in range(len(self.linear)):
+            self.solve_weights(i)
+            if i < len(self.activations):
+                self.solve_activation(i)
+            self.refresh(i)
             for _ in range(PROXIMAL_STEPS):
-                problem.price_of(i).backward(inputs=[problem.pre_activations[i]])
+                self.price_of(i).backward(inputs=[self.pre_activations[i]])
                 super().update()
-        problem.update_multipliers()
+        self.update_multipliers()
+
+
+def largest(gaps: Iterable[Tensor]) -> list[float]:
+    """Return the largest gap of each block."""
+    return [float(gap.abs().max()) for gap in gaps]
 
 
 class ConstrainedStep(NamedTuple):
@@ -239,7 +213,7 @@ class ConstrainedStep(NamedTuple):
     ``loss`` is the criterion at the variables, before this epoch's update; the net itself, fed forward, has a loss of
     its own. ``violation`` is max \\|h_i(z_{i-1}) - z_i\\| over training points and units, a number for each hidden
     block. ``multipliers`` λ_i (zero under ``"penalty"``) and ``activations`` z_i are (n, ...) as the output of hidden
-    block i, in the order of the batches; ``penalty`` is μ, ``passes`` the gradient passes over the data so far.
+    block i, in the order of the batches; ``penalty`` is μ.
     """
 
     epoch: int
@@ -248,13 +222,11 @@ class ConstrainedStep(NamedTuple):
     multipliers: list[Tensor]
     activations: list[Tensor]
     penalty: float
-    passes: int
 
 
 def train_constrained(
     model: nn.Sequential, optimizer: Factory, criterion: Criterion, epochs: int, batches: Batches, *,
-    method: Method = "augmented_lagrangian", penalty: float = 1.0, growth: float = 1.2, inner: int = 10,
-    **options: Unpack[Options],
+    method: Method = "augmented_lagrangian", penalty: float = 1.0, **options: Unpack[Options],
 ) -> Training[ConstrainedStep]:  # fmt: skip
     """Train a net whose activations are variables and whose hidden blocks are constraints. Yields `ConstrainedStep`.
 
@@ -270,11 +242,11 @@ def train_constrained(
     batches : iterable of (X, Y)
         X (n, ...) and Y (n, k), run through once, at the call: all samples are one problem.
     method : {"augmented_lagrangian", "penalty", "admm"}
-        A multiplier step every ``inner`` epochs; none, so the multipliers stay zero; weights and activations by least
-        squares, pre-activations by the optimiser, and a multiplier step every epoch.
-    penalty, growth, inner : float, float, int
-        The first μ, more than 0, the price of a sample's squared gap against its loss; the factor on it, 1 or more,
-        every ``inner`` epochs, until it has reached 1000.
+        A multiplier step every 10 epochs; none, so the multipliers stay zero; weights and activations by least squares,
+        pre-activations by the optimiser, and a multiplier step every epoch.
+    penalty : float
+        The first μ, more than 0, the price of a sample's squared gap against its loss. It grows by a factor of 1.2
+        every 10 epochs, until it has reached 1000.
 
     Notes
     -----
@@ -288,15 +260,10 @@ def train_constrained(
         raise ValueError("step must be 'epoch': the activations of all samples are variables, and move together")
     OneOf(("penalty", "augmented_lagrangian", "admm")).check("method", method)
     Real(0, above=True).check("penalty", penalty)
-    schedule = method, Real(1).check("growth", growth), Whole(1).check("inner", inner)
     probe(model, passes.X)
-    features, Y = passes.gather()
-    whole = Passes(epochs, [(torch.cat(features), Y)], seed=passes.seed)
-    problem = (Split if method == "admm" else Relaxed)(model, whole.X, Checked("criterion", criterion), penalty)
-    if isinstance(problem, Split):
-        check_apart([block] for block in model)
-        return start(Admm(optimizer, problem, [problem.pre_activations], *schedule), whole, rows=None)
-    return start(Constrained(optimizer, problem, [model, problem.activations], *schedule), whole, rows=None)
+    X, Y = (torch.cat(parts) for parts in zip(*passes))
+    rule = (Admm if method == "admm" else Relaxed)(model, optimizer, criterion, X, penalty, method)
+    return start(rule, Passes(epochs, [(X, Y)], seed=passes.seed), rows=None)
 
 
 # The weights held fixed, the method of multipliers finds what back-propagation computes
@@ -304,14 +271,13 @@ def train_constrained(
 
 class MultiplierStep(NamedTuple):
     """What an outer step yields: its number from 1, its μ, then of each hidden block the largest gap, |λ_i - adjoint| /
-    |adjoint|, the cosine of the two, λ_i and dL/dz_i (n, ...); at last the gradient passes over the data so far.
+    |adjoint|, λ_i and dL/dz_i (n, ...); at last the gradient passes over the data so far.
     """
 
     outer: int
     penalty: float
     violation: list[float]
     difference: list[float]
-    cosine: list[float]
     multipliers: list[Tensor]
     adjoints: list[Tensor]
     passes: int
@@ -323,14 +289,14 @@ def adjoints(model: nn.Sequential, X: Tensor, Y: Tensor, criterion: Criterion) -
     X is (n, ...), Y (n, k), and the criterion ``(scores, targets) -> mean loss``: an adjoint is of the order of 1/n.
     """
     probe(model, X)
-    hidden, h, checked = list[Tensor](), X, Checked("criterion", criterion)
+    hidden, h = list[Tensor](), X
     with mode(False, model), torch.enable_grad():
         for block in list(model)[:-1]:
             h = block(h.clone())
             if not h.requires_grad:  # frozen weights: start the graph at this output
                 h = h.detach().requires_grad_()
             hidden.append(h)
-        loss = checked(model[-1](h.clone()), Y)
+        loss = checked("criterion", criterion)(model[-1](h.clone()), Y)
     return list(torch.autograd.grad(loss, hidden)) if hidden else []
 
 
@@ -359,37 +325,37 @@ def multipliers_at(
     better loss, and the difference stalls far from zero; the growth ends that. After LeCun (1988), "A theoretical
     framework for back-propagation"; Hestenes (1969) and Powell (1969).
     """
-    check_recording()
     Real(0, above=True).check("penalty", penalty)
     Real(1).check("growth", growth)
     Whole(1).check("outer", outer)
     Whole(1).check("inner", inner)
     probe(model, X)
+    X, Y = X.double(), Y.double()
     fixed = copy.deepcopy(model).double().eval().requires_grad_(False)
-    X, Y = X.double(), Y.double() if Y.is_floating_point() else Y
-    return _steps(Relaxed(fixed, X, Checked("criterion", criterion), penalty), X, Y, growth, outer, inner)
+    tight: Any = {"tolerance_grad": 1e-9, "tolerance_change": 0, "line_search_fn": "strong_wolfe"}
+    rule = Relaxed(fixed, partial(LBFGS, max_iter=inner, **tight), criterion, X, penalty)
+    return _steps(rule, X, Y, growth, outer)
 
 
-def _steps(problem: Relaxed, X: Tensor, Y: Tensor, growth: float, outer: int, inner: int) -> Iterator[MultiplierStep]:
-    references, passes = adjoints(problem.model, X, Y, problem.criterion), 0
+def _steps(rule: Relaxed, X: Tensor, Y: Tensor, growth: float, outer: int) -> Iterator[MultiplierStep]:
+    references, passes = adjoints(rule.model, X, Y, rule.criterion), 0
+    optimizer: Any = rule.optimizers[0]
 
     def price() -> Tensor:
         nonlocal passes
         passes += 1
         optimizer.zero_grad()
-        value = problem.judge(X, Y) * len(X)  # a sum over samples: gradients of order 1
+        value = rule.judge(X, Y) * len(X)  # a sum over samples: gradients of order 1
         value.backward()
         return value.detach()
 
     for step in range(1, outer + 1):
-        tight: Any = {"tolerance_grad": 1e-9, "tolerance_change": 0, "line_search_fn": "strong_wolfe"}
-        optimizer = LBFGS(list(problem.activations), max_iter=inner, **tight)
+        optimizer.state.clear()  # the problem has changed
         optimizer.step(price)
         if not math.isfinite(price()):  # also takes the gaps at the minimum
             raise TrainingError(f"outer step {step}: the loss is not finite; look for NaN in X, Y and the weights")
-        problem.update_multipliers()
-        found = [m.detach().clone() for m in problem.multipliers]
-        largest = [float(gap.abs().max()) for gap in problem.gaps]
-        compared = relative_difference(found, references), cosine(found, references)
-        yield MultiplierStep(step, problem.penalty, largest, *compared, found, references, passes)
-        problem.penalty = grown(problem.penalty, growth)
+        rule.update_multipliers()
+        found = [m.detach().clone() for m in rule.multipliers]
+        difference = relative_difference(found, references)
+        yield MultiplierStep(step, rule.penalty, largest(rule.gaps), difference, found, references, passes)
+        rule.penalty = grown(rule.penalty, growth)

@@ -16,9 +16,8 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
 from helpers.training.arguments import Passes
-from helpers.training.idempotent import Algorithm, check_first, numerical_rank, wanted_move
+from helpers.training.idempotent import Algorithm, numerical_rank, wanted_move
 from helpers.training.layers import Batches, kind
-from helpers.training.rules import TrainingError
 
 
 class Ensemble:
@@ -28,15 +27,11 @@ class Ensemble:
     """
 
     def __init__(self, nets: Sequence[nn.Module]) -> None:
-        if not len(nets) or not all(isinstance(net, nn.Module) for net in nets):
-            raise TypeError("nets must be a sequence of nn.Module, one at least")
-        first = _likeness(nets[0])
-        for i, net in enumerate(nets):
-            if _likeness(net) != first:
-                raise ValueError(f"nets must be alike; net {i} is {net}, the first is {nets[0]}")
+        if len({repr(net) for net in nets}) != 1:
+            raise ValueError("nets must be one or more, with the same layers")
         self.parameters, buffers = stack_module_state(list(nets))
-        if buffers or not self.parameters:
-            raise ValueError(f"nets must have parameters, and no buffers such as running averages, got {nets[0]}")
+        if buffers:
+            raise ValueError(f"nets must have no buffers such as running averages, got {nets[0]}")
         self._template = copy.deepcopy(nets[0])
         self._size = len(nets)
 
@@ -45,10 +40,6 @@ class Ensemble:
 
     def __call__(self, X: Tensor) -> Tensor:
         """Return the outputs (N, m, k) for inputs (m, d), shared by all nets, or (N, m, d), each net its own."""
-        if X.dim() == 3 and len(X) != len(self):
-            raise ValueError(f"X must hold one data set for each of {len(self)} nets, got shape {tuple(X.shape)}")
-        if X.dim() not in (2, 3):
-            raise ValueError(f"X must have shape (m, n) or (nets, m, n), got {tuple(X.shape)}")
 
         def one(parameters: dict[str, Tensor], x: Tensor) -> Tensor:
             output: Tensor = functional_call(self._template, parameters, (x,))
@@ -57,11 +48,11 @@ class Ensemble:
         outputs: Tensor = vmap(one, in_dims=(0, 0 if X.dim() == 3 else None))(self.parameters, X)
         return outputs
 
-    def images(self, width: int | None = None) -> Tensor:
-        """Return n(I) of every net, (N, n, n); ``width`` is n, by default that of the first weight."""
+    def images(self) -> Tensor:
+        """Return n(I) of every net, (N, n, n), n being the width of the first weight."""
         first = next(iter(self.parameters.values()))
         with torch.no_grad():
-            images: Tensor = self(torch.eye(width or first.shape[-1], **kind(first)))
+            images: Tensor = self(torch.eye(first.shape[-1], **kind(first)))
         return images
 
     def norms(self) -> Tensor:
@@ -107,23 +98,17 @@ def train_ensemble(
     if algorithm is Algorithm.M1 or not isinstance(algorithm, Algorithm):
         raise ValueError(f"algorithm must be Algorithm.ORDINARY, ORDINARY_SCALED or MODIFIED, got {algorithm!r}")
     rates = torch.as_tensor(learning_rates, dtype=next(iter(ensemble.parameters.values())).dtype)
-    if rates.shape not in [(), (len(ensemble),)] or not ((rates > 0) & rates.isfinite()).all():
-        raise ValueError(f"learning_rates must be one number, or one for each of {len(ensemble)} nets, more than 0")
-    passes = Passes(epochs, batches, targets=False)
-    check_first("ensemble", passes.X, lambda x: ensemble(ensemble(x)))
-    return _steps(ensemble, algorithm, rates.expand(len(ensemble)), passes, epochs)
+    if not ((rates > 0) & rates.isfinite()).all():
+        raise ValueError("learning_rates must be finite and more than 0")
+    return _steps(ensemble, algorithm, rates.expand(len(ensemble)), Passes(epochs, batches))
 
 
-def _steps(
-    ensemble: Ensemble, algorithm: Algorithm, rates: Tensor, passes: Passes, epochs: int
-) -> Iterator[EnsembleStep]:
+def _steps(ensemble: Ensemble, algorithm: Algorithm, rates: Tensor, passes: Passes) -> Iterator[EnsembleStep]:
     alive = torch.ones(len(ensemble), dtype=torch.bool)
     kept = [p.detach().clone() for p in ensemble.parameters.values()]
-    for epoch in range(1, epochs + 1):
+    for epoch in range(1, passes.epochs + 1):
         total, count = torch.zeros_like(rates), 0
         for X, _ in passes:
-            if not X.isfinite().all():
-                raise TrainingError(f"batches, epoch {epoch}: X holds NaN or infinite values")
             errors, gradients = error_and_gradients(ensemble, algorithm, X)
             alive = _update(ensemble, kept, gradients, rates, alive & errors.isfinite())
             total, count = total + errors * X.shape[-2], count + X.shape[-2]
@@ -150,22 +135,16 @@ def _update(
     ensemble: Ensemble, kept: list[Tensor], gradients: tuple[Tensor, ...], rates: Tensor, finite: Tensor
 ) -> Tensor:
     """Move the nets whose error is finite, put the others back to what was kept; return which nets are finite now."""
+
+    def along(numbers: Tensor, stack: Tensor) -> Tensor:
+        return numbers.view(-1, *[1] * (stack.dim() - 1))  # so that (N,) multiplies a stack (N, ...)
+
     parameters = list(ensemble.parameters.values())
-    moved = [p - _along(rates, p) * g for p, g in zip(parameters, gradients)]
+    moved = [p - along(rates, p) * g for p, g in zip(parameters, gradients)]
     alive = finite
     for new in moved:
         alive = alive & new.flatten(1).isfinite().all(1)
     for p, last, new in zip(parameters, kept, moved):
-        last.copy_(torch.where(_along(finite, p), p, last))
-        p.copy_(torch.where(_along(alive, p), new, last))
+        last.copy_(torch.where(along(finite, p), p, last))
+        p.copy_(torch.where(along(alive, p), new, last))
     return alive
-
-
-def _along(numbers: Tensor, stack: Tensor) -> Tensor:
-    """View a number for each net, (N,), so that it multiplies a stack (N, ...)."""
-    return numbers.view(-1, *[1] * (stack.dim() - 1))
-
-
-def _likeness(net: nn.Module) -> tuple[str, list[tuple[torch.Size, torch.dtype, bool]]]:
-    """Return what nets of one stack have in common: the layers as they print, shapes, precision, what learns."""
-    return repr(net), [(p.shape, p.dtype, p.requires_grad) for p in net.parameters()]

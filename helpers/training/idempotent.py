@@ -36,10 +36,12 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from helpers.datasets import datasets
-from helpers.options import OneOf, Whole
+from helpers.options import Whole
 from helpers.training.arguments import Factory, Passes, StepMode
 from helpers.training.layers import Batches, kind, mode
 from helpers.training.rules import Rule, Step, Training, finite, start
+
+Map = Callable[[Tensor], Tensor]
 
 
 class Algorithm(Enum):
@@ -58,7 +60,7 @@ def purify(A: ArrayLike | Tensor, steps: int) -> Tensor:
     ----------
     A : Tensor or array_like, real or complex
         Shape (): a scalar. (k,): k scalars. (..., n, n): a matrix, or a batch of them. A tensor or array keeps its
-        precision, Python numbers are float64; whole numbers in a tensor or array are refused.
+        precision; Python numbers and whole numbers become float64.
     steps : int
         0 or more; of matrices, two products each, O(n³).
 
@@ -70,29 +72,23 @@ def purify(A: ArrayLike | Tensor, steps: int) -> Tensor:
     >>> purify(0.6, 3)
     tensor([0.6000, 0.6480, 0.7155, 0.8033], dtype=torch.float64)
     """
-    Whole(0).check("steps", steps)
     iterate = torch.as_tensor(A)
-    if not hasattr(A, "dtype"):  # Python numbers
+    if not hasattr(A, "dtype") or not (iterate.is_floating_point() or iterate.is_complex()):
         iterate = torch.as_tensor(A, dtype=torch.complex128 if iterate.is_complex() else torch.float64)
-    if not (iterate.is_floating_point() or iterate.is_complex()):
-        raise TypeError(f"A must be real or complex, got {iterate.dtype}; say A.double()")
-    if iterate.dim() >= 2 and iterate.shape[-1] != iterate.shape[-2]:
-        raise ValueError(f"A must be scalars or square matrices (..., n, n), got shape {tuple(iterate.shape)}")
     matrices = iterate.dim() >= 2
     one = torch.eye(iterate.shape[-1], **kind(iterate)) if matrices else 1.0
     iterates = [iterate]
-    for _ in range(steps):
+    for _ in range(Whole(0).check("steps", steps)):
         factor = 3 * one - 2 * iterate  # A²(3 - 2A) is 3A² - 2A³ in one product less
         iterate = iterate @ iterate @ factor if matrices else iterate * iterate * factor
         iterates.append(iterate)
     return torch.stack(iterates)
 
 
-def wanted_move(net: Callable[[Tensor], Tensor], y: Tensor) -> Tensor:
+def wanted_move(net: Map, y: Tensor) -> Tensor:
     """Return Δ = 3 n(y) - 2 n(n(y)) - y, shape of ``y``: the move of the outputs y that purification asks for."""
-    y2, y = applied(net, y)
-    y3, y2 = applied(net, y2)
-    return 3 * y2 - 2 * y3 - y
+    y2 = applied(net, y)
+    return 3 * y2 - 2 * applied(net, y2) - y
 
 
 def m1_update(W: Tensor, x: Tensor) -> Tensor:
@@ -101,42 +97,23 @@ def m1_update(W: Tensor, x: Tensor) -> Tensor:
     W (n, n) is the weight of a linear layer without bias, x (m, n) its inputs; the rule is W ← W + learning rate · ΔW.
     Δ = y (3W' - 2W'W' - I) at y = xW': for x = I, ΔW is the step of `purify`, over n. Four products, O(mn²); no graph.
     """
-    check_samples("W", W)
-    if W.dim() != 2 or W.shape[0] != W.shape[1]:
-        raise ValueError(f"W must be square, (n, n), got shape {tuple(W.shape)}")
-    check_samples("x", x)
-    if x.dim() != 2 or x.shape[1] != len(W):
-        raise ValueError(f"x must have shape (m, {len(W)}) to fit W, got {tuple(x.shape)}")
     with torch.no_grad():
         return wanted_move(lambda h: h @ W.T, x @ W.T).T @ x / len(x)
 
 
-def check_samples(name: str, x: Tensor) -> None:
-    """Refuse, by name, what is no floating-point tensor of samples (..., n)."""
-    if not isinstance(x, Tensor):
-        raise TypeError(f"{name} must be a tensor, got {type(x).__name__}")
-    if not x.is_floating_point():
-        raise TypeError(f"{name} must be floating point, got {x.dtype}; say {name}.float()")
-    if not x.dim() or not x.numel():
-        raise ValueError(f"{name} must have shape (..., n) and hold a sample at least, got {tuple(x.shape)}")
-
-
-def applied(net: Callable[[Tensor], Tensor], y: Tensor) -> tuple[Tensor, Tensor]:
-    """Return n(y), and y as it was before: a net may change its input in place. The graph of another gets no copy."""
-    before, version = y.clone(), y._version
+def applied(net: Map, y: Tensor) -> Tensor:
+    """Return n(y); refuse a net that changes y. (A copy of y would stand in every graph that lecture 06 draws.)"""
+    version = y._version
     y2 = net(y)
-    return y2, y if y._version == version else before
+    if y._version != version:
+        raise ValueError("net must not change its input in place: let its first layer make a new tensor")
+    return y2
 
 
-def mean_square_change(net: Callable[[Tensor], Tensor], y: Tensor) -> Tensor:
-    """Return E(y) = mean((n(y) - y)²) over samples and features, a scalar with its graph; refuse what has none."""
-    check_samples("y", y)
-    try:
-        y2, y = applied(net, y)
-    except RuntimeError as error:
-        words = f"{tuple(y.shape)}, {y.dtype}; an idempotent net takes what it gives: {error}"
-        raise ValueError(f"net cannot take y of shape {words}") from error
-    if y2.shape != y.shape:
+def mean_square_change(net: Map, y: Tensor) -> Tensor:
+    """Return E(y) = mean((n(y) - y)²) over samples and features, a scalar with its graph."""
+    y2 = applied(net, y)
+    if y2.shape != y.shape or not y.numel():  # which would be broadcast, or give NaN
         words = f"but maps {tuple(y.shape)} to {tuple(y2.shape)}"
         raise ValueError(f"an idempotent net must be as wide at its end as at its beginning, {words}")
     return (y2 - y).square().mean()
@@ -144,32 +121,24 @@ def mean_square_change(net: Callable[[Tensor], Tensor], y: Tensor) -> Tensor:
 
 def idempotent_error(net: nn.Module, x: Tensor) -> float:
     """Return mean((n(n(x)) - n(x))²) for samples x of shape (..., n), in evaluation mode and without a graph."""
-    check_samples("x", x)
     with torch.no_grad(), mode(False, net):
         return float(mean_square_change(net, net(x.clone())))
 
 
-def image_of_identity(net: nn.Module, width: int | None = None) -> Tensor:
-    """Return n(I), (n, n): row i is what the net makes of unit vector i. ``width``: n; of the first linear layer."""
-    if width is None:
-        linear = next((part for part in net.modules() if isinstance(part, nn.Linear)), None)
-        if linear is None:
-            raise ValueError("net has no nn.Linear to read its width from; give width=")
-        width = linear.in_features
-    like = next(net.parameters(), torch.empty(0))
+def image_of_identity(net: nn.Module) -> Tensor:
+    """Return n(I), (n, n): row i is what the net makes of unit vector i; n is the width of its first parameter."""
+    first = next(net.parameters())
     with torch.no_grad(), mode(False, net):
-        image: Tensor = net(torch.eye(Whole(1).check("width", width), **kind(like)))
-    if image.shape != (width, width):
-        raise ValueError(f"net must be as wide at its end as at its beginning, but maps {width} to {image.shape[-1]}")
+        image: Tensor = net(torch.eye(first.shape[-1], **kind(first)))
     return image
 
 
-def trace_and_norm(net: nn.Module, width: int | None = None) -> tuple[float, float]:
+def trace_and_norm(net: nn.Module) -> tuple[float, float]:
     """Return trace and Frobenius norm of n(I): of an idempotent linear net, the trace is the rank.
 
     The zero map has a perfect idempotent error, and trace and norm 0: never report the one without the other.
     """
-    image = image_of_identity(net, width)
+    image = image_of_identity(net)
     return float(image.trace()), float(torch.linalg.matrix_norm(image))
 
 
@@ -187,10 +156,10 @@ class _ModifiedLoss(torch.autograd.Function):
     """E(y), whose derivative is replaced by -Δ/m."""
 
     @staticmethod
-    def forward(ctx: Any, y: Tensor, net: Callable[[Tensor], Tensor]) -> Tensor:
+    def forward(ctx: Any, y: Tensor, net: Map) -> Tensor:
         ctx.save_for_backward(y)
         ctx.net = net
-        return mean_square_change(lambda h: net(h.clone()), y)
+        return mean_square_change(net, y)
 
     @staticmethod
     def backward(ctx: Any, *loss_bar: Any) -> tuple[Tensor, None]:
@@ -220,8 +189,6 @@ class IdempotencyLoss(nn.Module):
 
     def __init__(self, net: nn.Module, modified: bool = True, *, scaled: bool = False) -> None:
         super().__init__()
-        if not isinstance(net, nn.Module):
-            raise TypeError(f"net must be an nn.Module, got {type(net).__name__}")
         if modified and scaled:
             raise ValueError("scaled is for the ordinary loss; give modified=False, or leave scaled out")
         self.net, self.modified, self.scaled = net, modified, scaled
@@ -258,11 +225,8 @@ class Samples:
         self, name: str, samples: int, *, batch: int | None = None, fresh: bool = False, copies: int | None = None,
         seed: int = 0, **options: Any,
     ) -> None:  # fmt: skip
-        self.name, self.fresh, self.options = name, fresh, options
-        self.samples, self.seed = Whole(1).check("samples", samples), Whole(0).check("seed", seed)
-        self.batch = self.samples if batch is None else Whole(1).check("batch", batch)
-        self.copies = None if copies is None else Whole(1).check("copies", copies)
-        self.passes = 0
+        self.name, self.samples, self.fresh, self.copies, self.options = name, samples, fresh, copies, options
+        self.batch, self.seed, self.passes = samples if batch is None else batch, seed, 0
         self.held = self._draw(seed)
 
     def _draw(self, seed: int) -> Tensor:
@@ -282,33 +246,28 @@ class Idempotent(Rule):
 
     ends_where_it_diverges = True
 
-    def __init__(self, model: nn.Module, optimizer: Factory, algorithm: Algorithm, width: int) -> None:
+    def __init__(self, model: nn.Module, optimizer: Factory, algorithm: Algorithm) -> None:
         super().__init__(model, optimizer)
-        self.matrix: Any = _only_matrix(model) if algorithm is Algorithm.M1 else None  # which learns without a graph
-        self.width = width
-        self.criterion = make_loss(model, Algorithm.MODIFIED if self.matrix is not None else algorithm)
+        self.m1 = algorithm is Algorithm.M1  # which learns without a graph
+        layers = [part for part in model.modules() if not list(part.children())]
+        if self.m1 and (len(layers) != 1 or not isinstance(layers[0], nn.Linear) or layers[0].bias is not None):
+            raise ValueError(f"model: the rule M1 is for one nn.Linear without bias, got {layers}")
+        self.criterion = make_loss(model, Algorithm.MODIFIED if self.m1 else algorithm)
 
     def backward(self, X: Tensor, Y: Tensor) -> list[float]:
         """Add the gradient of a batch, or, by M1, -ΔW where an optimiser expects one."""
-        if not X.isfinite().all():
-            raise ValueError("X holds NaN or infinite values")
         y = self.model(X)
-        if self.matrix is None:
+        if not self.m1:
             return [self.learn(0, self.criterion(y))]
-        move = m1_update(self.matrix, X)
-        self.matrix.grad = -move if self.matrix.grad is None else self.matrix.grad - move
+        (W,) = self.learned[0]
+        move = m1_update(W, X)
+        W.grad = -move if W.grad is None else W.grad - move
         return [finite(self.criterion(y.detach()))]
 
     def report(self, step: Step) -> IdempotentStep:
-        error = step.loss / (self.width / 2 if self.criterion.scaled else 1.0)
-        return IdempotentStep(step.epoch, error, image_of_identity(self.model, self.width), math.isnan(error))
-
-
-def _only_matrix(net: nn.Module) -> nn.Parameter:
-    layers = [part for part in net.modules() if not list(part.children())]
-    if len(layers) != 1 or not isinstance(layers[0], nn.Linear) or layers[0].bias is not None:
-        raise ValueError(f"model: the rule M1 is for one nn.Linear without bias, got {layers}")
-    return layers[0].weight
+        image = image_of_identity(self.model)
+        error = step.loss / (len(image) / 2 if self.criterion.scaled else 1.0)
+        return IdempotentStep(step.epoch, error, image, math.isnan(error))
 
 
 class IdempotentStep(NamedTuple):
@@ -355,7 +314,7 @@ def train_idempotent(
     algorithm : Algorithm
         The rule, or its value, such as ``"modified"``.
     batches : iterable of (X, Y)
-        X (m, n); Y is not looked at. A list or `Samples` stays fixed, ``Samples(..., fresh=True)`` is new every epoch.
+        X (m, n); Y is not used. A list or `Samples` stays fixed, ``Samples(..., fresh=True)`` is new every epoch.
 
     Yields
     ------
@@ -369,21 +328,5 @@ def train_idempotent(
     modified one; n(I) takes n samples more. After Jensen (2024), "Modified Backpropagation for Idempotent Neural
     Networks".
     """
-    named: dict[Any, Algorithm] = {rule.value: rule for rule in Algorithm}
-    algorithm = OneOf([*Algorithm]).check("algorithm", named.get(algorithm, algorithm))
-    if not isinstance(model, nn.Module):
-        raise TypeError(f"model must be an nn.Module, got {type(model).__name__}")
-    passes = Passes(epochs, batches, step=step, targets=False)
-    check_first("model", passes.X, lambda x: idempotent_error(model, x))
-    return start(Idempotent(model, optimizer, algorithm, passes.X.shape[-1]), passes)
-
-
-def check_first(name: str, X: Tensor, twice: Callable[[Tensor], object]) -> None:
-    """Refuse a first batch (..., m, n) of which nets cannot take a sample twice."""
-    check_samples("the X of batches", X)
-    try:
-        with torch.no_grad():
-            twice(X[..., :1, :] if X.dim() > 1 else X[:1])
-    except (RuntimeError, ValueError, TypeError) as error:
-        words = f"the X of batches, of shape {tuple(X.shape)} and {X.dtype}"
-        raise ValueError(f"{name} cannot take {words}, twice: {error}") from error
+    passes = Passes(epochs, batches, step=step)
+    return start(Idempotent(model, optimizer, Algorithm(algorithm)), passes)

@@ -7,7 +7,6 @@ block, a decoder the linear read-out that judges it.
 from __future__ import annotations
 
 import contextlib
-import numbers
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -17,13 +16,11 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_pre_hook
-from torch.overrides import TorchFunctionMode
 
 from helpers.networks import seeded
 
 Batches = Iterable[tuple[Tensor, Tensor]]
 Scores = NDArray[np.floating]
-FAILURES = (ValueError, RuntimeError, TypeError, IndexError, AttributeError)  # of code that is handed unfit tensors
 FORM = "nn.Sequential(nn.Sequential(nn.Linear(2, 9), nn.Tanh()), nn.Sequential(nn.Linear(9, 1), nn.Sigmoid()))"
 
 
@@ -31,27 +28,13 @@ FORM = "nn.Sequential(nn.Sequential(nn.Linear(2, 9), nn.Tanh()), nn.Sequential(n
 def mode(training: bool, *modules: nn.Module) -> Iterator[None]:
     """Put modules in training or evaluation mode, and every submodule back as it was afterwards."""
     differ = [part for module in modules for part in module.modules() if part.training is not training]
-    for module in modules if differ else ():
-        module.train(training)
+    for part in differ:
+        part.training = training
     try:
         yield
     finally:
         for part in differ:
             part.training = not training
-
-
-@contextlib.contextmanager
-def untouched(*modules: nn.Module) -> Iterator[None]:
-    """Run modules in evaluation mode, and put modes, buffers and torch's random state back afterwards."""
-    parts = dict.fromkeys(part for module in modules for part in module.modules())
-    buffers = [(part, name, b, b.clone()) for part in parts for name, b in part._buffers.items() if b is not None]
-    with torch.random.fork_rng(devices=[]), mode(False, *modules):
-        try:
-            yield
-        finally:
-            for part, name, buffer, value in buffers:
-                part._buffers[name] = buffer  # a module may have put another tensor there
-                buffer.detach().copy_(value)
 
 
 def layer_outputs(blocks: Iterable[nn.Module], X: Tensor) -> Iterator[Tensor]:
@@ -70,25 +53,16 @@ class FrozenPrefix(nn.Module):
 
     def __init__(self, model: nn.Sequential, depth: int) -> None:
         super().__init__()
-        self.hidden, self.depth = (
-            (model,),
-            depth,
-        )  # in a tuple: so torch does not register it, nor do optimisers find it
-
-    @property
-    def model(self) -> nn.Sequential:
-        """The whole model that this is a prefix of."""
-        return self.hidden[0]
+        self.hidden, self.depth = (model,), depth  # in a tuple torch does not register it, and optimisers miss it
 
     def forward(self, x: Tensor) -> Tensor:
-        blocks = list(self.model)[: self.depth]
+        blocks = list(self.hidden[0])[: self.depth]
         with torch.no_grad(), mode(False, *blocks):
             return [x, *layer_outputs(blocks, x)][-1]
 
 
 def make_encoders(model: nn.Sequential) -> list[FrozenPrefix]:
     """Return, for each block, the frozen prefix below it: the first passes X on, the last runs all hidden blocks."""
-    check_nested(model)
     return [FrozenPrefix(model, depth) for depth in range(len(model))]
 
 
@@ -111,7 +85,6 @@ def fit_decoders(model: nn.Sequential, X: Tensor, Y: Tensor) -> list[nn.Module]:
     no random number is drawn. After Alain & Bengio (2016), "Understanding intermediate layers using linear classifier
     probes" (with a bias and a logistic loss there; bias-free here, as the decoders of local propagation are).
     """
-    check_nested(model)
     with torch.no_grad(), mode(False, model):
         outputs = list(layer_outputs(list(model)[:-1], X))
         linears = []
@@ -133,48 +106,29 @@ def kind(t: Tensor) -> dict[str, Any]:
 
 
 def probe(model: nn.Sequential, X: Tensor) -> list[Tensor]:
-    """Send one sample through the blocks, twice, and return each output, (1, ...); the model stays as it was."""
-    check_nested(model)
-    if not isinstance(X, Tensor) or not X.dim() or not len(X):
-        got = f"shape {tuple(X.shape)}" if isinstance(X, Tensor) else type(X).__name__
-        raise TypeError(f"X must be a tensor with a row for each sample, got {got}")
-    first, again = _outputs(model, X[:1]), _outputs(model, X[:1])
-    for i, (h, other) in enumerate(zip(first, again)):
-        if not torch.equal(h.nan_to_num(), other.nan_to_num()):
-            words = "answers the same sample differently the second time, in evaluation mode: keep its state outside"
-            raise ValueError(f"model: block {i} {words}")
-    return first
-
-
-def _outputs(model: nn.Sequential, h: Tensor) -> list[Tensor]:
-    outputs: list[Tensor] = []
-    with torch.no_grad(), untouched(model):
+    """Send one sample through the blocks in evaluation mode, and return the output of each, (1, ...)."""
+    if not isinstance(model, nn.Sequential) or not all(isinstance(block, nn.Sequential) for block in model):
+        raise TypeError(f"model must be a nested Sequential, of blocks, such as {FORM}, got {model}")
+    outputs, h = [], X[:1]
+    with torch.no_grad(), mode(False, model):
         for i, block in enumerate(model):
             try:
-                output: Any = block(h.clone())
-            except FAILURES as error:
-                source = "the X of batches" if i == 0 else f"the output of block {i - 1}"
-                wanted = next((p.dtype for p in block.parameters() if p.is_floating_point()), h.dtype)
-                remedy = f"; it is {h.dtype} and the weights {wanted}, say X.to({wanted})" if h.dtype != wanted else ""
-                words = f"{source}, of shape {tuple(h.shape)}: {error}{remedy}"
+                h = block(h.clone())
+            except (RuntimeError, ValueError, TypeError) as error:
+                words = f"an input of shape {tuple(h.shape)} and {h.dtype}: {error}"
                 raise ValueError(f"model: block {i} cannot take {words}") from error
-            if not isinstance(output, Tensor) or not output.is_floating_point() or len(output) != len(h):
-                got = f"{output.dtype}, {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
-                raise ValueError(f"model: block {i} must give numbers (n, ...), a row for each sample, got {got}")
-            outputs.append(output)
-            h = output
+            outputs.append(h)
     return outputs
 
 
-def check_nested(model: nn.Sequential) -> None:
-    """Refuse a model that is not a Sequential of non-empty Sequentials."""
-    parts: list[Any] = list(model) if isinstance(model, nn.Sequential) else []
-    wrong = next((part for part in parts if not isinstance(part, nn.Sequential)), None)
-    if not parts or wrong is not None:
-        got = type(model).__name__ if wrong is None else f"one that holds a {type(wrong).__name__}"
-        raise TypeError(f"model must be a nested Sequential, of blocks, such as {FORM}, got {got}")
-    if not all(map(len, parts)):
-        raise ValueError(f"model: block {[*map(len, parts)].index(0)} is empty; give it a layer or leave it out")
+def first_layers(model: nn.Sequential, start: int = 0, stop: int | None = None) -> list[nn.Linear]:
+    """Return the `nn.Linear` that each of the blocks ``start`` to ``stop`` begins with; refuse a block without one."""
+    blocks: Any = list(model)
+    for i, block in list(enumerate(blocks))[start:stop]:
+        if not isinstance(block[0], nn.Linear):
+            name = type(block[0]).__name__
+            raise ValueError(f"model: block {i} begins with {name}; this rule needs an nn.Linear there")
+    return [block[0] for block in blocks[start:stop]]
 
 
 # Answers
@@ -212,9 +166,8 @@ def accuracy(scores: ArrayLike | Tensor, targets: ArrayLike | Tensor) -> float:
     s, t = np.asarray(scores), np.asarray(targets)
     if s.shape != t.shape or s.ndim != 2 or not s.size:
         raise ValueError(f"scores and targets must have one shape (n, k), n of 1 or more, got {s.shape} and {t.shape}")
-    for name, values in (("scores", s), ("targets", t)):
-        if np.isnan(values).any():
-            raise ValueError(f"{name} must be numbers, but hold NaN: of it, no answer is right or wrong")
+    if np.isnan(s).any() or np.isnan(t).any():
+        raise ValueError("scores and targets must be numbers, but hold NaN: of it, no answer is right or wrong")
     if s.shape[1] > 1:
         return float((s.argmax(1) == t.argmax(1)).mean())
     if not np.isin(t, (0, 1)).all():
@@ -222,84 +175,33 @@ def accuracy(scores: ArrayLike | Tensor, targets: ArrayLike | Tensor) -> float:
     return float(((s >= 0.5) == t).mean())
 
 
-def average_loss(comparator: Callable[[Tensor, Tensor], Tensor], batches: Batches) -> float:
-    """Average a loss over all samples of the batches: evaluation mode, no graph, and no module is changed.
+def average_loss(comparator: Callable[[Tensor, Tensor], Any], batches: Batches) -> float:
+    """Average a loss over all samples of the batches, each module that is called in evaluation mode, without a graph.
 
     The comparator, ``(X, Y) -> mean loss``, is for example ``lambda X, Y: mse_loss(model(X), Y)``; batches are any
-    iterable of pairs, each of which counts by its number of samples. A TypeError or ValueError says if there is none,
-    if the comparator gives no number, changes a batch in place, or compares (n,) with (n, 1), which would be broadcast
-    to all pairs of samples.
+    iterable of pairs (n, ...) and (n, k), each of which counts by its number of samples. A ValueError says if there is
+    none, or if Y has shape (n,), which most losses would compare with all rows of the scores.
     """
     total, count = 0.0, 0
-    with torch.no_grad(), _called_modules_untouched():
+    with torch.no_grad(), _evaluating():
         for X, Y in batches:
-            versions = X._version, Y._version
-            with _NoPairs(Y):
-                loss: Any = comparator(X, Y)
-            if not isinstance(loss, (Tensor, np.ndarray, numbers.Real)) or torch.as_tensor(loss).numel() != 1:
-                got = f"a tensor of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
-                raise TypeError(f"comparator must return one number, a mean loss, got {got}")
-            if (X._version, Y._version) != versions:
-                raise ValueError("comparator changes X or Y in place; let it make new tensors, y * 2 for y.mul_(2)")
-            total, count = total + float(loss) * len(X), count + len(X)
+            if Y.dim() < 2:
+                raise ValueError(f"Y must have the shape of the scores, (n, k), got {tuple(Y.shape)}; say Y[:, None]")
+            total, count = total + float(comparator(X, Y)) * len(X), count + len(X)
     if not count:
         raise ValueError("batches must hold at least one sample, got none")
     return total / count
 
 
 @contextlib.contextmanager
-def _called_modules_untouched() -> Iterator[None]:
-    """Run whatever modules this thread calls inside the block as `untouched` does."""
-    thread, seen = threading.get_ident(), set[nn.Module]()
+def _evaluating() -> Iterator[None]:
+    """Run whatever modules this thread calls inside the block in evaluation mode."""
+    thread = threading.get_ident()
     with contextlib.ExitStack() as stack:
 
         def before(module: nn.Module, _: object) -> None:
-            if threading.get_ident() == thread and module not in seen:
-                seen.update(module.modules())
-                stack.enter_context(untouched(module))
+            if module.training and threading.get_ident() == thread:
+                stack.enter_context(mode(False, module))
 
         stack.callback(register_module_forward_pre_hook(before).remove)
         yield
-
-
-class _NoPairs(TorchFunctionMode):
-    """Refuse operations that broadcast targets (n,) and scores (n, 1) against each other, into (n, n)."""
-
-    def __init__(self, Y: Tensor) -> None:
-        super().__init__()
-        self.targets = [Y]  # and what is made of them alone, sample by sample: Y.float()
-
-    def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        tensors = [t for t in (*args, *(kwargs or {}).values()) if isinstance(t, Tensor)]
-        ours = [t for t in tensors if any(t is target for target in self.targets)]
-        for Y in ours:
-            for other in tensors:
-                if 0 < Y.dim() != other.dim() > 0 and len(Y) == len(other):
-                    with contextlib.suppress(RuntimeError):  # shapes that do not broadcast: the operation judges them
-                        if torch.broadcast_shapes(other.shape, Y.shape) not in (other.shape, Y.shape):
-                            raise ValueError(unfit_targets(other, Y))
-        result = func(*args, **(kwargs or {}))
-        if len(ours) == len(tensors) == 1 and isinstance(result, Tensor) and result.shape == ours[0].shape:
-            self.targets.append(result)
-        return result
-
-
-def unfit_targets(scores: Tensor, Y: Tensor, *, indices: bool = True) -> str | None:
-    """Say what is wrong with targets that a loss would broadcast; None where nothing is.
-
-    Targets fit if they have the shape of the scores, (n, k). Class indices, whole numbers (n,), fit scores of two
-    classes or more, for criteria such as ``cross_entropy``.
-    """
-    whole = not (Y.is_floating_point() or Y.is_complex() or Y.dtype == torch.bool)
-    classes = scores.shape[1] if scores.dim() > 1 else 1
-    as_indices = indices and whole and classes > 1 and Y.shape == (*scores.shape[:1], *scores.shape[2:])
-    if scores.shape == Y.shape or as_indices:
-        return None
-    column, codes = "Y[:, None].float()", f"torch.nn.functional.one_hot(Y, {classes}).float()"
-    remedy = f", for instance {column if classes == 1 else codes}" if Y.dim() == 1 else ""
-    return (
-        f"targets have shape {tuple(Y.shape)} but the scores have {tuple(scores.shape)}; "
-        f"give Y the shape of the scores{remedy}"
-    )

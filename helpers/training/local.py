@@ -1,20 +1,7 @@
-"""Local propagation: each block learns from a judge of its own, all at once, one after the other, or in between.
-
->>> from torch.optim import Rprop
->>> from torch.nn.functional import binary_cross_entropy, mse_loss
->>> from helpers.datasets import datasets
->>> from helpers.networks import mertens_net
->>> data = datasets["signed_xor"].train()
->>> arguments = (mertens_net(seed=0), Rprop, mse_loss, binary_cross_entropy, 20, [(data.X, data.Y)])
->>> for epoch, loss, encoders, decoders in locally_optimize_parallel(*arguments, seed=0):
-...     pass
->>> epoch, len(encoders), decoders[0]
-(20, 4, Linear(in_features=100, out_features=1, bias=False))
-"""
+"""Local propagation: each block learns from a judge of its own, all at once, one after the other, or in between."""
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal, NamedTuple, Unpack
 
@@ -24,11 +11,12 @@ from torch import Tensor, nn
 
 from helpers.datasets import Shuffled
 from helpers.options import OneOf, Real, Whole
-from helpers.training.arguments import Checked, Criterion, Factory, Options, Passes, check_apart
+from helpers.training.arguments import Criterion, Factory, Options, Passes, check_apart, checked
 from helpers.training.layers import (
     Batches,
     FrozenPrefix,
     Scores,
+    first_layers,
     layer_outputs,
     layer_scores,
     make_decoders,
@@ -50,7 +38,6 @@ class Blockwise(Rule):
         ends = nn.ModuleList(ends).requires_grad_(train_ends)
         super().__init__(model, optimizer, zip(model, ends))
         self.ends = ends
-        self.encoded = False  # whether the batches hold what the lowest active block reads, or X
 
     def judge(self, i: int, h: Tensor, Y: Tensor) -> tuple[Tensor, Tensor]:
         """Return the output of block i for h, and the loss that it learns from."""
@@ -58,10 +45,7 @@ class Blockwise(Rule):
 
     def backward(self, X: Tensor, Y: Tensor) -> list[float]:
         """Let each active block learn: it reads what the block below made of this batch, before any update."""
-        h = X
-        if not self.encoded and self.active.start:
-            h = FrozenPrefix(self.model, self.active.start)(X)
-        losses = []
+        h, losses = X, []
         for i in self.active:
             output, loss = self.judge(i, h, Y)
             losses.append(self.learn(i, loss))
@@ -71,7 +55,7 @@ class Blockwise(Rule):
 
 
 class ParallelStep(NamedTuple):
-    """What an epoch of a local rule yields: its number, the output block's loss before the update, both ends."""
+    """What an epoch of a local rule yields: its number, the loss of the highest block before the update, both ends."""
 
     epoch: int
     loss: float
@@ -80,7 +64,7 @@ class ParallelStep(NamedTuple):
 
     def predict(self, X: ArrayLike | Tensor) -> list[Scores]:
         """Return the answer (n, k) of every layer to X (n, ...), from the model as it is now, in one sweep."""
-        return layer_scores(self.encoders[-1].model, self.decoders, X)
+        return layer_scores(*self.encoders[-1].hidden, self.decoders, X)
 
 
 class SequentialStep(NamedTuple):
@@ -95,48 +79,23 @@ class SequentialStep(NamedTuple):
     predict = ParallelStep.predict  # type: ignore[misc]
 
 
-class WindowStep(NamedTuple):
-    """What an epoch of the window rule yields: blocks in training, epoch, loss of the highest of them, both ends."""
-
-    active: range
-    epoch: int
-    loss: float
-    encoders: list[FrozenPrefix]
-    decoders: list[nn.Module]
-
-    predict = ParallelStep.predict  # type: ignore[misc]
-
-
-class DampedStep(NamedTuple):
-    """What an epoch of the damped rule yields: `relative_movement` of each block's inputs; else as `ParallelStep`."""
-
-    displacements: list[Tensor]
-    epoch: int
-    loss: float
-    encoders: list[FrozenPrefix]
-    decoders: list[nn.Module]
-
-    predict = ParallelStep.predict  # type: ignore[misc]
-
-
 class Local(Blockwise):
     """The parallel rule: each block learns through its own decoder."""
 
     def __init__(
         self, model: nn.Sequential, optimizer: Factory, hidden: Criterion, criterion: Criterion, passes: Passes
     ) -> None:
-        self.decoders = make_decoders(model, passes.X, seed=passes.seed)
-        self.both: Any = make_encoders(model), self.decoders
-        judge_hidden, judge = Checked("hidden_criterion", hidden), Checked("criterion", criterion)
-        self.criteria = [*[judge_hidden] * (len(model) - 1), judge]
-        super().__init__(model, optimizer, self.decoders, passes.train_decoders)
+        decoders = make_decoders(model, passes.X, seed=passes.seed)
+        self.both: Any = make_encoders(model), decoders
+        self.criteria = [checked("hidden_criterion", hidden)] * (len(model) - 1) + [checked("criterion", criterion)]
+        super().__init__(model, optimizer, decoders, passes.train_decoders)
 
     def judge(self, i: int, h: Tensor, Y: Tensor) -> tuple[Tensor, Tensor]:
         output = self.model[i](h)
-        return output, self.criteria[i](self.decoders[i](output), Y)
+        return output, self.criteria[i](self.ends[i](output), Y)
 
     def forward(self, X: Tensor) -> list[Tensor]:
-        return [decoder(h) for decoder, h in zip(self.decoders, layer_outputs(self.model, X))]
+        return [decoder(h) for decoder, h in zip(self.ends, layer_outputs(self.model, X))]
 
     def report(self, step: Step) -> Any:
         return ParallelStep(step.epoch, step.loss, *self.both)
@@ -178,13 +137,14 @@ class Sequential(Local):
     def report(self, step: Step) -> SequentialStep:
         return SequentialStep(self.active.start, step.epoch, step.loss, *self.both)
 
-    def steps(self, passes: Passes, features: list[Tensor], Y: Tensor) -> Iterator[SequentialStep]:
+    def steps(self, passes: Passes) -> Iterator[SequentialStep]:
         """Train block after block."""
-        self.encoded, sizes = True, [len(h) for h in features]
+        features, Y = (list(parts) for parts in zip(*passes))
+        sizes = [len(h) for h in features]
         generator = None if passes.seed is None else torch.Generator().manual_seed(passes.seed)
         for i, block in enumerate(self.model):
             self.active = range(i, i + 1)
-            yield from run(self, passes.epochs, Shuffled(torch.cat(features), Y, sizes, generator), passes.step)
+            yield from run(self, passes, Shuffled(torch.cat(features), torch.cat(Y), sizes, generator))
             if i + 1 < len(self.model):
                 with torch.no_grad(), mode(False, block):
                     features = [block(h.clone()) for h in features]
@@ -199,14 +159,12 @@ def locally_optimize(
     Arguments are as in `locally_optimize_parallel`; the seed is that of the shuffles, too. Yields `SequentialStep`,
     ``(idx, epoch, loss, encoders, decoders)``, with idx the block in training, from 0.
 
-    The batches are run through once, at the call. The features of a block are computed once, when the block below is
-    done (in evaluation mode), kept in memory, and shuffled anew each epoch into batches of the sizes that were seen. An
-    epoch takes one forward and one backward pass of one block.
+    The batches are run through once. The features of a block are computed once, when the block below is done (in
+    evaluation mode), kept in memory, and shuffled anew each epoch into batches of the sizes that were seen. An epoch
+    takes one forward and one backward pass of one block.
     """
     passes = Passes(epochs, batches, **options)
-    rule = Sequential(model, optimizer, hidden_criterion, criterion, passes)
-    rule.rehearse(passes.X[:1], passes.Y[:1], passes.seed)
-    return Training(rule, rule.steps(passes, *passes.gather()))
+    return start(Sequential(model, optimizer, hidden_criterion, criterion, passes), passes)
 
 
 class Window(Local):
@@ -219,15 +177,15 @@ class Window(Local):
         lowest = (epoch - 1) * (len(self.model) - self.width + 1) // self.epochs
         self.active = range(lowest, lowest + self.width)
 
-    def report(self, step: Step) -> WindowStep:
-        return WindowStep(self.active, step.epoch, step.loss, *self.both)
+    def backward(self, X: Tensor, Y: Tensor) -> list[float]:
+        return super().backward(FrozenPrefix(self.model, self.active.start)(X), Y)
 
 
 def locally_optimize_window(
     model: nn.Sequential, optimizer: Factory, hidden_criterion: Criterion, criterion: Criterion, epochs: int,
     batches: Batches, *, width: int | None = None, **options: Unpack[Options],
-) -> Training[WindowStep]:  # fmt: skip
-    """Train the blocks in a window at once; the window slides from the input to the output. Yields `WindowStep`.
+) -> Training[ParallelStep]:  # fmt: skip
+    """Train the blocks in a window at once; the window slides from the input to the output. Yields `ParallelStep`.
 
     Arguments are as in `locally_optimize_parallel`, but for two. The L - width + 1 positions of the window share the
     ``epochs``: give one or more per position, or a block is left out. ``width`` is the number of blocks in the window,
@@ -236,26 +194,22 @@ def locally_optimize_window(
     """
     passes = Passes(epochs, batches, **options)
     rule = Window(model, optimizer, hidden_criterion, criterion, passes)
-    rule.epochs, rule.width = (
-        epochs,
-        Whole(1, len(model)).check("width", min(2, len(model)) if width is None else width),
-    )
+    rule.width = Whole(1, len(model)).check("width", min(2, len(model)) if width is None else width)
+    rule.epochs = epochs
     return start(rule, passes)
 
 
 class Damped(Local):
     """The parallel rule, its steps scaled column by column in the first weights of a block, where the input moves."""
 
-    def __init__(self, chosen: tuple[float, Damping], X: Tensor, *arguments: Any) -> None:
+    def __init__(self, strength: float, damping: Damping, X: Tensor, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self.inputs, (self.strength, self.damping) = Inputs(self.model, X), chosen
-        self.displacements: list[Tensor] | None = None  # since the epoch before; None: nothing is damped yet
+        self.inputs, self.strength, self.damping = Inputs(self.model, X), strength, damping
+        self.displacements: list[Tensor] = []  # since the epoch before; before the first, nothing is damped
 
     def update(self) -> None:
         """Let the optimisers take their steps, then go back part of the way where the input moves."""
-        if self.displacements is None:
-            return super().update()
-        weights = [layer.weight.detach() for layer in self.inputs.layers[1:]]
+        weights = [layer.weight.detach() for layer in first_layers(self.model, 1)]
         before = [weight.clone() for weight in weights]
         super().update()
         for weight, old, moved in zip(weights, before, self.displacements[1:]):
@@ -263,21 +217,21 @@ class Damped(Local):
             # lerp gives exactly the new weights where the factor is 1
             weight.copy_(old.lerp(weight, factor if self.damping == "axes" else factor.mean()))
 
-    def report(self, step: Step) -> DampedStep:
+    def report(self, step: Step) -> ParallelStep:
         self.displacements = self.inputs.displacements()
-        return DampedStep(self.displacements, step.epoch, step.loss, *self.both)
+        return ParallelStep(step.epoch, step.loss, *self.both)
 
 
 def locally_optimize_damped(
     model: nn.Sequential, optimizer: Factory, hidden_criterion: Criterion, criterion: Criterion, epochs: int,
     batches: Batches, *, strength: float = 10.0, damping: Damping = "axes", **options: Unpack[Options],
-) -> Training[DampedStep]:  # fmt: skip
-    """Train all blocks at once, each slowly along the input axes that still move. Yields `DampedStep`.
+) -> Training[ParallelStep]:  # fmt: skip
+    """Train all blocks at once, each slowly along the input axes that still move. Yields `ParallelStep`.
 
     Parameters
     ----------
     model, optimizer, hidden_criterion, criterion, epochs, batches, **options
-        As in `locally_optimize_parallel`; every block but the first has an ``nn.Linear``, whose inputs are the axes.
+        As in `locally_optimize_parallel`; every block but the first begins with an ``nn.Linear``.
     strength : float
         0 or more. 0 is `locally_optimize_parallel`, number for number; the larger, the longer a block waits.
     damping : {"axes", "layer"}
@@ -286,43 +240,28 @@ def locally_optimize_damped(
     Notes
     -----
     Between two epochs, axis j has moved by δ_j = rms(h_j - h_j before) / rms(h_j), on the first batch, in evaluation
-    mode (`relative_movement`). The optimiser's step in column j of the block's first weight matrix is then multiplied
-    by 1 / (1 + strength δ_j): the step and not the gradient, since to Rprop a gradient is a sign, and Adam divides the
-    scale out. This tests a conjecture that ends Mertens' "Local propagation by linear decoders": later parameters move
-    slowly along axes that are not yet stable.
+    mode (`relative_movement`; ``.rule.displacements`` of what is returned has them for each block). The optimiser's
+    step in column j of the block's first weight matrix is then multiplied by 1 / (1 + strength δ_j): the step and not
+    the gradient, since to Rprop a gradient is a sign, and Adam divides the scale out. This tests a conjecture that ends
+    Mertens' "Local propagation by linear decoders": later parameters move slowly along axes that are not yet stable.
     """
     passes = Passes(epochs, batches, **options)
     chosen: Any = Real(0).check("strength", strength), OneOf(("axes", "layer")).check("damping", damping)
-    return start(Damped(chosen, passes.X, model, optimizer, hidden_criterion, criterion, passes), passes)
-
-
-def first_linear(block: nn.Module) -> nn.Linear | None:
-    """Return the first linear layer of a block, if it has one."""
-    return next((part for part in block.modules() if isinstance(part, nn.Linear)), None)
+    return start(Damped(*chosen, passes.X, model, optimizer, hidden_criterion, criterion, passes), passes)
 
 
 class Inputs:
-    """What reaches the first linear layer of each block of a live model, on a batch X (n, ...) that stays the same."""
+    """What each block of a live model reads, (n, axes), on a batch X (n, d) that stays the same."""
 
     def __init__(self, model: nn.Sequential, X: Tensor) -> None:
+        first_layers(model, 1)  # along whose inputs a step could be damped
         self.model, self.X = model, X
-        self.layers: list[Any] = [first_linear(block) or block for block in model]
-        for i, layer in enumerate(self.layers):
-            if i and not isinstance(layer, nn.Linear):
-                raise ValueError(f"model: block {i} has no nn.Linear, along whose inputs a step could be damped")
         self.before = self.now()
 
-    @torch.no_grad()
     def now(self) -> list[Tensor]:
-        """Return the inputs, each (rows, axes), in evaluation mode."""
-        found: list[Tensor] = []
-        with contextlib.ExitStack() as stack:
-            for layer in self.layers:
-                hook = layer.register_forward_pre_hook(lambda _, inputs: found.append(inputs[0].flatten(0, -2)))
-                stack.callback(hook.remove)
-            with mode(False, self.model):
-                self.model(self.X.clone())
-        return found
+        """Return the inputs, in evaluation mode."""
+        with torch.no_grad(), mode(False, self.model):
+            return [self.X, *layer_outputs(list(self.model)[:-1], self.X)]
 
     def displacements(self) -> list[Tensor]:
         """Return how far each axis has moved since the last call, relative to its size: (axes,) for each block."""

@@ -18,35 +18,16 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
 
-class _Tally:
-    """The storages that graphs hold now: how often each, the bytes of all of them, and the most that there were."""
-
-    def __init__(self, ignore: nn.Module) -> None:
-        self.ignored = {t.untyped_storage().data_ptr() for t in (*ignore.parameters(), *ignore.buffers())}
-        self.holders: Counter[int] = Counter()
-        self.live = self.peak = 0
-
-    def count(self, storage: torch.UntypedStorage, change: int) -> None:
-        """Note one holder more (+1) or fewer (-1); only the first and the last of a storage change the bytes."""
-        key = storage.data_ptr()
-        if key in self.ignored:
-            return
-        before, now = self.holders[key], self.holders[key] + change
-        self.holders[key] = now
-        self.live += (bool(now) - bool(before)) * storage.nbytes()
-        self.peak = max(self.peak, self.live)
-
-
 class _Held:
-    """What the graph keeps in place of a tensor: it counts from now until the graph lets go of it."""
+    """What graphs keep in place of a tensor: it counts from now until the graph lets go of it."""
 
-    def __init__(self, tensor: Tensor, tally: _Tally) -> None:
+    def __init__(self, tensor: Tensor, count: Callable[[torch.UntypedStorage, int], None]) -> None:
         # detached: an operation's result refers to its operation, and the two would keep each other for ever
-        self.tensor, self.storage, self.tally = tensor.detach(), tensor.untyped_storage(), tally
-        tally.count(self.storage, +1)
+        self.tensor, self.count = tensor.detach(), count
+        count(self.tensor.untyped_storage(), +1)
 
     def __del__(self) -> None:
-        self.tally.count(self.storage, -1)
+        self.count(self.tensor.untyped_storage(), -1)
 
 
 def saved_for_backward(run: Callable[[], object], ignore: nn.Module) -> int:
@@ -66,7 +47,19 @@ def saved_for_backward(run: Callable[[], object], ignore: nn.Module) -> int:
     end of the graph, frees it. Not counted are gradients, the optimiser's state, copies that a rule makes itself, and
     what an ``autograd.Function`` leaves on its ``ctx``. The numbers do not depend on the machine.
     """
-    tally = _Tally(ignore)
-    with saved_tensors_hooks(lambda tensor: _Held(tensor, tally), lambda held: held.tensor):
+    ignored = {t.untyped_storage().data_ptr() for t in (*ignore.parameters(), *ignore.buffers())}
+    holders: Counter[int] = Counter()
+    live = peak = 0
+
+    def count(storage: torch.UntypedStorage, change: int) -> None:
+        nonlocal live, peak
+        key = storage.data_ptr()
+        if key not in ignored:
+            before = holders[key] > 0
+            holders[key] += change
+            live += ((holders[key] > 0) - before) * storage.nbytes()
+            peak = max(peak, live)
+
+    with saved_tensors_hooks(lambda tensor: _Held(tensor, count), lambda held: held.tensor):
         run()
-    return tally.peak
+    return peak

@@ -7,7 +7,7 @@ n(x) = x, and its rank is the number of directions in which the surface extends.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import NamedTuple
 
@@ -16,10 +16,8 @@ from torch import Tensor, nn
 
 from helpers.networks import layered_net
 from helpers.options import Whole
-from helpers.training.arguments import Factory, check_recording, make_optimizer
-from helpers.training.idempotent import Algorithm, check_samples, make_loss, numerical_rank
-
-Map = Callable[[Tensor], Tensor]
+from helpers.training.arguments import Factory, make_optimizer
+from helpers.training.idempotent import Algorithm, Map, make_loss, numerical_rank
 
 # From 64 grey values through 16 numbers back to 64: tanh inside, and a sigmoid at the end, for values of 0 to 1.
 projection_net = partial(layered_net, [64, 128, 16, 128, 64], activation=nn.Tanh, normalize=False)
@@ -38,23 +36,19 @@ def train_projection(
     before the step. The two weights are 0 or more, and one is not 0; ``noise`` is a standard deviation, in units of the
     images. Each of the ``steps`` takes ``batch`` images, drawn anew from the images (m, n) by the ``seed``.
     """
-    check_samples("images", images)
     Whole(1).check("steps", steps)
     if min(reconstruction, idempotence) < 0 or reconstruction + idempotence <= 0:
-        raise ValueError(
-            f"reconstruction and idempotence must be 0 or more, not both 0, got {reconstruction}, {idempotence}"
-        )
+        raise ValueError("reconstruction and idempotence must be 0 or more, not both 0")
     if algorithm not in (Algorithm.ORDINARY, Algorithm.MODIFIED):
         raise ValueError(f"algorithm must be ORDINARY or MODIFIED, got {algorithm!r}: weights take the place of scales")
     criterion = make_loss(net, algorithm)
     weight = idempotence / (images.shape[1] / 2 if algorithm is Algorithm.MODIFIED else 1.0)
-    check_recording()
     learner = make_optimizer(optimizer, [p for p in net.parameters() if p.requires_grad])
     generator = torch.Generator().manual_seed(Whole(0).check("seed", seed))
 
     def run() -> Iterator[float]:
         for _ in range(steps):
-            x = images[torch.randint(len(images), (Whole(1).check("batch", batch),), generator=generator)]
+            x = images[torch.randint(len(images), (batch,), generator=generator)]
             cleaned = net(x + noise * torch.randn(x.shape, generator=generator))
             loss = reconstruction * ((net(x) - x).square().mean() + (cleaned - x).square().mean())
             loss = loss + weight * criterion(cleaned) if weight else loss

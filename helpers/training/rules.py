@@ -1,18 +1,7 @@
 """A learning rule is a module: the net, what the rule adds to it, and how a batch gives each part its gradient.
 
 So `state_dict` is the last finite state, `train` and `eval` are the mode, and `copy.deepcopy` is a snapshot. One loop,
-`run`, serves every rule. Back-propagation is the rule of a single part, the whole net:
-
->>> from torch.optim import Rprop
->>> from torch.nn.functional import binary_cross_entropy
->>> from helpers.datasets import datasets
->>> from helpers.networks import mertens_net
->>> data = datasets["signed_xor"].train()
->>> rule = Backprop(mertens_net(seed=0), Rprop, binary_cross_entropy)
->>> for step in train(rule, 2, [(data.X, data.Y)]):
-...     print(step.epoch, round(step.loss, 2))
-1 0.69
-2 0.69
+`run`, serves every rule. Back-propagation is the rule of a single part, the whole net.
 """
 
 from __future__ import annotations
@@ -28,19 +17,8 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from helpers.networks import seeded
-from helpers.training.arguments import (
-    Checked,
-    Criterion,
-    Factory,
-    NamedError,
-    Options,
-    Passes,
-    StepMode,
-    check_apart,
-    check_recording,
-    make_optimizer,
-)  # fmt: skip
-from helpers.training.layers import FAILURES, Batches, Scores, like_weights, mode, probe, untouched
+from helpers.training.arguments import Criterion, Factory, Options, Passes, check_apart, checked, make_optimizer
+from helpers.training.layers import Batches, Scores, like_weights, mode, probe
 
 S = TypeVar("S")
 
@@ -74,28 +52,23 @@ class Step(NamedTuple):
 class Rule(nn.Module):
     """A net and a way to teach it. A rule of one's own says in `backward` how a batch gives each part its gradient.
 
-    ``optimizer`` makes an optimiser from a list of parameters. ``parts`` are the modules that learn together, part by
-    part, each with an optimiser of its own; by default the whole net is one part. No two parts share memory.
+    ``parts`` are the modules that learn together, each part with an optimiser of its own; by default the whole net is
+    one part. No two parts share memory.
     """
 
     ends_where_it_diverges = False  # whether a loss that is not finite is the last step, and no error
 
-    def __init__(
-        self, model: nn.Module, optimizer: Factory, parts: Iterable[Iterable[nn.Module]] | None = None
-    ) -> None:
+    def __init__(self, model: nn.Module, optimizer: Factory, parts: Iterable[Iterable[nn.Module]] = ()) -> None:
         super().__init__()
         self.model: Any = model
-        modules = [[model]] if parts is None else [list(part) for part in parts]
+        modules = [list(part) for part in parts] or [[model]]
         check_apart(modules)
         self.learned = [[p for m in part for p in m.parameters() if p.requires_grad] for part in modules]
         if not any(self.learned):
-            raise NamedError("model has no parameter that requires a gradient; nothing can be trained")
+            raise ValueError("model has no parameter that requires a gradient; nothing can be trained")
         self.optimizers = [make_optimizer(optimizer, group) if group else None for group in self.learned]
         self.active = range(len(modules))  # the parts in training
-        self.waiting = set[nn.Parameter]()  # parameters that no gradient has reached yet
-        self.resting = set[nn.Module]()  # parts of the model that the reader keeps in evaluation mode
-        self.changes_input = False  # whether the net works in place on what it is given, and so needs a copy
-        self.random: Any = None  # the mode in which a net that draws at random (dropout) draws by the seed
+        self.random: Any = contextlib.nullcontext()  # where a net that draws at random (dropout) draws by the seed
 
     def backward(self, X: Tensor, Y: Tensor) -> list[float]:
         """Add the gradient of a batch to each active part, by `learn`; return their losses."""
@@ -105,21 +78,14 @@ class Rule(nn.Module):
         """Add the gradient of a loss to a part's parameters, and to no others; return the loss as a number."""
         value = finite(loss)
         if group := self.learned[part]:
-            if not loss.requires_grad:
-                self.refuse_unreached(group, " and in the criterion")
             loss.backward(inputs=group)
         return value
 
     def update(self) -> None:
         """Let the optimiser of each active part take a step along the gradient that has been added up, and drop it."""
-        for optimizer in (self.optimizers[i] for i in self.active):
-            if optimizer:
-                try:
-                    optimizer.step()
-                except FAILURES as error:
-                    name = type(optimizer).__name__
-                    raise NamedError(f"optimizer {name} cannot take a step with these parameters: {error}") from error
-                optimizer.zero_grad()
+        for optimizer in filter(None, (self.optimizers[i] for i in self.active)):
+            optimizer.step()
+            optimizer.zero_grad()
 
     def begin(self, epoch: int) -> None:
         """Prepare for an epoch."""
@@ -127,6 +93,10 @@ class Rule(nn.Module):
     def report(self, step: Step) -> Any:
         """Return what the generator yields."""
         return step
+
+    def steps(self, passes: Passes) -> Iterator[Any]:
+        """Run the epochs."""
+        return run(self, passes, passes)
 
     def forward(self, X: Tensor) -> list[Tensor]:
         """Return the answer of every layer that has one, (n, k) each, the net's own last."""
@@ -139,52 +109,24 @@ class Rule(nn.Module):
 
     def reached(self) -> list[nn.Parameter]:
         """Return the parameters to which a batch must give a gradient."""
-        return [p for i in self.active for p in self.learned[i]]
+        return [p for group in self.learned for p in group]
 
-    def rehearse(self, X: Tensor, Y: Tensor, seed: int | None) -> None:
-        """Run a batch and leave no trace; refuse by name what could not be learned from."""
-        given = X.clone()
-        drawing = {name: value for name, value in vars(self).items() if isinstance(value, torch.Generator)}
-        with untouched(self):
-            vars(self).update({name: generator.clone_state() for name, generator in drawing.items()})
+    def rehearse(self, X: Tensor, Y: Tensor) -> None:
+        """Run a batch in evaluation mode and leave no trace; refuse, by name, parameters that no gradient reaches."""
+        self.zero_grad()
+        try:
+            with seeded(0), mode(False, self), contextlib.suppress(Diverged):  # which the first epoch reports
+                self.backward(given := X.clone(), Y)
+                if not torch.equal(given, X):
+                    raise ValueError("model must not change its input in place: let its first layer make a new tensor")
+                missed = {p for p in self.reached() if p.grad is None}
+                if names := [name for name, p in self.named_parameters() if p in missed]:
+                    raise ValueError(
+                        f"no gradient of the loss reaches {', '.join(names)}, so nothing is learned there: look in the "
+                        "model for .detach(), .data or an unused layer; mark by requires_grad_(False) what shall stay"
+                    )
+        finally:
             self.zero_grad()
-            try:
-                with contextlib.suppress(Diverged):  # which the first epoch reports
-                    self.backward(given, Y)
-                    self.refuse_unreached(p for p in self.reached() if p.grad is None)
-            except NamedError:
-                raise
-            except FAILURES as error:
-                raise NamedError(f"model cannot be trained on these batches: {error}") from error
-            finally:
-                self.zero_grad()
-                vars(self).update(drawing)
-        self.changes_input = not torch.equal(given, X)
-        self.waiting = set(self.reached())
-        self.random = None if seed is None else seeded(seed)
-
-    def refuse_unreached(self, missed: Iterable[nn.Parameter], also: str = "") -> None:
-        """Refuse, by their names, parameters that should learn and that no gradient reaches."""
-        if missed := set(missed):
-            names = [name for name, p in self.named_parameters() if p in missed]
-            raise NamedError(
-                f"no gradient of the loss reaches {', '.join(names)}, so nothing is learned there: look in the model"
-                f"{also} for .detach(), .data, .item(), no_grad or an unused layer; what shall not learn is marked by "
-                "requires_grad_(False)"
-            )
-
-    @contextlib.contextmanager
-    def in_training(self) -> Iterator[None]:
-        """Training mode, but for parts that the reader keeps in evaluation mode; afterwards each part is as it was.
-
-        A model that is in evaluation mode as a whole is only being looked at: the parts of the epoch before count.
-        """
-        if self.model.training:
-            self.resting = {part for part in self.model.modules() if not part.training}
-        with mode(True, self):
-            for part in self.resting:
-                part.training = False
-            yield
 
 
 class Training(Iterator[S], Generic[S]):
@@ -208,64 +150,62 @@ def train(rule: Rule, epochs: int, batches: Batches, **options: Unpack[Options])
 
 def start(rule: Rule, passes: Passes, rows: int | None = 1) -> Training[Any]:
     """Rehearse a rule on the first sample, or so many ``rows``, and return its steps as it reports them."""
-    rule.rehearse(passes.X[:rows], passes.Y[:rows], passes.seed)
-    return Training(rule, run(rule, passes.epochs, passes, passes.step))
+    rule.rehearse(passes.X[:rows], passes.Y[:rows])
+    rule.random = seeded(passes.seed)
+    return Training(rule, rule.steps(passes))
 
 
-def run(rule: Rule, epochs: int, batches: Batches, step: StepMode) -> Iterator[Any]:
-    """Run the epochs of a rehearsed rule, and yield what it reports: the one loop that all rules share.
+def run(rule: Rule, passes: Passes, batches: Batches) -> Iterator[Any]:
+    """Run the epochs of a rule, and yield what it reports: the one loop that all rules share.
 
     With ``step="epoch"`` the gradients of the batches add up to one step; with ``"batch"`` each batch is a step. The
     losses are those before the update (with ``"batch"``: before each batch's own), a mean over the samples.
     """
     live = {name: t for name, t in rule.state_dict().items() if isinstance(t, Tensor)}
     kept, numbers = copy.deepcopy(live), [t for t in live.values() if t.is_floating_point() and t.numel()]
-    quiet: range | None = None  # active parts of which a batch has shown that they draw nothing at random
-
-    def drawing() -> contextlib.AbstractContextManager[object]:
-        return contextlib.nullcontext() if rule.random is None or quiet == rule.active else rule.random
+    quiet: range | None = None  # active parts that draw nothing at random: a second path, for a bound on the time
+    resting = set[nn.Module]()  # parts of the model that the reader keeps in evaluation mode
 
     def update() -> None:
         for name, value in live.items():
             kept[name].copy_(value)
-        rule.waiting = {p for p in rule.waiting if p.grad is None}
-        with drawing():
-            rule.update()
+        rule.update()
 
-    for epoch in range(1, epochs + 1):
+    for epoch in range(1, passes.epochs + 1):
         number, totals, count, ended = 1, list[float](), 0, False
+        if rule.model.training:  # otherwise the reader is only looking at the whole
+            resting = {part for part in rule.model.modules() if not part.training}
         try:
-            check_recording()
-            with rule.in_training():
+            with mode(True, rule):
+                for part in resting:
+                    part.training = False
                 rule.zero_grad()
                 rule.begin(epoch)
                 for X, Y in batches:
-                    with drawing():
-                        losses = rule.backward(X.clone() if rule.changes_input else X, Y)
-                    quiet = rule.active if rule.random and not rule.random.has_drawn else None
+                    with contextlib.nullcontext() if quiet == rule.active else rule.random:
+                        losses = rule.backward(X, Y)
+                    quiet = None if getattr(rule.random, "has_drawn", False) else rule.active
                     totals = [t + value * len(X) for t, value in zip(totals or [0.0] * len(losses), losses)]
                     count += len(X)
-                    if step == "batch":
+                    if passes.step == "batch":
                         update()
                     number += 1
                 if not count:
                     raise ValueError("batches gave nothing in this epoch; give a list or a DataLoader")
-                if step == "epoch":
+                if passes.step == "epoch":
                     update()
-                rule.refuse_unreached(rule.waiting.intersection(rule.reached()))
                 if not all(math.isfinite(torch.linalg.vector_norm(t, math.inf)) for t in numbers):
                     raise Diverged("the update made parameters infinite or NaN; try a smaller learning rate")
         except BaseException as error:
             rule.zero_grad()
-            if isinstance(error, Exception):
-                for name, value in live.items():
-                    value.copy_(kept[name])
-            ended = isinstance(error, Diverged) and rule.ends_where_it_diverges
-            if isinstance(error, FAILURES) and not ended:  # what torch says of unfit data
-                where = f"{'' if isinstance(error, NamedError) else 'batches, '}epoch {epoch}, batch {number}"
-                raise TrainingError(f"{where}: {error} (the last finite parameters are restored)") from error
-            if not ended:
+            if not isinstance(error, Exception):  # a reader's interrupt
                 raise
+            for name, value in live.items():
+                value.copy_(kept[name])
+            ended = isinstance(error, Diverged) and rule.ends_where_it_diverges
+            if not ended:
+                words = f"epoch {epoch}, batch {number}: {error} (the last finite parameters are restored)"
+                raise TrainingError(words) from error
         yield rule.report(Step(epoch, [math.nan] if ended else [total / count for total in totals], rule))
         if ended:
             return
@@ -279,25 +219,25 @@ def finite(loss: Tensor) -> float:
     return value
 
 
+class BackpropStep(NamedTuple):
+    """What an epoch of back-propagation yields: its number, from 1, and the mean training loss before its update."""
+
+    epoch: int
+    loss: float
+
+
 class Backprop(Rule):
     """One part, the whole net: the gradient of its loss goes through all blocks."""
 
     def __init__(self, model: nn.Sequential, optimizer: Factory, criterion: Criterion) -> None:
         super().__init__(model, optimizer)
-        self.criterion = Checked("criterion", criterion)
+        self.criterion = checked("criterion", criterion)
 
     def backward(self, X: Tensor, Y: Tensor) -> list[float]:
         return [self.learn(0, self.criterion(self.model(X), Y))]
 
     def report(self, step: Step) -> BackpropStep:
         return BackpropStep(step.epoch, step.loss)
-
-
-class BackpropStep(NamedTuple):
-    """What an epoch of back-propagation yields: its number, from 1, and the mean training loss before its update."""
-
-    epoch: int
-    loss: float
 
 
 def backprop_optimize(
@@ -333,7 +273,7 @@ def backprop_optimize(
     Raises
     ------
     TypeError, ValueError
-        At the call, by the name of the argument: what does not fit, or could not be learned from.
+        At the call: what does not fit, or could not be learned from.
     TrainingError
         At a batch: targets that the loss cannot take, a loss or an update that is not finite. The last finite
         parameters are back in the model.

@@ -1,13 +1,6 @@
 """A training run described by plain values: equal runs, equal numbers. What panels show, races compare, scripts repeat.
 
->>> run = Run.from_text("data=moons; hidden=8-8; rules=back-propagation | local, parallel; epochs=30")
->>> race = Race(run)
->>> for count in race:
-...     pass
->>> count, [outcome.rule for outcome in race.outcomes()]
-(30, ['back-propagation', 'local, parallel'])
->>> Run.from_text(run.text) == run
-True
+`Run` has a form as a text, and one as the code that a reader would write; both give the same numbers again.
 """
 
 from __future__ import annotations
@@ -15,7 +8,6 @@ from __future__ import annotations
 import copy
 import re
 import textwrap
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, replace
@@ -34,24 +26,17 @@ from helpers.datasets import Drawn, Points, build, datasets
 from helpers.networks import layered_net
 from helpers.options import Each, OneOf, Option, Real, Whole
 from helpers.training import RULES
-from helpers.training.layers import Scores, accuracy, fit_decoders, layer_outputs, layer_scores, mode
-from helpers.training.rules import Rule, Training, TrainingError
+from helpers.training.layers import Scores, accuracy, fit_decoders, layer_outputs, layer_scores, like_weights, mode
+from helpers.training.rules import TrainingError
 
-ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
-    "Mish": nn.Mish,
-    "tanh": nn.Tanh,
-    "ReLU": nn.ReLU,
-    "sigmoid": nn.Sigmoid,
-    "linear": nn.Identity,
-}
+ACTIVATIONS: dict[str, Callable[[], nn.Module]]
+ACTIVATIONS = {"Mish": nn.Mish, "tanh": nn.Tanh, "ReLU": nn.ReLU, "sigmoid": nn.Sigmoid, "linear": nn.Identity}
 OPTIMIZERS: dict[str, Callable[..., Any]] = {"Rprop": Rprop, "Adam": Adam, "RMSprop": RMSprop, "SGD": SGD}
 LABELLED = tuple(name for name in datasets if name != "normal")  # whose targets are classes
 EQUAL = ("passes", "updates", "seconds")
 USUAL = "usual"  # as many test points as a data set brings: 1000, of the digits 797; of own points a fifth
 RATIOS = (USUAL, "9:1", "4:1", "2:1", "1:1", "1:2", "1:4", "1:9")
-OWN: WeakValueDictionary[str, Points] = (
-    WeakValueDictionary()
-)  # a reader's own points, by the name that a run has them by
+OWN = WeakValueDictionary[str, Points]()  # a reader's own points, by the name that a run has them by
 LONGEST = 1000  # characters of a text
 MOST_EPOCHS = 100_000
 
@@ -70,7 +55,7 @@ class DataName(OneOf):
 
 @dataclass(frozen=True)
 class Run:
-    """All that a training run depends on; each field is checked, and nothing is changed in silence.
+    """All that a training run depends on; each field is checked, refused by its name, and never changed in silence.
 
     ``data``, ``activation`` and ``optimizer`` are names in `LABELLED` (or ``OWN``), ``ACTIVATIONS``, ``OPTIMIZERS``;
     ``noise`` is a standard deviation, added to the inputs of both sets; ``samples`` are the training points (own ones
@@ -82,8 +67,6 @@ class Run:
     ``equal`` is held equal: "passes": each rule sees the data ``epochs`` times; the sequential rule shares them among
     its blocks. "updates": each weight is changed ``epochs`` times. "seconds": each rule of a race may take as long as
     ``epochs`` epochs of the first one, by speeds measured beforehand.
-
-    A TypeError or ValueError names what is not known, out of its range, or of another kind.
     """
 
     data: str = declared("signed_xor", DataName(LABELLED))
@@ -161,8 +144,7 @@ class Run:
 
     def points(self) -> tuple[Points, Points]:
         """Return training and test set: copies, to do with as one likes."""
-        training_set, test_set = copy.deepcopy(_points(self.data, self.noise, self.samples, self.seed, self.ratio))
-        return training_set, test_set
+        return copy.deepcopy(_points(self.data, self.noise, self.samples, self.seed, self.ratio))
 
     def net(self) -> nn.Sequential:
         """Make the net anew, a block a layer; equal runs have equal weights."""
@@ -186,9 +168,7 @@ def _read(name: str, word: str, default: Any) -> Any:
         mark = "|" if isinstance(default[0], str) else "-"
         return tuple(_read(name, part.strip(), default[0]) for part in word.split(mark))
     if isinstance(default, bool):
-        if word not in ("yes", "no"):
-            raise ValueError(f"{name} must be yes or no, got {word!r}")
-        return word == "yes"
+        return {"yes": True, "no": False}.get(word, word)
     if isinstance(default, str):
         return word
     form = r"\d{1,9}" if isinstance(default, int) else r"\d{1,9}(\.\d{1,20})?(e[+-]?\d{1,2})?"
@@ -204,7 +184,7 @@ def _points(data: str, noise: float, samples: int, seed: int, ratio: str) -> tup
         order = np.random.default_rng(seed).permutation(len(own.X))
         tested = min(max(1, round(len(order) / (1 + share))), len(order) - 1) or 1  # a single point is in both sets
         both = order[: max(1, len(order) - tested)][:samples], order[-tested:]
-        drawn = (partial(build, partial(_rows, own, chosen), i, {}) for i, chosen in enumerate(both))
+        drawn = (partial(build, partial(_rows, own, chosen), i) for i, chosen in enumerate(both))
         ours, theirs = (draw(noise=noise, seed=seed) for draw in drawn)
         return ours, theirs
     train, test = datasets[data][:2]
@@ -220,38 +200,10 @@ def _rows(points: Points, chosen: NDArray[np.intp], rng: object) -> Drawn:
     return points.X.numpy()[chosen], points.Y.numpy()[chosen]
 
 
-class Answers:
-    """A rule as it stands: what each layer of its net answers, and what the hidden units do; one question at a time."""
-
-    def __init__(self, rule: Rule, points: Points) -> None:
-        self.rule, self._points, self._lock = rule, points, threading.RLock()
-
-    @property
-    def model(self) -> nn.Sequential:
-        """The net."""
-        net: nn.Sequential = self.rule.model
-        return net
-
-    def predict(self, X: ArrayLike | Tensor) -> list[Scores]:
-        """Return the answer (n, k) of every layer; where the rule has none, by read-outs fitted on 200 points."""
-        with self._lock:
-            scores = self.rule.predict(X)
-            if len(scores) == len(self.model):
-                return scores
-            return layer_scores(self.model, fit_decoders(self.model, self._points.X[:200], self._points.Y[:200]), X)
-
-    def units(self, X: ArrayLike | Tensor, layers: int | None = None) -> list[Scores]:
-        """Return the outputs (n, width) of the first ``layers`` hidden blocks, of all of them unless told."""
-        x = torch.as_tensor(X, dtype=torch.float32)
-        with self._lock, torch.no_grad(), mode(False, self.model):
-            return [h.numpy() for h in layer_outputs(list(self.model)[:-1][:layers], x)]
-
-
-class Session(Answers):
+class Session:
     """One run, by one rule, about to start: its data, its net, its steps, and the answer of every layer at any time.
 
-    A net has one user at a time, a step, an answer, or the copy of a snapshot: any thread may call a session. It has
-    ``training_set`` and ``test_set``, ``model``, ``rule``, the last ``step`` (or None), and ``count`` of ``total``.
+    It has ``training_set`` and ``test_set``, ``rule`` and ``model``, and has taken ``count`` of ``total`` steps.
     """
 
     def __init__(self, run: Run) -> None:
@@ -259,29 +211,37 @@ class Session(Answers):
             raise ValueError(f"rules must be one for a Session, got {' | '.join(run.rules)}; a Race runs several")
         self.run, (self.training_set, self.test_set) = run, run.points()
         epochs, self.total = run.schedule
-        self.count, self.step = 0, None
+        self.count, self.model = 0, run.net()
         optimizer = partial(OPTIMIZERS[run.optimizer], lr=run.rate, **{"weight_decay": run.l2} if run.l2 else {})
         batches: Any = [tuple(self.training_set.tensors)]
         options: dict[str, Any] = {"seed": run.seed}
         if run.batch:
             batches, options["step"] = self.training_set.batches(run.batch, run.seed), "batch"
         rule, losses = RULES[run.rules[0]], (mse_loss, binary_cross_entropy)
-        self._steps: Training[Any] = rule(run.net(), optimizer, *losses, epochs, batches, **options)
-        super().__init__(self._steps.rule, self.training_set)
+        self._steps = rule(self.model, optimizer, *losses, epochs, batches, **options)
+        self.rule = self._steps.rule
 
     def __iter__(self) -> Iterator[Any]:
         return self
 
     def __next__(self) -> Any:
-        with self._lock:
-            self.step = next(self._steps)
-            self.count += 1
-            return self.step
+        step = next(self._steps)
+        self.count += 1
+        return step
 
-    def snapshot(self) -> Answers:
-        """Return the net as of now, a copy of its own: the run and other snapshots go on, in other threads too."""
-        with self._lock:
-            return Answers(copy.deepcopy(self.rule), self.training_set)
+    def predict(self, X: ArrayLike | Tensor) -> list[Scores]:
+        """Return the answer (n, k) of every layer; where the rule has none, by read-outs fitted on 200 points."""
+        scores = self.rule.predict(X)
+        if len(scores) == len(self.model):
+            return scores
+        decoders = fit_decoders(self.model, self.training_set.X[:200], self.training_set.Y[:200])
+        return layer_scores(self.model, decoders, X)
+
+    def units(self, X: ArrayLike | Tensor, layers: int | None = None) -> list[Scores]:
+        """Return the outputs (n, width) of the first ``layers`` hidden blocks, of all of them unless told."""
+        with torch.no_grad(), mode(False, self.model):
+            outputs = layer_outputs(list(self.model)[:-1][:layers], like_weights(self.model, X))
+            return [h.numpy() for h in outputs]
 
 
 class Outcome(NamedTuple):

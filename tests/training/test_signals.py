@@ -14,24 +14,21 @@ from torch.nn.functional import mse_loss
 from torch.optim import SGD, Rprop
 
 from helpers.networks import layered_net, seeded
-from helpers.training import RULES, forward_forward, local_losses, predictor, signal_propagation, similarity_loss
+from helpers.training import forward_forward, local_losses, predictor, signal_propagation, similarity_loss
 from helpers.training.layers import probe
-from helpers.training.signals import class_labels, codes, ending, open_door
-from tests.training.common import same, sgd, state
+from helpers.training.signals import HEAD, codes, make_head, open_door
+from tests.training.common import begin, same, sgd, state
 
 FORWARD = pytest.mark.parametrize("rule", [forward_forward, signal_propagation])
+SIGNALS = pytest.mark.parametrize("signal", ["pred", "sim", "predsim"])
 
 
 def net(outputs=1, **options):
     return layered_net([2, 5, 4, outputs], seed=1, **options)
 
 
-def tanh_net():
-    return net(activation=nn.Tanh, normalize=False).double()
-
-
-def door_of(step):
-    return (step.net if hasattr(step, "net") else step.rule).ends[0]
+def tanh_net(outputs=1):
+    return net(outputs, activation=nn.Tanh, normalize=False).double()
 
 
 def sigmoid(x):
@@ -54,7 +51,7 @@ def output_gradient(h, y, W, b):
 
 
 def test_a_step_of_forward_forward_is_the_one_that_is_computed_by_hand(xor):
-    X, Y, threshold = xor.X.double(), xor.Y.double(), 0.3
+    X, Y, threshold = xor.X.double(), xor.Y.double(), 2.0
     model = tanh_net()
     before, E = weights(model), open_door(model, 1, 7).weight.detach().numpy()
     (W1, b1), (W2, b2), (W3, b3) = before
@@ -76,9 +73,9 @@ def test_a_step_of_forward_forward_is_the_one_that_is_computed_by_hand(xor):
     first, dE, units = gradient({1: x, -1: x}, W1, b1, {s: c @ E.T for s, c in streams.items()})
     second, _, _ = gradient(units, W2, b2, {1: 0, -1: 0})
     plain = np.tanh(np.tanh(x @ W1.T + b1) @ W2.T + b2)  # no label, and no scaling: the net as it is
-    (step,) = forward_forward(model, sgd, bce, 1, [(X, Y)], threshold=threshold, seed=7)
+    (step,) = forward_forward(model, sgd, bce, 1, [(X, Y)], seed=7)
     check_updates(model, before, [first, second, output_gradient(plain, y, W3, b3)])
-    assert np.allclose(door_of(step).weight.detach(), E - 0.1 * dE, atol=1e-12)
+    assert np.allclose(step.rule.ends[0].weight.detach(), E - 0.1 * dE, atol=1e-12)
 
 
 def test_a_step_of_signal_propagation_is_the_one_that_is_computed_by_hand(xor):
@@ -104,39 +101,35 @@ def test_a_step_of_signal_propagation_is_the_one_that_is_computed_by_hand(xor):
     second = (dh.T @ h1 + dt.T @ t1, dh.sum(0) + dt.sum(0))
     (step,) = signal_propagation(model, sgd, bce, 1, [(X, Y)], seed=7)
     check_updates(model, before, [first, second, output_gradient(h2, y, W3, b3)])
-    assert np.allclose(door_of(step).weight.detach(), S - 0.1 * dS, atol=1e-12)
+    assert np.allclose(step.rule.ends[0].weight.detach(), S - 0.1 * dS, atol=1e-12)
 
 
-@FORWARD
-def test_no_gradient_leaves_a_block(rule, batches):
-    def run(spoil):
+@pytest.mark.parametrize(
+    "name", ["forward-forward", "signal propagation", *(f"local losses, {s}" for s in ("pred", "sim", "predsim"))]
+)
+def test_no_gradient_leaves_a_block_and_ends_learn_or_stay(name, batches):
+    def run(spoil=3, trained=True):
         model = net()
         with torch.no_grad():
             for block in list(model)[spoil:]:
                 block[0].weight.neg_()
-        *_, last = rule(model, Rprop, bce, 3, batches, seed=0)
-        return state(model[0], door_of(last)), state(model[1])
+        steps = begin(name, model, batches, epochs=3, train_decoders=trained)
+        ends = state(steps.rule.ends[0])
+        list(steps)
+        assert same(ends, state(steps.rule.ends[0])) is not trained
+        return state(model[0], steps.rule.ends[0]), state(model[1])
 
-    (first, second), (other_first, other_second) = run(3), run(1)
-    assert all(torch.equal(p, q) for p, q in zip(first, other_first))  # bit for bit
-    assert not all(torch.equal(p, q) for p, q in zip(second, other_second))
-
-
-@FORWARD
-@pytest.mark.parametrize("trained", [True, False])
-def test_the_door_learns_with_its_block_or_not_at_all(rule, trained, batches):
-    model = net()
-    start = open_door(model, 1, 3).weight.detach().clone()
-    *_, step = rule(model, Rprop, bce, 2, batches, seed=3, train_decoders=trained)
-    assert torch.equal(start, door_of(step).weight) is not trained
+    (first, second), (other_first, other_second) = run(), run(spoil=1)
+    assert same(first, other_first)  # bit for bit
+    assert not same(second, other_second)
+    run(trained=False)
 
 
 def test_a_wrong_label_is_never_the_true_one_and_each_other_one_is_as_likely():
     for classes in (3, 10):
         labels = torch.arange(classes).repeat(3000)
-        model, X = layered_net([2, 3, classes], seed=0), torch.zeros(len(labels), 2)
-        rule = forward_forward(model, Rprop, nn.functional.cross_entropy, 1, [(X, labels)], seed=0).rule
-        wrong = rule.wrong(labels)
+        model, Y = layered_net([2, 3, classes], seed=0), nn.functional.one_hot(labels, classes).float()
+        wrong = forward_forward(model, Rprop, mse_loss, 1, [(torch.zeros(len(Y), 2), Y)], seed=0).rule.wrong(labels)
         counts = torch.bincount(labels * classes + wrong, minlength=classes**2).view(classes, classes)
         assert not counts.diagonal().any()
         expected = 3000 / (classes - 1)
@@ -147,11 +140,10 @@ def test_goodness_is_taken_before_the_rows_are_scaled(xor):
     model = net()
     (step,) = forward_forward(model, partial(SGD, lr=0.0), bce, 1, [(xor.X, xor.Y)], seed=0)
     with torch.no_grad():
-        code = codes(xor.Y[:, 0].long(), 2)
-        a = nn.functional.mish(model[0][0](xor.X) + door_of(step)(code))
-        assert step.goodness[0][0] == pytest.approx(float(a.square().mean()), rel=1e-5)
+        a = nn.functional.mish(model[0][0](xor.X) + step.rule.ends[0](codes(xor.Y[:, 0].long(), 2)))
         b = nn.functional.mish(model[1][0](nn.functional.normalize(a)))
-        assert step.goodness[1][0] == pytest.approx(float(b.square().mean()), rel=1e-5)
+    found = [true for true, _ in step.rule.goodness]
+    assert found == pytest.approx([float(a.square().mean()), float(b.square().mean())], rel=1e-5)
 
 
 @FORWARD
@@ -167,7 +159,7 @@ def test_every_layer_answers(rule, outputs, xor):
         assert (answers[-1] == predictor(model)(xor.X)).all()
     else:  # by hand, one label after the other
         with torch.no_grad():
-            good = [_goodness(model, door_of(step), xor.X, label) for label in range(max(2, outputs))]
+            good = [_goodness(model, step.rule.ends[0], xor.X, label) for label in range(max(2, outputs))]
         for i, answer in enumerate(answers):
             each = torch.stack([g[i] for g in good], dim=1).softmax(1)
             assert np.allclose(answer, each[:, 1:] if outputs == 1 else each, atol=1e-5)
@@ -177,71 +169,33 @@ def test_every_layer_answers(rule, outputs, xor):
 
 
 def _goodness(model, door, X, label):
-    code = codes(torch.full((len(X),), label), door.in_features)
-    h = nn.functional.mish(model[0][0](X) + door(code))
+    h = nn.functional.mish(model[0][0](X) + door(codes(torch.full((len(X),), label), door.in_features)))
     upper = nn.functional.mish(model[1][0](nn.functional.normalize(h)))
     return [part.square().mean(1) for part in (h, upper, torch.cat([h, upper], dim=1))]
 
 
-def test_class_labels_in_all_their_forms():
-    assert class_labels(torch.tensor([[1.0], [0.0]]), 1).tolist() == [1, 0]
-    assert class_labels(torch.eye(3)[[2, 0]], 3).tolist() == [2, 0]
-    assert class_labels(torch.tensor([2, 0]), 3).tolist() == [2, 0]
-
-
-@pytest.mark.parametrize("name", ["forward-forward", "signal propagation", "local losses, sim"])
-@pytest.mark.parametrize(
-    ("Y", "words"),
-    [
-        (torch.full((60, 1), 2.0), "targets must be class labels, 0 or 1"),
-        (torch.full((60, 1), 0.5), "targets must be class labels"),
-        (torch.full((60,), 2), "targets must be classes from 0 to 1, got 2 to 2"),
-        (torch.full((60,), -1), "targets must be classes from 0 to 1"),
-        (torch.zeros(60, 2), "targets have shape \\(60, 2\\)"),
-        (torch.full((60, 1), float("nan")), "batches: Y holds NaN"),
-    ],
-)
-def test_labels_out_of_range_are_refused_at_the_call(name, Y, words, xor):
-    with pytest.raises(ValueError, match=words):
-        RULES[name](net(), Rprop, None, bce, 1, [(xor.X, Y)])
-
-
-def test_one_hot_rows_have_a_single_one(xor):
-    for Y in (torch.zeros(60, 3), torch.ones(60, 3)):
-        with pytest.raises(ValueError, match="one-hot, a single 1 in each row"):
-            forward_forward(net(3), Rprop, bce, 1, [(xor.X, Y)])
-
-
-@pytest.mark.parametrize("threshold", [0, -1.0, float("nan"), float("inf"), "2", True])
-def test_a_threshold_that_is_not_positive_is_refused(threshold, xor):
-    with pytest.raises((TypeError, ValueError), match="threshold must be a number, more than 0"):
-        forward_forward(net(), Rprop, bce, 1, [(xor.X, xor.Y)], threshold=threshold)
-
-
-@FORWARD
-def test_nets_without_a_place_for_the_label_are_refused(rule, xor):
-    model = net()
-    model[0].insert(0, nn.Dropout())
-    with pytest.raises(ValueError, match="model: block 0 begins with Dropout; a label enters at an nn.Linear"):
-        rule(model, Rprop, bce, 1, [(xor.X, xor.Y)])
-    single = layered_net([2, 1], seed=0)
-    if rule is forward_forward:
-        with pytest.raises(ValueError, match="model has no hidden block"):
-            rule(single, Rprop, bce, 1, [(xor.X, xor.Y)])
-    else:
-        list(rule(single, Rprop, bce, 1, [(xor.X, xor.Y)], seed=0))
-
-
-SIGNALS = pytest.mark.parametrize("signal", ["pred", "sim", "predsim"])
-
-
-def double_net(outputs=1):
-    return layered_net([2, 5, 4, outputs], activation=nn.Tanh, normalize=False, seed=1).double()
-
-
-def make_head(h, width, hidden, *ending):
-    between = [nn.Linear(h.shape[1], hidden), nn.Tanh()] if hidden else []
-    return nn.Sequential(nn.Flatten(), *between, nn.Linear(hidden or h.shape[1], width), *ending).to(h)
+def test_what_is_no_label_and_nets_without_a_place_for_one_are_refused(xor):
+    rows = torch.zeros(60, 3), torch.ones(60, 3)
+    wrong = [
+        (1, torch.full((60, 1), 2.0)),
+        (1, torch.full((60, 1), 0.5)),
+        (1, torch.zeros(60, 2)),
+        *((3, Y) for Y in rows),
+    ]
+    for outputs, Y in wrong:
+        for name in ("forward-forward", "signal propagation", "local losses, sim"):
+            with pytest.raises(ValueError, match="targets (must be class labels|have shape)"):
+                begin(name, net(outputs), [(xor.X, Y)], criterion=mse_loss)
+    for name in ("forward-forward", "signal propagation"):
+        model = net()
+        model[0].insert(0, nn.Dropout())
+        with pytest.raises(ValueError, match="model: block 0 begins with Dropout; this rule needs an nn.Linear"):
+            begin(name, model, [(xor.X, xor.Y)])
+    with pytest.raises(ValueError, match="model has no hidden block"):
+        begin("forward-forward", layered_net([2, 1], seed=0), [(xor.X, xor.Y)])
+    with pytest.raises(ValueError, match="signal must be one of pred, sim, predsim, got 'cos'"):
+        local_losses(net(), sgd, bce, 1, [(xor.X, xor.Y)], signal="cos")
+    list(local_losses(net(2), sgd, mse_loss, 1, [(xor.X, xor.X)], signal="pred"))  # needs no labels
 
 
 def by_matrices(features, targets, centred=True, unit=True):
@@ -262,23 +216,18 @@ def test_similarity_is_that_of_the_matrices_which_are_never_made():
     assert found == pytest.approx(by_matrices(F, T), rel=1e-12)
     assert found != pytest.approx(by_matrices(F, T, centred=False), rel=1e-2)  # the oracle tells wrong rules
     assert found != pytest.approx(by_matrices(F, T, unit=False), rel=1e-2)
-    inputs = (torch.tensor(F, requires_grad=True), torch.tensor(T))
-    assert torch.autograd.gradcheck(similarity_loss, inputs)
+    assert torch.autograd.gradcheck(similarity_loss, (torch.tensor(F, requires_grad=True), torch.tensor(T)))
     assert float(similarity_loss(torch.tensor(3 * T), torch.tensor(T))) == pytest.approx(0, abs=1e-15)
 
 
 @SIGNALS
 @pytest.mark.parametrize("train_decoders", [True, False])
-@pytest.mark.parametrize("head", [0, 3])
-def test_a_step_is_the_one_that_is_computed_by_hand(signal, train_decoders, head, xor):
+def test_a_step_is_the_one_that_is_computed_by_hand(signal, train_decoders, xor):
     X, Y = xor.X.double(), xor.Y.double()
-    expected, weight = double_net(), {"pred": 0.0, "sim": 1.0, "predsim": 0.99}[signal]
+    expected, weight = tanh_net(), {"pred": 0.0, "sim": 1.0, "predsim": 0.99}[signal]
     two_columns = torch.cat([1 - Y, Y], dim=1)
     with seeded(4):
-        heads = [
-            (make_head(h, 1, head, nn.Sigmoid()), make_head(h, max(2, head or h.shape[1]), head))
-            for h in probe(expected, X)[:-1]
-        ]
+        heads = [(make_head(h, 1, nn.Sigmoid()), make_head(h, HEAD)) for h in probe(expected, X)[:-1]]
     gradients, h = [], X
     for block, (reader, similar) in zip(expected, heads):
         output = block(h)
@@ -297,56 +246,8 @@ def test_a_step_is_the_one_that_is_computed_by_hand(signal, train_decoders, head
     with torch.no_grad():
         for p, g in gradients:
             p -= 0.1 * g
-    model = double_net()
-    (step,) = local_losses(
-        model, sgd, bce, 1, [(X, Y)], signal=signal, head=head, train_decoders=train_decoders, seed=4
-    )
+    model, options = tanh_net(), {"signal": signal, "train_decoders": train_decoders, "seed": 4}
+    (step,) = local_losses(model, sgd, bce, 1, [(X, Y)], **options)
     assert same(state(model), state(expected), 1e-12)
     assert same(state(*step.decoders), state(*(reader for reader, _ in heads)), 1e-12)
-
-
-@SIGNALS
-def test_no_gradient_of_a_local_loss_leaves_a_block(signal, batches):
-    def run(spoil):
-        model = layered_net([2, 5, 4, 1], seed=1)
-        with torch.no_grad():
-            for block in list(model)[spoil:]:
-                block[0].weight.neg_()
-        *_, last = local_losses(model, Rprop, bce, 3, batches, signal=signal, seed=0)
-        return model, last.decoders
-
-    (plain, heads), (other, other_heads) = run(3), run(1)
-    assert same(state(plain[0], heads[0]), state(other[0], other_heads[0]))  # bit for bit
-    assert not same(state(plain[1]), state(other[1]))
-
-
-def test_with_similarity_alone_the_readers_teach_nothing(batches):
-    def run(criterion):
-        model = layered_net([2, 5, 4, 1], seed=1)
-        list(local_losses(model, Rprop, criterion, 3, batches, signal="sim", seed=0))
-        return state(*list(model)[:-1])
-
-    assert same(run(bce), run(mse_loss))
-
-
-def test_a_reader_answers_as_the_output_block_does(xor):
-    model = layered_net([2, 5, 1], seed=1)
-    assert [type(part) for part in ending(model[-1])] == [nn.Sigmoid]
-    assert not len(ending(nn.Sequential(nn.Flatten(), nn.Linear(3, 2))))
-    *_, step = local_losses(model, Rprop, bce, 2, [(xor.X, xor.Y)], seed=0)
-    assert all(((scores > 0) & (scores < 1)).all() for scores in step.predict(xor.X))
-    answers = copy.deepcopy(step).predict(xor.X)  # a snapshot
-    assert all((a == b).all() for a, b in zip(answers, step.predict(xor.X)))
-
-
-def test_bad_input(xor):
-    batches = [(xor.X, xor.Y)]
-    with pytest.raises(ValueError, match="signal must be one of pred, sim, predsim, got 'cos'"):
-        local_losses(double_net(), sgd, bce, 1, batches, signal="cos")
-    with pytest.raises(ValueError, match="head must be a whole number, 0 or more"):
-        local_losses(double_net(), sgd, bce, 1, batches, head=-1)
-    with pytest.raises(ValueError, match="targets must be class labels, one-hot"):
-        local_losses(double_net(2).float(), sgd, mse_loss, 1, [(xor.X, xor.X)])
-    list(
-        local_losses(double_net(2).float(), sgd, mse_loss, 1, [(xor.X, xor.X)], signal="pred", seed=0)
-    )  # needs no labels
+    assert all(((scores > 0) & (scores < 1)).all() for scores in step.predict(X))  # a reader ends as the output does
