@@ -23,9 +23,8 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from helpers.diff.array_rules import ROWS, Axis, Row, row_of, sum_to
-from helpers.diff.operators import Indexed, kept_index, real_numbers
 from helpers.diff.rules import *  # noqa: F403  (the elementary functions are names of this module too)
-from helpers.diff.rules import Rule, check_domain, is_number
+from helpers.diff.rules import Indexed, Rule, check_domain, is_number, kept_index, real_numbers
 
 NOTHING: dict[str, Any] = {}
 serials = itertools.count()  # a node has a greater number than its parents

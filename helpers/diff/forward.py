@@ -17,9 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from helpers.diff.operators import Indexed, kept_index, real_numbers
 from helpers.diff.rules import *  # noqa: F403  (the elementary functions are names of this module too)
-from helpers.diff.rules import Operand, Rule, apply, is_number, local_derivative
+from helpers.diff.rules import Indexed, Operators, Rule, apply, is_number, kept_index, local_derivative, real_numbers
 
 levels = itertools.count(1)
 
@@ -141,7 +140,7 @@ def jacobian(f: Callable[[Any], Any], x: ArrayLike) -> NDArray[np.floating[Any]]
 def _output(y: Any, level: int) -> tuple[Any, Any]:
     if isinstance(y, Dual) and y.level == level:
         return y.value, y.tangent
-    if not (is_number(y) or isinstance(y, Operand)):
+    if not (is_number(y) or isinstance(y, Operators)):
         raise TypeError(f"f must return numbers, got {type(y).__name__}: {y!r}")
     return y, np.zeros_like(y) if isinstance(y, np.ndarray) else 0.0  # y does not depend on the primals
 

@@ -17,7 +17,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from helpers.diff.operators import real_numbers
+from helpers.diff.rules import real_numbers
 
 Method = Literal["forward", "central", "complex"]
 

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
+from numpy.typing import NDArray
 
 __all__ = [
     "RULES", "absolute", "cos", "exp", "log", "maximum", "minimum", "relu", "sigmoid", "sign", "sin", "sqrt", "step",
@@ -57,18 +58,6 @@ class Rule:
             object.__setattr__(self, "latex", self.latex or rf"\{command}\left({operands}\right)")
 
 
-class Operand:
-    """The base of number types: Symbol of rank 1, Array 2, Scalar 3, Dual 4. The highest carries an operation out."""
-
-    __slots__ = ()
-    rank: ClassVar[int] = 0
-
-    @classmethod
-    def apply(cls, rule: Rule, *operands: Any) -> Any:
-        """Carry out an operation of which at least one operand is of this type."""
-        raise NotImplementedError(f"{cls.__name__} must say how it applies a rule")
-
-
 # How a row is carried out.
 
 
@@ -83,16 +72,16 @@ def apply(rule: Rule, *operands: Any) -> Any:
     Traceback (most recent call last):
     helpers.diff.rules.DomainError: log needs x > 0, got -1.0
     """
-    engine: type[Operand] = Operand
+    engine: type[Operators] = Operators
     plain = True
     for operand in operands:
         if type(operand) is not float and type(operand) is not int:
             plain = False
-            if isinstance(operand, Operand) and operand.rank > engine.rank:
+            if isinstance(operand, Operators) and operand.rank > engine.rank:
                 engine = type(operand)
     if plain:
         return value_of_floats(rule, *operands)
-    if engine is not Operand:
+    if engine is not Operators:
         return engine.apply(rule, *operands)
     for operand in operands:
         if not is_number(operand):
@@ -150,8 +139,121 @@ def is_number(operand: object) -> bool:
     return isinstance(operand, (int, float, complex))
 
 
-# Values that neither Python nor NumPy has. `np.where(...)[()]` makes a number of an array without axes. NaN is the only
-# number that is not itself.
+# What all number types have in common: Python's operators, and no way out but ``x.value``. What leaves a number type
+# loses its derivative, in silence; NumPy's functions make arrays of their operands, which is such a way.
+
+
+def _kept_in(way: str) -> Any:
+    """Make the method that refuses a way out."""
+
+    def refuse(self: Any, *_: Any, **__: Any) -> NoReturn:
+        raise TypeError(
+            f"{way} would turn {type(self).__name__} into plain numbers, and its derivative would be lost: compute "
+            "with operators and the functions of helpers.diff (sin, exp, ...); for the plain number say x.value"
+        )
+
+    return refuse
+
+
+def _operator(name: str) -> tuple[Any, Any]:
+    """Make the two methods of a row's operator, for an operand on its left and for one on its right only."""
+
+    def method(self: Any, other: Any) -> Any:
+        return apply(RULES[name], self, other) if _fits(other) else NotImplemented  # Python then names both types
+
+    def reflected(self: Any, other: Any) -> Any:
+        return apply(RULES[name], other, self) if _fits(other) else NotImplemented
+
+    return method, reflected
+
+
+def _fits(other: Any) -> bool:
+    return isinstance(other, Operators) or is_number(other)
+
+
+def _comparison(compare: Callable[[Any, Any], Any]) -> Any:
+    """Make a comparison by value, so that control flow works; nothing is recorded."""
+    return lambda self, other: compare(self.value, other.value if getattr(other, "rank", 0) == self.rank else other)
+
+
+class Operators:
+    """The operators of a number type, which itself adds ``rank``, ``value`` and ``apply``.
+
+    Symbols have the rank 1, Arrays 2, Scalars 3, Duals 4. Of several operands the highest carries an operation out.
+    """
+
+    __slots__ = ()
+    rank: ClassVar[int] = 0
+    value: Any
+    apply: ClassVar[Function]  # (rule, *operands), of which at least one is of this type
+
+    __add__, __radd__ = _operator("add")
+    __sub__, __rsub__ = _operator("sub")
+    __mul__, __rmul__ = _operator("mul")
+    __truediv__, __rtruediv__ = _operator("div")
+    _power, __rpow__ = _operator("power")
+
+    def __pow__(self, other: Any) -> Any:
+        exponent = other.item() if isinstance(other, (np.ndarray, np.generic)) and other.ndim == 0 else other
+        return apply(power_by(exponent), self) if isinstance(exponent, (int, float)) else self._power(other)
+
+    def __neg__(self) -> Any:
+        return apply(RULES["neg"], self)
+
+    def __pos__(self) -> Any:
+        return self
+
+    def __abs__(self) -> Any:
+        return apply(RULES["abs"], self)
+
+    __lt__, __le__, __gt__, __ge__ = map(_comparison, (operator.lt, operator.le, operator.gt, operator.ge))
+    __eq__, __ne__ = map(_comparison, (operator.eq, operator.ne))
+    __hash__ = object.__hash__
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
+    __float__ = _kept_in("float(x), or a function of math,")
+    __array__ = _kept_in("an array of NumPy (made of it, or filled with it)")
+    __array_function__ = _kept_in("a function of NumPy")
+    __array_priority__ = 1000.0  # NumPy's arrays and numbers leave an operator to us
+
+
+class Indexed(Operators):
+    """What number types with axes have besides."""
+
+    __slots__ = ()
+
+    def __getitem__(self, index: Any) -> Any:
+        raise NotImplementedError
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[i] for i in range(len(self)))
+
+
+def kept_index(index: Any) -> Any:
+    """Return an index of NumPy's with its lists and arrays copied: the way back needs them later as they are now."""
+
+    def kept(part: Any) -> Any:
+        if not isinstance(part, (list, tuple, np.ndarray)):
+            return part
+        return np.array(part) if np.size(part) or isinstance(part, np.ndarray) else np.array(part, np.intp)
+
+    return tuple(map(kept, index)) if isinstance(index, tuple) else kept(index)
+
+
+def real_numbers(value: Any, name: str) -> NDArray[Any]:
+    """Return a copy of real numbers as an array, or raise an error that says what ``name`` must be."""
+    array = np.array(value)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must be real numbers, got {value!r:.80} ({array.dtype})")
+    return array
+
+
+# Values that neither Python nor NumPy has. `np.where(...)[()]` makes a number of an array without axes.
 
 
 def _sigmoid(x: float) -> float:

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from helpers.diff.operators import Operators, real_numbers
 from helpers.diff.rules import *  # noqa: F403  (the elementary functions are names of this module too)
-from helpers.diff.rules import RULES, Rule, local_derivative, value_of_floats
+from helpers.diff.rules import RULES, Operators, Rule, local_derivative, real_numbers, value_of_floats
 
 
 class Scalar(Operators):
@@ -48,7 +47,9 @@ class Scalar(Operators):
     rank = 3
 
     def __init__(self, value: Any) -> None:
-        self.value = value if type(value) is float else _real(value)
+        if type(value) is not float and (value := real_numbers(value, "the value of a Scalar")).ndim:
+            raise TypeError(f"a Scalar holds one number, got an array of shape {value.shape}; use helpers.diff.arrays")
+        self.value = float(value)
         self.operation: Rule | None = None
         self.parent1: Scalar | None = None
         self.parent2: Scalar | None = None
@@ -170,10 +171,3 @@ def _record(
     node.derivative2 = slope2
     node.gradient = 0.0
     return node
-
-
-def _real(value: Any) -> float:
-    array = real_numbers(value, "the value of a Scalar")
-    if array.ndim:
-        raise TypeError(f"a Scalar holds one number, got an array of shape {array.shape}; use helpers.diff.arrays")
-    return float(array)

@@ -25,8 +25,7 @@ from typing import Any, NamedTuple, NoReturn, TypeVar
 
 import numpy as np
 
-from helpers.diff.operators import Operators
-from helpers.diff.rules import ATOM, POWER, RULES, SIGN, Rule, apply, power_by
+from helpers.diff.rules import ATOM, POWER, RULES, SIGN, Operators, Rule, apply, power_by
 
 MAX_WRITTEN = 2_000  # operations of an expression that is still written out
 T = TypeVar("T")

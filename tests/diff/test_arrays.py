@@ -225,14 +225,8 @@ X = Array(np.ones((2, 3)))
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: Array([[1.0, 2.0], [3.0]]), ValueError, "inhomogeneous"),
         (lambda: Array([1j]), TypeError, r"real numbers, got \[1j\] \(complex128\)"),
         (lambda: Array(X), TypeError, r"say x\.value"),
-        (lambda: X - [1.0], TypeError, "unsupported operand"),
-        (lambda: X @ X, ValueError, "matmul"),
-        (lambda: X.sum(axis=2), ValueError, "axis 2"),
-        (lambda: X[2], IndexError, "out of bounds"),
-        (lambda: X[:0].mean(), ZeroDivisionError, "division by zero"),
         (lambda: log(X - 1), ValueError, r"log needs x > 0, got 0.0 at index \(0, 0\)"),
         (lambda: sqrt(X * np.array([1, 1, -1])), ValueError, r"sqrt needs x >= 0, got -1.0 at index \(0, 2\)"),
         (lambda: X / np.array([1, 0, 1]), ValueError, r"got 1.0 and 0.0 at index \(0, 1\)"),
@@ -242,7 +236,6 @@ X = Array(np.ones((2, 3)))
         (lambda: vjp(lambda x: (x, x), 1.0), TypeError, "f must return one array, got .* tuple"),
         (lambda: vjp(tanh, Dual(1.0, 1.0)), TypeError, "would turn Dual into plain numbers"),
         (lambda: vjp(tanh, X), TypeError, "would turn Array into plain numbers"),
-        (lambda: bool(X), ValueError, "ambiguous"),
     ],
 )
 def test_bad_input_is_named(call, error, message):

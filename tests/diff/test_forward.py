@@ -103,7 +103,6 @@ def test_comparison_is_by_value():
     [
         (lambda: Dual(np.ones(2), 1.0), ValueError, r"tangent must have the shape \(2,\)"),
         (lambda: jvp(example, (2.0, 5.0), (1.0,)), ValueError, "tangents must be like primals"),
-        (lambda: jvp(lambda x: x[0], [2.0, 5.0], [1.0, 0.0]), TypeError, "positional argument"),
         (lambda: jvp(lambda x: "y", 2.0, 1.0), TypeError, "f must return numbers, got str"),
         (lambda: jvp(log, np.array([1.0, -1.0]), np.ones(2)), DomainError, r"got -1.0 at index \(1,\)"),
         (lambda: jvp(sqrt, 0.0, 1.0), DomainError, "sqrt has no finite derivative at 0.0"),

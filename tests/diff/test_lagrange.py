@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from helpers.diff import rules
 from helpers.diff.lagrange import WAYS, NoConvergence, Program
 from helpers.diff.rules import exp, sin, tanh
 
@@ -62,16 +64,10 @@ def test_the_program_writes_its_lagrangian():
     assert r"f_{z}\left(z, x\right) - z" in program.latex("loss")
 
 
-OPERATIONS = [  # operands, ours, torch's
-    (2, lambda a, b: tanh(a * b), lambda a, b: torch.tanh(a * b)),
-    (2, lambda a, b: a + 0.5 * b, lambda a, b: a + 0.5 * b),
-    (2, lambda a, b: sin(a) - b, lambda a, b: torch.sin(a) - b),
-    (2, lambda a, b: exp(-a * a) * b, lambda a, b: torch.exp(-a * a) * b),
-    (2, lambda a, b: b, lambda a, b: b + 0.0),
-    (1, lambda a: 1.5, lambda a: 1.5 + 0.0 * a.sum()),
-    (1, lambda a: a, lambda a: a + 0.0),
-    (0, lambda: -0.5, lambda: torch.tensor(-0.5, dtype=torch.float64, requires_grad=True)),
-]
+OPERATIONS = [  # of two operands, or one, on the functions m of a library
+    lambda m, a, b: m.tanh(a * b), lambda m, a, b: a + 0.5 * b, lambda m, a, b: m.sin(a) - b,
+    lambda m, a, b: m.exp(-a * a) * b, lambda m, a, b: b + 0.0, lambda m, a: a * 1.0,
+]  # fmt: skip
 
 
 @st.composite
@@ -96,16 +92,16 @@ def test_three_ways_and_torch_agree_on_random_programs(made):
         "total", lambda v, x, y: (v + 0.0 * x * y).sum(), f"v{len(steps) - 1}", "x", "y"
     )
     for i in order:
-        arity, ours, _ = OPERATIONS[steps[i][0]]
-        program.let(name[i], ours, *(name[parent] for parent in steps[i][1 : 1 + arity]))
+        operation, *parents = steps[i]
+        f = functools.partial(OPERATIONS[operation], rules)
+        program.let(name[i], f, *(name[parent] for parent in parents[: 1 if operation == 5 else 2]))
     program.let("unused", lambda x, y: x * y, "x", "y")
     values = program.solve(dict(zip("xy", inputs)))
     found = [program.multipliers("total", way=way) for way in WAYS]
     leaves = [torch.tensor(x, requires_grad=True) for x in inputs]
     nodes = {-2: leaves[0], -1: leaves[1]}
     for i, (operation, *parents) in enumerate(steps):
-        arity, _, theirs = OPERATIONS[operation]
-        nodes[i] = theirs(*(nodes[parent] for parent in parents[:arity]))
+        nodes[i] = OPERATIONS[operation](torch, *(nodes[p] for p in parents[: 1 if operation == 5 else 2]))
     total = (nodes[len(steps) - 1] + 0.0 * leaves[0]).sum()
     wanted = torch.autograd.grad(total, list(nodes.values()), allow_unused=True)
     for key, gradient in zip(nodes, wanted):
@@ -132,18 +128,6 @@ def test_constants_alone_and_parents_that_count_twice():
         assert twice.multipliers("y", way=way)["x"] == 6
         assert twice.multipliers("x", way=way)["x"] == 1  # the output may be an input
     assert array.blocks().J.shape == (3, 3)
-
-
-def test_a_function_cannot_change_what_it_is_given():
-    def doubled(x):
-        x *= 2
-        return x.sum()
-
-    program = Program(inputs=["x"]).let("y", doubled, "x")
-    given_to_it = np.array([1.0, 2.0])
-    with pytest.raises(ValueError, match="read-only"):
-        program.solve({"x": given_to_it})
-    assert given_to_it.tolist() == [1.0, 2.0]
 
 
 def cyclic(radius=0.5, n=20, seed=0):
@@ -174,14 +158,6 @@ def test_a_cycle_is_named_solved_and_differentiated():
         z = torch.tanh(torch.tensor(W) @ z + torch.tensor(U) @ unrolled)
     (wanted,) = torch.autograd.grad((torch.tensor(c) * z).sum(), unrolled)
     np.testing.assert_allclose(found["x"], wanted.numpy(), rtol=1e-12)
-    h = 1e-6
-    for k, e in enumerate(np.eye(3)):
-        up, down = (program.solve({"x": x + s * h * e}, start=start)["loss"] for s in (1, -1))
-        assert found["x"][k] == pytest.approx((up - down) / (2 * h), abs=1e-8)
-    program.solve({"x": x}, start=start)
-    lagrangian = program.lagrangian(program.solution, found, "loss")
-    assert np.abs(lagrangian.intermediates["z"]).max() < 1e-12
-    np.testing.assert_allclose(lagrangian.inputs["x"], found["x"], rtol=1e-12)
 
 
 def test_a_cycle_that_does_not_converge_says_why_and_newton_may_solve_it():

@@ -156,10 +156,8 @@ def test_second_derivatives_from_a_dual_that_carries_scalars():
         (lambda x: Scalar(Dual(1.0, 1.0)), TypeError, r"say x\.value"),
         (lambda x: x * np.ones(3), TypeError, r"an array of shape \(3,\)"),
         (lambda x: x + 1j, TypeError, "complex"),
-        (lambda x: x + "a", TypeError, "unsupported operand"),
         (lambda x: sqrt(x - 2), DomainError, "sqrt has no finite derivative at 0.0"),
         (lambda x: 1 / (x - 2), DomainError, "got 1.0 and 0.0"),
-        (lambda x: x.backward(2.0), TypeError, "positional"),
     ],
 )
 def test_bad_input(call, error, words):
