@@ -80,7 +80,7 @@ class Array(Indexed):
         """
         if seed is None and self.size != 1:
             raise ValueError(f"backward from the shape {self.shape} needs a seed of this shape; or take .sum() first")
-        y_bar = adjoint_of(self, np.ones(self.shape) if seed is None else seed)
+        y_bar = np.ones(self.shape, self.dtype) if seed is None else adjoint_of(self, seed)
         adjoints = list(propagate(trace(self), y_bar))  # all first: if one fails, every gradient stays as it was
         for node, x_bar in adjoints:
             node._gradient = np.asarray(x_bar if zero_gradient else node.gradient + x_bar)
@@ -258,17 +258,16 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
     if not _can_meet(y):
         raise TypeError(f"f must return one array, got {y!r} of type {type(y).__name__}")
     y = y if isinstance(y, Array) else constant(y, inputs[0])
-    nodes = trace(y)
-    if any(not (node.parents or node.constant or node in set(inputs)) for node in nodes):
+    nodes, known = trace(y), set(inputs)
+    if any(not (node.parents or node.constant or node in known) for node in nodes):
         raise TypeError(
             "f uses an Array from outside, whose derivative would be lost: give f its .value, or make it an argument; "
             "for a second derivative call helpers.diff.forward.jvp inside vjp"
         )
 
     def pullback(y_bar: Any) -> tuple[Any, ...]:
-        found = {x: np.zeros_like(x.value) for x in inputs}
-        found |= {node: x_bar for node, x_bar in propagate(nodes, adjoint_of(y, y_bar)) if node in found}
-        return tuple([read_only(x_bar)[()] for x_bar in found.values()])
+        found = {node: x_bar for node, x_bar in propagate(nodes, adjoint_of(y, y_bar)) if node in known}
+        return tuple([read_only(found[x] if x in found else np.zeros_like(x.value))[()] for x in inputs])
 
     return y.value[()], pullback
 
