@@ -36,4 +36,5 @@ def tangent_panel(f: Callable[[Any], Any], low: float = -3.0, high: float = 3.0)
         picture.update(x, value, slope)
         return [f"x = {x:.2f}, f(x) = {value:.3f}, slope {slope:.3f}".replace("-", "−"), picture]
 
-    return Explorer(show, x=place)
+    quarters = [{"x": low + i * (high - low) / 4} for i in (1, 2, 3)]
+    return Explorer(show, settings_shown=quarters, x=place)
