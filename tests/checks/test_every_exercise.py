@@ -8,12 +8,19 @@ import math
 import re
 
 import nbformat
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.nn.functional import mse_loss
+from torch.optim import Rprop
 
+from helpers.checks.local_propagation import one_optimizer_epoch
 from helpers.checks.verdict import Verdict, check, same
+from helpers.networks import layered_net
+from helpers.training import RULES, make_decoders
+from helpers.training.idempotent import purify
 from tests.solutions import ROOT, load
 
 
@@ -85,3 +92,66 @@ def test_numbers_that_differ_by_rounding_agree(expected, relative):
     got = [value * (1 + relative) for value in expected]
     assert same(got, expected, "a case", "a hint") is None
     assert same(torch.tensor(got, dtype=torch.float64, requires_grad=True), expected, "a case", "a hint") is None
+
+
+def test_wang_jenkins_derivative_at_minus_1():
+    assert load("three_ways_to_differentiate").by_hand(-1.0) == pytest.approx(1.6155741697332788, rel=1e-15)
+
+
+def test_the_solutions_agree_with_torch():
+    rng = np.random.default_rng(0)
+    A, X, G = (torch.tensor(rng.normal(size=s), requires_grad=True) for s in ((3, 4), (4, 2), (3, 2)))
+    b = torch.zeros(3, 1, dtype=torch.float64, requires_grad=True)
+    y, s3 = torch.softmax(A @ X + b, dim=0), load("vectors_and_matrices")
+    given = {name: t.detach().numpy() for name, t in (("A", A), ("X", X), ("G", G), ("y", y))}
+    expected = (*torch.autograd.grad(A @ X, (A, X), G), *torch.autograd.grad(A @ X + b, b, G))
+    found = (*s3.matmul_vjp(given["A"], given["X"], given["G"]), s3.unbroadcast(given["G"], (3, 1)))
+    (through,) = torch.autograd.grad(y, b, G)
+    found += (s3.unbroadcast(s3.softmax_vjp(given["y"], given["G"]), (3, 1)),)
+    for ours, theirs in zip(found, (*expected, through), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+
+
+def test_edges_part_the_basins_and_their_gaps_shrink_six_fold():
+    edges = load("idempotent_networks").basin_edges(10)
+    ends = [purify([(a + b) / 2], 300)[-1].round().item() for a, b in itertools.pairwise(edges)]
+    assert ends == [1, 0, 1, 0, 1, 0, 1, 0, 1]
+    assert ((1 + 5**0.5) / 2 - edges[-2]) / ((1 + 5**0.5) / 2 - edges[-1]) == pytest.approx(6, rel=1e-3)
+
+
+def test_the_counts_are_those_of_the_code():
+    """Exercise 3 of lecture 07 against hooks that count the forward passes of every block over all 40 points."""
+    X, Y, block_passes = torch.rand(40, 2), torch.rand(40, 1).round(), load("local_propagation").block_passes
+    for rule, name in zip(RULES, ("back-propagation", "parallel", "sequential")):
+        model, passes = counted_passes()
+        steps = RULES[rule](model, Rprop, mse_loss, mse_loss, 5, [(X, Y)], seed=0)
+        passes.clear()  # the call itself tries a batch, so that what cannot be trained is refused there
+        list(steps)
+        assert passes.count(40) == block_passes(name, 4, 5)
+    model, passes = counted_passes()
+    decoders, shared = make_decoders(model, X, seed=0), Rprop(model.parameters())
+    for _ in range(5):
+        one_optimizer_epoch(model, decoders, shared, X, Y, True)
+    assert passes.count(40) == block_passes("document's parallel", 4, 5)
+
+
+def counted_passes():
+    """Return a net of four blocks and the list of the batch sizes that its blocks run forward on."""
+    model, passes = layered_net([2, 3, 3, 3, 1], seed=0), []
+    for block in model:
+        block.register_forward_hook(lambda _, inputs, out: passes.append(len(out)))
+    return model, passes
+
+
+def test_the_trap_freezes_the_step_lengths_and_the_cure_frees_them():
+    X = torch.rand(40, 2, generator=torch.Generator().manual_seed(0)) - 0.5
+    Y = (X[:, :1] * X[:, 1:] > 0).float()
+    lengths = {}
+    for set_to_none in (False, True):
+        model = layered_net([2, 8, 8, 1], seed=0)
+        decoders, shared = make_decoders(model, X, seed=0), Rprop(model.parameters())
+        for _ in range(20):
+            one_optimizer_epoch(model, decoders, shared, X, Y, set_to_none)
+        lengths[set_to_none] = shared.state[model[0][0].weight]["step_size"]
+    assert (lengths[False] == 0.01).all()
+    assert lengths[True].max() > 2 * lengths[True].min()

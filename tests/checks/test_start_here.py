@@ -20,8 +20,3 @@ def test_a_missing_or_old_package_does_not_pass_and_is_named_with_the_command_th
     lines = start_here.check_versions().lines
     assert (False, "torchviz is missing: pip install 'torchviz>=0.0.3'") in lines
     assert [ok for ok, text in lines if text.startswith("torch 0.0.1")] == [False]
-
-
-def test_wrong_doubles():
-    for wrong in (lambda x: x, lambda x: x**2, lambda x: abs(2 * x)):
-        assert start_here.check_double(wrong).status == "wrong"
