@@ -87,8 +87,11 @@ def parse(text: str) -> Formula:
     """
     reader = Reader(text)
     reader.check_characters()
-    try:
-        expression = reader.read(reader.tree())
+    try:  # Python's parser builds a tree and runs nothing
+        expression = reader.read(ast.parse(reader.text, mode="eval").body)
+    except SyntaxError as error:
+        position = (error.offset or len(reader.text) + 1) - 1
+        raise reader.error(f"no formula: {error.msg.partition(';')[0]}", position) from None
     except (MemoryError, RecursionError):
         raise reader.error("the formula is nested too deep, or has too many terms", 0) from None
     return Formula(text, tuple(reader.found), expression)
@@ -125,14 +128,6 @@ class Reader:
             raise self.error(f"for a product write * after {product[1]}", product.end())
         if word := PYTHONS_WORD.search(self.text):
             raise self.error(f"{word[0]!r} is a word of Python's own, and has no place in a formula", word.start())
-
-    def tree(self) -> ast.expr:
-        """Let Python's parser read the text; it builds a tree and runs nothing."""
-        try:
-            return ast.parse(self.text, mode="eval").body
-        except SyntaxError as error:
-            position = (error.offset or len(self.text) + 1) - 1
-            raise self.error(f"no formula: {error.msg.partition(';')[0]}", position) from None
 
     def read(self, tree: ast.expr) -> Expression:
         """Check a tree and return it as an expression, its numbers worked out."""

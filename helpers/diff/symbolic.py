@@ -48,12 +48,17 @@ class Expression(Operators):
 
     def evaluate(self, values: Mapping[str, Any]) -> Any:
         """Return the value, given those of the symbols by name: numbers, arrays, duals, or expressions to put in."""
-        return fold(lambda node, operands: node.value_at(values, operands), self)[0]
 
-    def value_at(self, values: Mapping[str, Any], operands: Sequence[Any]) -> Any:
-        """Return the value of this node, given those of its operands."""
-        rule, operands = narrowed(self.operation, *operands)
-        return apply(rule, *operands)
+        def value(node: Expression, operands: Sequence[Any]) -> Any:
+            if isinstance(node, Symbol):
+                given = values[node.name]
+                return float(given) if isinstance(given, int) else given
+            if not operands:
+                return node.value
+            rule, operands = narrowed(node.operation, *operands)
+            return apply(rule, *operands)
+
+        return fold(value, self)[0]
 
     def __repr__(self) -> str:
         return self.written(latex=False)
@@ -103,10 +108,6 @@ class Symbol(Expression):
         super().__init__(None, ())
         self.name = name
 
-    def value_at(self, values: Mapping[str, Any], operands: Sequence[Any]) -> Any:
-        value = values[self.name]
-        return float(value) if isinstance(value, int) else value
-
     def text_of(self, operands: Sequence[Written], latex: bool) -> Written:
         return latex_name(self.name) if latex else self.name, ATOM
 
@@ -121,9 +122,6 @@ class Constant(Expression):
         self.value = float(value)
         if np.ndim(value) or not math.isfinite(self.value):
             raise ValueError(f"an expression is made of symbols and finite real numbers, got {value!r}")
-
-    def value_at(self, values: Mapping[str, Any], operands: Sequence[Any]) -> Any:
-        return self.value
 
     def text_of(self, operands: Sequence[Written], latex: bool) -> Written:
         return _number(self.value)
