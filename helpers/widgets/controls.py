@@ -12,19 +12,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from ipywidgets import (
-    BoundedIntText,
-    Button,
-    Dropdown,
-    FloatLogSlider,
-    FloatSlider,
-    HBox,
-    IntSlider,
-    Layout,
-    Text,
-    ToggleButton,
-    VBox,
-)  # fmt: skip
+import ipywidgets as kit
 
 from helpers.options import OneOf, Option, Real, Whole, Words, known
 
@@ -34,56 +22,56 @@ STYLE = {"description_width": "initial"}
 
 def _make(kind: Any, text: str, width: str, **traits: Any) -> Any:
     # Without a tip the page would read "null".
-    return kind(description=text, tooltip="", style=STYLE, layout=Layout(width=width), **traits)
+    return kind(description=text, tooltip="", style=STYLE, layout=kit.Layout(width=width), **traits)
 
 
-def choice(text: str, options: Sequence[Any], value: Any = None, width: str = "230px") -> Dropdown:
+def choice(text: str, options: Sequence[Any], value: Any = None, width: str = "230px") -> kit.Dropdown:
     """Offer a few values; an option may be a pair (what is read, value). The first is chosen unless told."""
     chosen = {} if value is None else {"value": value}
-    return _make(Dropdown, text, width, options=options, **chosen)
+    return _make(kit.Dropdown, text, width, options=options, **chosen)
 
 
-def whole(text: str, value: int, low: int, high: int, width: str = "150px") -> BoundedIntText:
+def whole(text: str, value: int, low: int, high: int, width: str = "150px") -> kit.BoundedIntText:
     """Offer a box for a whole number from ``low`` to ``high``."""
-    return _make(BoundedIntText, text, width, value=value, min=low, max=high)
+    return _make(kit.BoundedIntText, text, width, value=value, min=low, max=high)
 
 
-def text_box(text: str, value: str, width: str = "560px") -> Text:
+def text_box(text: str, value: str, width: str = "560px") -> kit.Text:
     """Offer a line of text, which counts when Enter is pressed or the box is left."""
-    return _make(Text, text, width, value=value, continuous_update=False)
+    return _make(kit.Text, text, width, value=value, continuous_update=False)
 
 
 def slider(
     text: str, value: float, low: float, high: float, step: float = 1, *, show: str = "", live: bool = True
-) -> IntSlider | FloatSlider:
+) -> kit.IntSlider | kit.FloatSlider:
     """Offer a slider, of whole numbers where value and step are; ``live``: it answers while it is dragged."""
-    kind, form = (IntSlider, "d") if isinstance(step, int) and isinstance(value, int) else (FloatSlider, ".3g")
+    kind, form = (kit.IntSlider, "d") if isinstance(step, int) and isinstance(value, int) else (kit.FloatSlider, ".3g")
     traits = {"readout_format": show or form, "continuous_update": live}
     return _make(kind, text, "330px", value=value, min=low, max=high, step=step, **traits)
 
 
 def log_slider(
     text: str, value: float, low: float, high: float, step: float = 0.1, *, show: str = ".2g", live: bool = True
-) -> FloatLogSlider:
+) -> kit.FloatLogSlider:
     """Offer a slider over powers of ten, from 10 to the ``low`` up to 10 to the ``high``."""
     traits = {"readout_format": show, "continuous_update": live}
-    return _make(FloatLogSlider, text, "330px", value=value, min=low, max=high, step=step, **traits)
+    return _make(kit.FloatLogSlider, text, "330px", value=value, min=low, max=high, step=step, **traits)
 
 
 def buttons(
     rows: Sequence[tuple[str, str, str, Command]], press: Callable[[Command], None] = lambda command: command()
-) -> dict[str, Button]:
+) -> dict[str, kit.Button]:
     """Offer buttons, by name; each row is a name, an icon, a tip, and a command that ``press`` is to carry out."""
     made = {}
     for name, icon, tip, command in rows:
-        made[name] = Button(description=name, icon=icon, tooltip=tip, layout=Layout(width="auto", min_width="90px"))
+        made[name] = toggle(name, icon, tip, kit.Button)
         made[name].on_click(lambda _, command=command: press(command))
     return made
 
 
-def toggle(name: str, icon: str, tip: str = "") -> ToggleButton:
+def toggle(name: str, icon: str, tip: str = "", kind: Any = kit.ToggleButton) -> Any:
     """Offer a button that stays down until it is pressed again."""
-    return ToggleButton(description=name, icon=icon, tooltip=tip, layout=Layout(width="auto", min_width="90px"))
+    return kind(description=name, icon=icon, tooltip=tip, layout=kit.Layout(width="auto", min_width="90px"))
 
 
 def counted(number: int, noun: str) -> str:
@@ -91,17 +79,16 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def row(controls: Iterable[Any]) -> HBox:
+def row(controls: Iterable[Any]) -> kit.HBox:
     """Set controls side by side, and on a narrow page below each other."""
-    return HBox(list(controls), layout=Layout(flex_flow="row wrap"))
+    return kit.HBox(list(controls), layout=kit.Layout(flex_flow="row wrap"))
 
 
-def more(controls: Iterable[Any], text: str = "More settings") -> VBox:
-    """Fold controls away that a student does not need: a button shows them."""
-    button, box = toggle(text, "ellipsis-h"), row(controls)
-    box.layout.display = "none"
-    button.observe(lambda change: box.layout.set_trait("display", None if change["new"] else "none"), "value")
-    return VBox([button, box])
+def more(parts: Iterable[Any], text: str = "More", tip: str = "") -> tuple[kit.ToggleButton, kit.VBox]:
+    """Fold away what a student does not need: return a button that shows it, and the box of it."""
+    button, box = toggle(text, "ellipsis-h", tip), kit.VBox(list(parts), layout=kit.Layout(display="none"))
+    button.observe(lambda change: box.layout.set_trait("display", None if change.new else "none"), "value")
+    return button, box
 
 
 def idle(control: Any, why: str = "") -> None:
@@ -120,34 +107,28 @@ def status_line(words: str, role: str = "status", problem: bool = True) -> str:
 
 def option_of(control: Any) -> Option:
     """Return what a control can hold."""
-    if isinstance(control, Dropdown):
+    if isinstance(control, kit.Dropdown):
         return OneOf([option[1] if isinstance(option, tuple) else option for option in control.options])
-    if isinstance(control, Text):
+    if isinstance(control, kit.Text):
         return Words()
-    if isinstance(control, FloatLogSlider):
+    if isinstance(control, kit.FloatLogSlider):
         return Real(control.base**control.min, control.base**control.max)
-    return (Whole if isinstance(control, BoundedIntText | IntSlider) else Real)(control.min, control.max)
+    return (Whole if isinstance(control, kit.BoundedIntText | kit.IntSlider) else Real)(control.min, control.max)
 
 
 def nearest(control: Any, value: Any) -> Any:
-    """Return the value a control can hold that is next to a number; anything but a number stays as it is."""
+    """Return what a control can hold that is next to a number; one that is disabled keeps what it holds."""
     low, high, step = (getattr(control, name, None) for name in ("min", "max", "step"))
-    if low is None or isinstance(value, bool | str):
-        return value
-    if isinstance(control, FloatLogSlider):
+    if control.disabled or low is None:
+        return control.value if control.disabled else value
+    log = isinstance(control, kit.FloatLogSlider)
+    if log:
         value = math.log(value, control.base) if value > 0 else low
     value = min(max(value, low), high)
     value = min(low + round((value - low) / step) * step, high) if step else value
-    if isinstance(control, BoundedIntText | IntSlider):
+    if isinstance(control, kit.BoundedIntText | kit.IntSlider):
         return round(value)
-    return control.base**value if isinstance(control, FloatLogSlider) else float(f"{value:.12g}")
-
-
-def move_controls(controls: Mapping[str, Any], given: Mapping[str, Any]) -> None:
-    """Set controls by name as a hand does: to what is nearest; one that is disabled stays."""
-    known(given, controls)
-    free = {name: value for name, value in given.items() if not controls[name].disabled}
-    set_controls(controls, {name: nearest(controls[name], value) for name, value in free.items()})
+    return control.base**value if log else float(f"{value:.12g}")
 
 
 def set_controls(controls: Mapping[str, Any], given: Mapping[str, Any]) -> Mapping[str, Any]:

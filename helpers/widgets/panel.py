@@ -16,6 +16,7 @@ import html
 import io
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, cast
 from weakref import WeakValueDictionary
 
@@ -27,7 +28,7 @@ from PIL import Image as Pillow
 from helpers.options import Real
 from helpers.plots import Picture
 from helpers.plots.pictures import caption
-from helpers.widgets.controls import idle, move_controls, option_of, row, set_controls, status_line
+from helpers.widgets.controls import idle, nearest, option_of, row, set_controls, status_line
 from helpers.widgets.hand import Hand, invitation
 from helpers.widgets.static import in_words, strip
 
@@ -140,8 +141,14 @@ class Panel:
 
     The options of a panel are its ``controls``, by name, of `helpers.widgets.controls`. What its ``box`` shows
     are ``settings`` (rows of controls), then what a kind of panel puts there, then a ``place`` for pictures. What goes
-    wrong is kept in ``error`` and said in ``status``.
+    wrong is kept in ``error`` and said in ``status``. A kind of panel says three things: how it answers to a changed
+    control, on whatever thread (``_changed``), how it says an error (``_fail``), and what a page without a kernel shows
+    (``static``, HTML).
     """
+
+    _changed: Callable[[str], None]
+    _fail: Callable[[Exception], None]
+    static: Callable[[], str]
 
     def __init__(self, controls: Mapping[str, Any], rows: Iterable[Widget] = ()) -> None:
         for name, control in controls.items():
@@ -149,6 +156,7 @@ class Panel:
                 raise TypeError(f"{name} must be a control, such as slider({name!r}, 1, 0, 9), got {control!r}")
         self.controls = dict(controls)
         self.loop, self._waiting = present_loop(), False
+        self.post = partial(post, self.loop)  # let the panel's loop do something, asked from any thread
         self.error: Exception | None = None
         self._idle: dict[str, str] = {}
         self.status = HTML()
@@ -163,24 +171,13 @@ class Panel:
         """What the controls say, by name."""
         return {name: control.value for name, control in self.controls.items()}
 
-    def post(self, action: Callable[[], object]) -> None:
-        """Let the panel's loop do something, asked from any thread."""
-        post(self.loop, action)
-
-    def _changed(self, name: str) -> None:
-        """Answer to a changed control, on whatever thread: so post."""
-        raise NotImplementedError
-
     def touched(self, action: Callable[[], Mapping[str, Any] | None]) -> None:
         """Do, on the loop, what a hand in the picture asks for: set the controls that its action names."""
         try:
-            move_controls(self.controls, action() or {})
+            asked = action() or {}
+            set_controls(self.controls, {name: nearest(self.controls[name], value) for name, value in asked.items()})
         except Exception as error:
             self._fail(error)
-
-    def _fail(self, error: Exception) -> None:
-        """Keep an error and say it."""
-        raise NotImplementedError
 
     def _lay_out(self, *parts: Widget) -> None:
         self.box.children = [*self.settings, *parts, self.place]
@@ -193,10 +190,6 @@ class Panel:
         before, self._idle = self._idle, self.idle(**self.values)
         for name in before | self._idle:
             idle(self.controls[name], self._idle.get(name, ""))
-
-    def static(self) -> str:
-        """Return what a page without a kernel shows, as HTML."""
-        raise NotImplementedError
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         if os.environ.get("COURSE_STATIC"):  # the book is made of what panels leave

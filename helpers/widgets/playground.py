@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from ipywidgets import HTML, BoundedFloatText, Layout, VBox
+from ipywidgets import HTML, BoundedFloatText
 
 from helpers.options import OneOf, known
 from helpers.plots import LayerProgress
@@ -23,7 +23,7 @@ from helpers.plots.pictures import Handle
 from helpers.plots.playground import PlaygroundPicture
 from helpers.training.layers import Scores
 from helpers.training.runs import LABELLED, OWN, Outcome, Race, Run, Session
-from helpers.widgets.controls import buttons, choice, row, status_line, text_box, toggle
+from helpers.widgets.controls import buttons, choice, more, row, status_line, text_box
 from helpers.widgets.own_data import OwnData, is_source
 from helpers.widgets.panel import post
 from helpers.widgets.states import (
@@ -104,9 +104,8 @@ class Playground(Trainer[LayerProgress]):
         """Put what one uses all the time above the picture, and the rest, folded, below it."""
         data, net, picked, *others = self.settings
         picked.children = [*picked.children, self.weight, *self.own.row.children]
-        unfold = toggle("More", "ellipsis-h", "Budget, seed, weight decay, races of rules, the state as a text, export")
-        more = VBox([*others, self.line, self.offers, self.export], layout=Layout(display="none"))
-        unfold.observe(lambda change: more.layout.set_trait("display", None if change.new else "none"), "value")
+        tip = "Budget, seed, weight decay, races of rules, the state as a text, export"
+        unfold, folded = more([*others, self.line, self.offers, self.export], tip=tip)
         first, *rest = self.player
         first.children = [*first.children, unfold]
         self.box.children = [
@@ -118,7 +117,7 @@ class Playground(Trainer[LayerProgress]):
             picked,
             self.refusal,
             self.place,
-            more,
+            folded,
         ]
 
     @classmethod

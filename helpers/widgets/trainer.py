@@ -193,8 +193,8 @@ class Trainer(Panel, Generic[P]):
 
     async def _train(self) -> None:
         """Slices of training, a frame before one when it is due, and turns for the loop after each."""
-        due = time.perf_counter()  # when the next step is due, and here the next frame
-        frame = due + 1 / FPS
+        frame = time.perf_counter() + 1 / FPS  # when the next frame is due, and here the last step was
+        last = time.perf_counter() - 1 / self.speed.value
         while self.phase == "running":
             begin = time.perf_counter()
             if begin >= frame:
@@ -202,10 +202,11 @@ class Trainer(Panel, Generic[P]):
                 now = time.perf_counter()
                 frame = max(frame + 1 / FPS, now + (now - begin) / 4)  # between: training, a slice or more
             end = time.perf_counter() + SLICE
-            while self.phase == "running" and due <= (now := time.perf_counter()) < end:
+            apart = 0 if self.fast.value else 1 / self.speed.value
+            while self.phase == "running" and last + apart <= (now := time.perf_counter()) < end:
                 self._advance()
-                due = max(due + (0 if self.fast.value else 1 / self.speed.value), now - 0.1)
-            wait = min(0.02, max(0.0, due - time.perf_counter()))
+                last = max(last + apart, now - 0.1)
+            wait = min(0.02, max(0.0, last + apart - time.perf_counter()))
             for _ in range(1 if wait else TURNS) if self.phase == "running" else ():
                 await asyncio.sleep(wait)
         if self.phase != "paused":
@@ -295,13 +296,10 @@ class Trainer(Panel, Generic[P]):
 
         def draw(count: int) -> None:
             self._go(count)
-            if not self.error:
-                self._move(True)
-                self.picture.trace()
+            self._draw()
 
         self._anew()
         counts = sorted({round(i * self.watched / FRAMES) for i in range(FRAMES + 1)} | {self.total})
         film = player(self.picture.figure, draw, counts, self.picture.look_for)
-        self._draw()
         words = f"<p>{html.escape(in_words(self.controls))}</p>{self.status.value}"
         return words + figure_html(film, self.picture.look_for, self.picture.description)

@@ -104,9 +104,8 @@ def test_a_control_that_does_nothing_is_disabled_and_says_why():
 
 
 def test_controls_can_be_folded_away():
-    folded = more([whole("Every", 3, 1, 9)])
-    button, box = folded.children
-    assert (button.description, box.layout.display) == ("More settings", "none")
+    button, box = more([whole("Every", 3, 1, 9)])
+    assert (button.description, box.layout.display) == ("More", "none")
     button.value = True
     assert box.layout.display is None
     button.value = False

@@ -45,7 +45,7 @@ def test_a_run_leaves_a_player_whose_last_frame_is_the_end(name):
     last = np.asarray(Image.open(io.BytesIO(found[-1]))).astype(int)
     again = pixels(TRAINERS[name]().run() if not controls else panel.run())
     assert np.abs(last - again).mean() < 0.1
-    assert "http" not in page.replace("http://www.w3.org", "")
+    assert "://" not in page  # nothing comes from a network
     assert "Description of the figure" in page
     assert panel.live.picture.words in page.replace("&#x27;", "'").replace("&lt;", "<").replace("&gt;", ">")
     for control in panel.controls.values():
@@ -59,7 +59,7 @@ def test_the_frames_are_of_what_one_should_watch_and_the_last_of_the_end(monkeyp
     panel = widgets.ScalarNetPanel(hidden=2, points=6, epochs=40)
     drawn.clear()
     panel.static()
-    assert drawn == [*range(16), 40, 40]
+    assert drawn == [*range(16), 40]
 
 
 def test_a_run_that_fails_shows_how_far_it_came_and_says_why(monkeypatch):

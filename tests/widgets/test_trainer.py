@@ -229,6 +229,18 @@ def test_what_one_should_watch_lasts_about_ten_seconds(monkeypatch, total, watch
     asyncio.run(scenario())
 
 
+def test_another_speed_holds_at_once():
+    async def scenario():
+        panel = Counter(total=1000)
+        panel.speed.value = 0.1
+        panel.start()
+        await until(lambda: panel.count == 1)  # the next one would come in ten seconds
+        panel.fast.value = True
+        await until(lambda: panel.phase == "finished", 5)
+
+    asyncio.run(scenario())
+
+
 def test_a_button_that_would_do_nothing_is_disabled_and_says_why():
     async def scenario():
         panel = Counter(total=10**5)
