@@ -21,7 +21,7 @@ from helpers.plots.idempotent import (
     which_end,
 )
 from helpers.plots.jacobians import LARGEST, as_matrix, plot_matrices
-from helpers.plots.recordings import ConstraintProgress, IdempotentProgress, Measured, RuleState
+from helpers.plots.recordings import IdempotentProgress, RuleState
 from helpers.plots.signals import FLOWS, plot_angles, plot_flow
 from helpers.training import RULES
 
@@ -136,21 +136,6 @@ def test_rules_side_by_side_move_points_name_failures_and_start_again():
     errors = picture.curves["idempotent error"].lines
     assert errors["two"].get_ydata()[0] == 1e-17  # a zero has no logarithm
     assert np.isnan(errors["one"].get_ydata()[1])
-    picture.clear()
-    assert picture.png() == empty
-
-
-def test_constrained_training_is_recorded_drawn_and_cleared():
-    def measured(size):
-        return Measured(size, 2 * size, [size, 0.1], [0.0, 0.02], [0.1, 0.05], [1.0, 0.5], [NAN, 0.9])
-
-    picture = ConstraintProgress(2, total=10)
-    empty = picture.png()
-    picture.record(1, measured(0.5))
-    assert not picture.trace()  # the axes have room
-    picture.record(2, measured(1e-5))
-    assert picture.trace()
-    assert np.isnan(picture.curves["sizes"].lines["layer 1"].get_ydata()).all()  # a zero is left out
     picture.clear()
     assert picture.png() == empty
 
