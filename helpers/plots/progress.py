@@ -205,7 +205,7 @@ class LayerProgress(Recording):
 
 
 def plot_local_progress(
-    steps: Iterable[Any], training_set: Samples, test_set: Samples, *, every: int = 1, size: int = 64
+    steps: Iterable[Any], training_set: Samples, test_set: Samples, *, every: int = 1
 ) -> LayerProgress:
     """Run a local rule to its end and draw how every layer learned.
 
@@ -217,20 +217,12 @@ def plot_local_progress(
         With ``.X`` and ``.Y``.
     every : int
         Measure at each so many steps, and at the last.
-    size : int
-        Grid points a side of each field.
     """
-    return _run(steps, lambda step: step.predict, training_set, test_set, every, size)
+    return _run(((step, step.predict) for step in steps), training_set, test_set, every)
 
 
 def plot_backprop_progress(
-    steps: Iterable[Any],
-    predict: Callable[[Any], Any],
-    training_set: Samples,
-    test_set: Samples,
-    *,
-    every: int = 1,
-    size: int = 64,
+    steps: Iterable[Any], predict: Callable[[Any], Any], training_set: Samples, test_set: Samples, *, every: int = 1
 ) -> LayerProgress:
     """Run back-propagation to its end and draw how the net learned.
 
@@ -240,7 +232,7 @@ def plot_backprop_progress(
         What ``backprop_optimize`` returns.
     predict : callable
         ``points (n, d) -> scores (n, k)`` of the output, or a list of them, one for each layer.
-    training_set, test_set, every, size
+    training_set, test_set, every
         As in `plot_local_progress`.
     """
 
@@ -248,23 +240,21 @@ def plot_backprop_progress(
         scores = predict(X)
         return scores if isinstance(scores, list) else [scores]
 
-    return _run(steps, lambda _: layers, training_set, test_set, every, size)
+    return _run(((step, layers) for step in steps), training_set, test_set, every)
 
 
 def _run(
-    steps: Iterable[Any], predict_of: Callable[[Any], PredictLayers], training_set: Samples, test_set: Samples,
-    every: int, size: int,
-) -> LayerProgress:  # fmt: skip
-    view, predict, count = None, None, 0
-    for count, step in enumerate(steps, start=1):
-        predict = predict_of(step)
+    steps: Iterable[tuple[Any, PredictLayers]], training_set: Samples, test_set: Samples, every: int
+) -> LayerProgress:
+    view, count = None, 0
+    for count, (step, predict) in enumerate(steps, start=1):
         if view is None:
             x_label = "epoch, one block after the other" if hasattr(step, "idx") else "epoch"
             layers = len(predict(np.asarray(test_set.X)[:1]))
-            view = LayerProgress(training_set, test_set, layers, x_label=x_label, size=size)
+            view = LayerProgress(training_set, test_set, layers, x_label=x_label)
         if count % every == 0 or count == 1:
             view.record(count, predict)
-    if view is None or predict is None:
+    if view is None:
         raise ValueError("steps is empty; give what a rule returns")
     if view.x[-1] != count:
         view.record(count, predict)

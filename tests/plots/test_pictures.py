@@ -45,7 +45,7 @@ def sets(name="signed_xor", samples=40):
 def run(rule, train, test, epochs=4, model=None, **options):
     model = model or layered_net([train.X.shape[1], 8, 6, train.Y.shape[1]], seed=0)
     steps = rule(model, Rprop, mse_loss, binary_cross_entropy, epochs, [(train.X, train.Y)], seed=0)
-    return plot_local_progress(steps, train, test, size=8, **options)
+    return plot_local_progress(steps, train, test, **options)
 
 
 def test_the_boundary_lies_where_the_decision_turns():
@@ -158,8 +158,8 @@ def test_local_progress_measures_every_layer_as_the_model_answers():
 def test_backprop_progress_takes_one_answer_or_one_for_each_layer_and_tells_the_sets_apart():
     train, test = sets()
     steps = [(1, 0.7), (2, 0.6)]
-    view = plot_backprop_progress(iter(steps), half_plane, train, test, size=8)
-    assert len(plot_backprop_progress(iter(steps), lambda X: [product(X)] * 3, train, test, size=8).fields) == 3
+    view = plot_backprop_progress(iter(steps), half_plane, train, test)
+    assert len(plot_backprop_progress(iter(steps), lambda X: [product(X)] * 3, train, test).fields) == 3
     with pytest.raises(ValueError, match="steps is empty"):
         plot_backprop_progress(iter([]), product, train, test)
     scores = [(half_plane(data.X), data.Y.numpy()) for data in (train, test)]

@@ -148,7 +148,7 @@ def of_progress(picture, error, right, more):
 
 
 def progress():
-    picture = plot_backprop_progress([(1, 0.5), (2, 0.4)], layers, TRAIN, SET, size=8)
+    picture = plot_backprop_progress([(1, 0.5), (2, 0.4)], layers, TRAIN, SET)
     yield picture
     yield from of_progress(picture, -2, -1, " right")
 
