@@ -5,11 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
-from helpers.datasets import data_set, datasets, descriptions
+from helpers.datasets import datasets, descriptions
 
 NAMES = ["signed_xor", "gaussian", "normal", "rings", "spirals", "checkerboard", "moons", "digits"]
 
@@ -91,12 +89,6 @@ def test_signed_xor_is_that_of_the_document():
     assert torch.equal(points.Y[:, 0] == 1, points.X[:, 0] * points.X[:, 1] >= 0)
 
 
-@given(st.integers(0, 2**31), st.floats(0.1, 3))
-def test_signed_xor_labels_before_the_noise(seed, noise):
-    clean = datasets["signed_xor"].train(samples=20, seed=seed)
-    assert torch.equal(clean.Y, datasets["signed_xor"].train(samples=20, seed=seed, noise=noise).Y)
-
-
 def test_normal_gives_back_its_input_in_any_dimension():
     points = datasets["normal"].train(dimension=7, samples=4000)
     assert torch.equal(points.X, points.Y)
@@ -164,15 +156,3 @@ def test_a_wrong_name_is_answered_with_the_names():
     for registry in (datasets, descriptions):
         with pytest.raises(KeyError, match="'xor'.*signed_xor.*digits"):
             registry["xor"]
-
-
-def test_adding_a_data_set_is_a_function_and_a_line():
-    @data_set("Given $x$: its sign.")
-    def signs(rng, samples=1000):
-        X = rng.standard_normal((samples, 1))
-        return X, (X >= 0).astype(float)
-
-    try:
-        assert datasets["signs"].test(samples=5, noise=0.1, seed=2).Y.shape == (5, 1)
-    finally:
-        del datasets["signs"], descriptions["signs"]

@@ -9,9 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from torch import nn
-
-from helpers.training.arguments import Criterion, Factory
 from helpers.training.constrained import adjoints, cosine, multipliers_at, relative_difference, train_constrained
 from helpers.training.feedback import feedback_alignment
 from helpers.training.layers import (
@@ -43,13 +40,7 @@ __all__ = [
 
 def _without_hidden(train: Callable[..., Training[Any]], **chosen: Any) -> Callable[..., Training[Any]]:
     """Call a rule as the local rules are called, one that has no use for ``hidden_criterion``."""
-
-    def rule(
-        model: nn.Sequential, optimizer: Factory, hidden_criterion: Criterion, *rest: Any, **options: Any
-    ) -> Training[Any]:
-        return train(model, optimizer, *rest, **{**chosen, **options})
-
-    return rule
+    return lambda model, optimizer, _, *rest, **options: train(model, optimizer, *rest, **chosen | options)
 
 
 RULES: dict[str, Callable[..., Training[Any]]] = {

@@ -48,8 +48,8 @@ def grown(penalty: float, growth: float) -> float:
 class Relaxed(Rule):
     """A net pulled apart: each block reads a variable of its own, and the gaps between the blocks have a price μ > 0.
 
-    The variables start where the net feeds X (n, ...) forward: the gaps are zero, as are the multipliers. Weights and
-    activations move along the gradient of the augmented Lagrangian; μ and the multipliers move in between.
+    The variables start where the net feeds X (n, ...) forward: gaps and multipliers are zero. Weights and activations
+    move along the gradient of the augmented Lagrangian; μ and the multipliers move in between.
     """
 
     def __init__(
@@ -100,10 +100,9 @@ class Admm(Relaxed):
         criterion(g_L(p_L), Y)  +  sum over i of  <ν_i, A_i(z_{i-1}) - p_i> +  m/2 |A_i(z_{i-1}) - p_i|²
                                 +  sum over i of  <λ_i, g_i(p_i) - z_i>     + ρm/2 |g_i(p_i) - z_i|²
 
-    In the weights and in z_i it is quadratic, and least squares gives the minimum. In p_i it is not: an optimiser takes
-    a few steps from where p_i was (an inexact proximal step). An update is one iteration, block by block A_i, z_i, p_i,
-    and then all multipliers: about twice the multiplications of a gradient pass, and for each layer two linear systems
-    of its width. After Taylor et al. (2016); there, only the output has a multiplier, and the steps in p are exact.
+    In the weights and in z_i it is quadratic, and least squares gives the minimum; in p_i an optimiser takes a few
+    steps. An update is one iteration, block by block A_i, z_i, p_i, and then all multipliers. After Taylor et al.
+    (2016); there, only the output has a multiplier, and the steps in p are exact.
     """
 
     def __init__(
@@ -212,8 +211,8 @@ class ConstrainedStep(NamedTuple):
 
     ``loss`` is the criterion at the variables, before this epoch's update; the net itself, fed forward, has a loss of
     its own. ``violation`` is max \\|h_i(z_{i-1}) - z_i\\| over training points and units, a number for each hidden
-    block. ``multipliers`` λ_i (zero under ``"penalty"``) and ``activations`` z_i are (n, ...) as the output of hidden
-    block i, in the order of the batches; ``penalty`` is μ.
+    block. ``multipliers`` λ_i and ``activations`` z_i are (n, ...) as the output of hidden block i, in the order of the
+    batches; ``penalty`` is μ.
     """
 
     epoch: int
@@ -237,8 +236,7 @@ def train_constrained(
         and has no other parameters.
     optimizer : callable
         Makes one optimiser for weights and activations (``"admm"``: for pre-activations only). A sample's activations
-        have a gradient of the order of 1/n: take one that divides the scale out, such as ``Rprop``. ADMM gives it two
-        steps an epoch; if it lags behind, as ``Adam`` does, the multipliers wind up and nothing is learned.
+        have a gradient of the order of 1/n: take one that divides the scale out, such as ``Rprop``.
     batches : iterable of (X, Y)
         X (n, ...) and Y (n, k), run through once, at the call: all samples are one problem.
     method : {"augmented_lagrangian", "penalty", "admm"}
@@ -250,10 +248,9 @@ def train_constrained(
 
     Notes
     -----
-    An epoch takes a forward and a backward pass over each block (ADMM: `Admm`); activations and multipliers of all n
-    samples are kept. A block that normalises over the batch is another function in evaluation mode, whatever the
-    violation. After Carreira-Perpiñán & Wang (2014), "Distributed optimization of deeply nested systems" (penalty);
-    Hestenes (1969), Powell (1969); Taylor et al. (2016), "Training neural networks without gradients: a scalable ADMM".
+    After Carreira-Perpiñán & Wang (2014), "Distributed optimization of deeply nested systems" (penalty); Hestenes
+    (1969), Powell (1969); Taylor et al. (2016), "Training neural networks without gradients: a scalable ADMM". A block
+    that normalises over the batch is another function in evaluation mode, whatever the violation.
     """
     passes = Passes(epochs, batches, **options)
     if passes.step != "epoch":
@@ -284,10 +281,7 @@ class MultiplierStep(NamedTuple):
 
 
 def adjoints(model: nn.Sequential, X: Tensor, Y: Tensor, criterion: Criterion) -> list[Tensor]:
-    """Return dL/dz_i, (n, ...) as z_i, of each hidden block's output z_i, by back-propagation in evaluation mode.
-
-    X is (n, ...), Y (n, k), and the criterion ``(scores, targets) -> mean loss``: an adjoint is of the order of 1/n.
-    """
+    """Return dL/dz_i, (n, ...) as z_i, of each hidden block's output z_i, by back-propagation in evaluation mode."""
     probe(model, X)
     hidden, h = list[Tensor](), X
     with mode(False, model), torch.enable_grad():
@@ -317,13 +311,10 @@ def multipliers_at(
     """Run the method of multipliers on the activations alone, the weights held fixed. Yields `MultiplierStep`.
 
     ``penalty`` is μ of the first of ``outer`` steps of the multipliers, more than 0, and ``growth`` the factor on it
-    each step, 1 or more, until it has reached 1000; ``inner`` are the iterations of L-BFGS that a step may take to
-    minimise over the activations. Other arguments are as in `adjoints`.
-
-    All is computed in float64, on a copy in evaluation mode. A larger μ takes fewer steps, each on a worse conditioned
-    problem. μ must outweigh the negative curvature of a sample's loss in its activations: below that, these leave for a
-    better loss, and the difference stalls far from zero; the growth ends that. After LeCun (1988), "A theoretical
-    framework for back-propagation"; Hestenes (1969) and Powell (1969).
+    each step, 1 or more, until it has reached 1000; ``inner`` are the iterations of L-BFGS that a step may take. All is
+    computed in float64, on a copy in evaluation mode. μ must outweigh the negative curvature of a sample's loss in its
+    activations, or these leave for a better loss. After LeCun (1988), "A theoretical framework for back-propagation";
+    Hestenes (1969) and Powell (1969).
     """
     Real(0, above=True).check("penalty", penalty)
     Real(1).check("growth", growth)

@@ -1,15 +1,14 @@
 """Many nets of one kind as one tensor program: all seeds and all learning rates of a sweep train side by side.
 
 The parameters of N nets are stacked, (N, ...), and ``torch.func.vmap`` turns the net of one sample into a net of the
-stack. A loop over small nets spends its time on calling torch; the stack calls it once for all. With more samples a net
-the arithmetic takes over, of which stacking saves nothing: the gain shrinks towards 1.
+stack. A loop over small nets spends its time on calling torch; the stack calls it once for all.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -21,10 +20,7 @@ from helpers.training.layers import Batches, kind
 
 
 class Ensemble:
-    """N nets of one architecture, their parameters stacked, (N, ...), in ``parameters`` by the names of the net's own.
-
-    The nets, one or more, are alike but for their numbers, and without buffers; they are copied.
-    """
+    """N nets that are alike but for their numbers, copied; ``parameters``, by name, are stacked, (N, ...)."""
 
     def __init__(self, nets: Sequence[nn.Module]) -> None:
         if len({repr(net) for net in nets}) != 1:
@@ -41,9 +37,8 @@ class Ensemble:
     def __call__(self, X: Tensor) -> Tensor:
         """Return the outputs (N, m, k) for inputs (m, d), shared by all nets, or (N, m, d), each net its own."""
 
-        def one(parameters: dict[str, Tensor], x: Tensor) -> Tensor:
-            output: Tensor = functional_call(self._template, parameters, (x,))
-            return output
+        def one(parameters: dict[str, Tensor], x: Tensor) -> Any:
+            return functional_call(self._template, parameters, (x,))
 
         outputs: Tensor = vmap(one, in_dims=(0, 0 if X.dim() == 3 else None))(self.parameters, X)
         return outputs
@@ -52,13 +47,11 @@ class Ensemble:
         """Return n(I) of every net, (N, n, n), n being the width of the first weight."""
         first = next(iter(self.parameters.values()))
         with torch.no_grad():
-            images: Tensor = self(torch.eye(first.shape[-1], **kind(first)))
-        return images
+            return self(torch.eye(first.shape[-1], **kind(first)))
 
-    def norms(self) -> Tensor:
+    def norms(self) -> Any:
         """Return the Frobenius norms of n(I), shape (N,); zero is the zero map."""
-        norms: Tensor = torch.linalg.matrix_norm(self.images())
-        return norms
+        return torch.linalg.matrix_norm(self.images())
 
     def ranks(self) -> Tensor:
         """Return the numbers of singular values of n(I) above 1/2, shape (N,)."""
@@ -69,7 +62,7 @@ class EnsembleStep(NamedTuple):
     """What an epoch yields: its number, and of each net, (N,), the idempotent error and whether it has diverged.
 
     The error is the mean over the epoch's samples before each update; NaN where error or parameters have become
-    infinite or NaN: such a net stays at its last finite parameters. Norms and ranks are the ensemble's.
+    infinite or NaN: such a net stays at its last finite parameters.
     """
 
     epoch: int
@@ -86,17 +79,16 @@ def train_ensemble(
     Parameters
     ----------
     ensemble : Ensemble
-        Trained in place. Net i learns exactly what `train_idempotent` would teach it with ``SGD(lr=learning_rates[i])``
-        and a step each batch. A net that diverges by itself is a result, and the others go on.
+        Trained in place. Net i learns exactly what `train_idempotent` would teach it with
+        ``SGD(lr=learning_rates[i])``. A net that diverges by itself is a result, and the others go on.
     algorithm : Algorithm
-        The rule. M1 is refused: on the nets that it is for, it equals MODIFIED.
+        The rule.
     learning_rates : float, or sequence or Tensor of shape (N,)
         One for all, or one for each net; more than 0.
     epochs, batches
         As in `train_idempotent`; X (m, n), shared, or (N, m, n), each net its own, as ``Samples(..., copies=N)`` gives.
     """
-    if algorithm is Algorithm.M1 or not isinstance(algorithm, Algorithm):
-        raise ValueError(f"algorithm must be Algorithm.ORDINARY, ORDINARY_SCALED or MODIFIED, got {algorithm!r}")
+    algorithm = Algorithm(algorithm)
     rates = torch.as_tensor(learning_rates, dtype=next(iter(ensemble.parameters.values())).dtype)
     if not ((rates > 0) & rates.isfinite()).all():
         raise ValueError("learning_rates must be finite and more than 0")

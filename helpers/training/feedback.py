@@ -18,8 +18,8 @@ from helpers.training.rules import Rule, Step, Training, finite, start
 class Feedback(Rule):
     """The whole net, whose blocks are given their gradients one by one, from the last to the first.
 
-    ``angles`` are those of the last epoch: for each block the angle in degrees, 0 to 180, between the gradient that it
-    was given and the true one (of several updates in an epoch, the mean). NaN where one of the two is zero.
+    ``angles``, of the last epoch: for each block the angle in degrees, 0 to 180, between the gradient that it was given
+    and the true one (the mean over the updates). NaN where one of the two is zero.
     """
 
     def __init__(
@@ -95,17 +95,16 @@ def feedback_alignment(
         As in `backprop_optimize`; the seed is that of the matrices: normal, with the variance of torch's own weights.
     direct : bool
         False: block by block, e ← B_i δ_i, where back-propagation has e ← W_i' δ_i, with δ_i the error at the
-        pre-activations of block i (the output of its first linear layer) and e the error at the output of the block
-        below. True: from the output to every block at once, e_i = B_i δ_L.
+        pre-activations of block i and e that at the output of the block below. True: from the output to every block at
+        once, e_i = B_i δ_L.
     angles : bool
         Compute the angles: costs a true backward pass per batch.
 
     Notes
     -----
-    Within a block the vJp is exact. An epoch takes one forward and one backward pass, and the activations of all layers
-    are kept. After Lillicrap, Cownden, Tweed & Akerman (2016), "Random synaptic feedback weights support error
-    backpropagation for deep learning", and Nøkland (2016), "Direct feedback alignment provides learning in deep neural
-    networks".
+    Within a block the vJp is exact. After Lillicrap, Cownden, Tweed & Akerman (2016), "Random synaptic feedback weights
+    support error backpropagation for deep learning", and Nøkland (2016), "Direct feedback alignment provides learning
+    in deep neural networks".
     """
     passes = Passes(epochs, batches, **options)
     probe(model, passes.X)

@@ -1,26 +1,9 @@
 """Nets that are to be idempotent, n(n(x)) = n(x): how idempotent is one, the rules that teach it, and the training.
 
 A matrix is made idempotent by repeating A ← 3A² - 2A³ (`purify`). With n for A and y = n(x), this asks the output y to
-move by Δ = 3 n(y) - 2 n(n(y)) - y. The modified rule hands -Δ/m to back-propagation in place of dE/dy.
-
-The zero map is perfectly idempotent, so the error alone says nothing: report trace or rank of n(I) beside it.
-
->>> from functools import partial
->>> from torch.optim import SGD
->>> from helpers.networks import NETWORKS
->>> net, x = NETWORKS["N1"](seed=0), torch.eye(5)
->>> IdempotencyLoss(net, modified=True)(net(x)).backward()
->>> (W,) = net.parameters()
->>> torch.allclose(W.grad, -m1_update(W, x), atol=1e-6)  # for one linear layer this is M1
-True
->>> data = Samples("normal", 256, fresh=True)
->>> for step in train_idempotent(NETWORKS["N1"](seed=0), partial(SGD, lr=0.1), Algorithm.MODIFIED, 400, data):
-...     pass
->>> step.error < 1e-6, step.diverged, step.rank  # a perfect score, for the zero map
-(True, False, 0)
-
-After McWeeny (1960), "Some recent advances in density matrix theory" (3A² - 2A³), and Jensen & Vicary (2025),
-"Enforcing Idempotency in Neural Networks", ICML.
+move by Δ = 3 n(y) - 2 n(n(y)) - y. The modified rule hands -Δ/m to back-propagation in place of dE/dy. The zero map is
+perfectly idempotent, so the error alone says nothing: report trace or rank of n(I) beside it. After McWeeny (1960) and
+Jensen & Vicary (2025), "Enforcing Idempotency in Neural Networks", ICML.
 """
 
 from __future__ import annotations
@@ -39,18 +22,17 @@ from helpers.datasets import datasets
 from helpers.options import Whole
 from helpers.training.arguments import Factory, Passes, StepMode
 from helpers.training.layers import Batches, kind, mode
-from helpers.training.rules import Rule, Step, Training, finite, start
+from helpers.training.rules import Rule, Step, Training, start
 
 Map = Callable[[Tensor], Tensor]
 
 
 class Algorithm(Enum):
-    """A rule for idempotent nets; M1 is for one weight matrix, and equals MODIFIED there."""
+    """A rule for idempotent nets."""
 
     ORDINARY = "ordinary"
     ORDINARY_SCALED = "ordinary x n/2"
     MODIFIED = "modified"
-    M1 = "M1"
 
 
 def purify(A: ArrayLike | Tensor, steps: int) -> Tensor:
@@ -66,11 +48,7 @@ def purify(A: ArrayLike | Tensor, steps: int) -> Tensor:
 
     Notes
     -----
-    An eigenvalue goes to 0 or 1, quadratically in the end, or stays on the repelling fixed point 1/2 or a cycle;
-    outside [(1 - √5)/2, (1 + √5)/2] a real one diverges, and the iterates become infinite or NaN. Nothing is clipped.
-
-    >>> purify(0.6, 3)
-    tensor([0.6000, 0.6480, 0.7155, 0.8033], dtype=torch.float64)
+    Where an eigenvalue diverges, the iterates become infinite or NaN. Nothing is clipped.
     """
     iterate = torch.as_tensor(A)
     if not hasattr(A, "dtype") or not (iterate.is_floating_point() or iterate.is_complex()):
@@ -95,7 +73,7 @@ def m1_update(W: Tensor, x: Tensor) -> Tensor:
     """Return ΔW (n, n) of the rule M1, for the net y = xW': the mean over the samples of the outer products Δ x'.
 
     W (n, n) is the weight of a linear layer without bias, x (m, n) its inputs; the rule is W ← W + learning rate · ΔW.
-    Δ = y (3W' - 2W'W' - I) at y = xW': for x = I, ΔW is the step of `purify`, over n. Four products, O(mn²); no graph.
+    For x = I, ΔW is the step of `purify`, over n.
     """
     with torch.no_grad():
         return wanted_move(lambda h: h @ W.T, x @ W.T).T @ x / len(x)
@@ -178,35 +156,31 @@ class IdempotencyLoss(nn.Module):
     net : nn.Module
         The net n, on samples (..., n); its parameters are used, not copied.
     modified : bool
-        False: the ordinary derivative, through n(y) too: one forward and one backward pass. True: dE/dy is replaced by
-        -(3 n(y) - 2 n(n(y)) - y)/m, with m the number of samples, and no gradient flows through n(y): three forward
-        passes, of which none keeps anything but y. The backward pass reads the parameters as they then are (and draws
-        dropout anew), so step the optimiser after it. Both work under ``create_graph``.
-    scaled : bool
-        Whether the ordinary loss is multiplied by n/2. It is a mean over samples *and* features, and the modified rule
-        divides by the samples only: this factor makes steps of equal learning rate comparable.
+        False: the ordinary derivative, through n(y) too. True: dE/dy is replaced by -(3 n(y) - 2 n(n(y)) - y)/m, with m
+        the number of samples, and no gradient flows through n(y). The backward pass reads the parameters as they then
+        are, so step the optimiser after it. Both work under ``create_graph``.
     """
 
-    def __init__(self, net: nn.Module, modified: bool = True, *, scaled: bool = False) -> None:
+    def __init__(self, net: nn.Module, modified: bool = True) -> None:
         super().__init__()
-        if modified and scaled:
-            raise ValueError("scaled is for the ordinary loss; give modified=False, or leave scaled out")
-        self.net, self.modified, self.scaled = net, modified, scaled
+        self.net, self.modified = net, modified
 
     def forward(self, y: Tensor) -> Tensor:
         """Return E(y), a scalar, for y of shape (..., n)."""
         if self.modified:
             loss: Tensor = _ModifiedLoss.apply(y, self.net)  # type: ignore[no-untyped-call]
             return loss
-        loss = mean_square_change(self.net, y)
-        return loss * (y.shape[-1] / 2) if self.scaled else loss
+        return mean_square_change(self.net, y)
 
 
-def make_loss(net: nn.Module, algorithm: Algorithm) -> IdempotencyLoss:
-    """Return the loss whose backward pass is the rule; M1 has none, `m1_update` is its step."""
-    if algorithm is Algorithm.M1:
-        raise ValueError("algorithm M1 has no loss: its step is m1_update; MODIFIED equals it on one linear layer")
-    return IdempotencyLoss(net, modified=algorithm is Algorithm.MODIFIED, scaled=algorithm is Algorithm.ORDINARY_SCALED)
+def make_loss(net: nn.Module, algorithm: Algorithm) -> Map:
+    """Return the loss whose backward pass is the rule.
+
+    The ordinary error is a mean over samples *and* features, and the modified rule divides by the samples only: scaled
+    by n/2, steps of equal learning rate compare.
+    """
+    loss = IdempotencyLoss(net, modified=algorithm is Algorithm.MODIFIED)
+    return (lambda y: loss(y) * (y.shape[-1] / 2)) if algorithm is Algorithm.ORDINARY_SCALED else loss
 
 
 # Training
@@ -216,9 +190,8 @@ class Samples:
     """Batches (X, X) of a data set of the course, for nets that learn from X alone; going through them is an epoch.
 
     An epoch has ``samples`` of the training split of the data set ``name``, in batches of ``batch`` (by default one).
-    ``fresh``: each epoch draws anew, of the digits from their 1000 training images. ``copies``: so many independent
-    data sets side by side, for an ensemble, X (copies, batch, n). Equal seeds give equal epochs, in the order in which
-    they are gone through. ``options`` are what the data set takes: ``dimension=5`` of ``"normal"``, ``noise=0.1``.
+    ``fresh``: each epoch draws anew. ``copies``: so many independent data sets side by side, for an ensemble, X
+    (copies, batch, n). ``options`` are what the data set takes: ``dimension=5`` of ``"normal"``, ``noise=0.1``.
     """
 
     def __init__(
@@ -248,34 +221,23 @@ class Idempotent(Rule):
 
     def __init__(self, model: nn.Module, optimizer: Factory, algorithm: Algorithm) -> None:
         super().__init__(model, optimizer)
-        self.m1 = algorithm is Algorithm.M1  # which learns without a graph
-        layers = [part for part in model.modules() if not list(part.children())]
-        if self.m1 and (len(layers) != 1 or not isinstance(layers[0], nn.Linear) or layers[0].bias is not None):
-            raise ValueError(f"model: the rule M1 is for one nn.Linear without bias, got {layers}")
-        self.criterion = make_loss(model, Algorithm.MODIFIED if self.m1 else algorithm)
+        self.criterion, self.algorithm = make_loss(model, algorithm), algorithm
 
     def backward(self, X: Tensor, Y: Tensor) -> list[float]:
-        """Add the gradient of a batch, or, by M1, -ΔW where an optimiser expects one."""
-        y = self.model(X)
-        if not self.m1:
-            return [self.learn(0, self.criterion(y))]
-        (W,) = self.learned[0]
-        move = m1_update(W, X)
-        W.grad = -move if W.grad is None else W.grad - move
-        return [finite(self.criterion(y.detach()))]
+        return [self.learn(0, self.criterion(self.model(X)))]
 
     def report(self, step: Step) -> IdempotentStep:
         image = image_of_identity(self.model)
-        error = step.loss / (len(image) / 2 if self.criterion.scaled else 1.0)
+        error = step.loss / (len(image) / 2 if self.algorithm is Algorithm.ORDINARY_SCALED else 1.0)
         return IdempotentStep(step.epoch, error, image, math.isnan(error))
 
 
 class IdempotentStep(NamedTuple):
     """What an epoch yields: its number, error and image, and whether it diverged.
 
-    The error is mean((n(n(x)) - n(x))²) over the epoch's samples, before each update, whatever the rule. The image is
-    n(I), (n, n), of the net as it is now, a copy. Where error or parameters become infinite or NaN the error is NaN,
-    the epoch the last one, and the net back at its last finite state.
+    The error is mean((n(n(x)) - n(x))²) over the epoch's samples, before each update, whatever the rule; the image is
+    n(I), of the net as it is now. Where error or parameters become infinite or NaN the error is NaN, the epoch the last
+    one, and the net back at its last finite state.
     """
 
     epoch: int
@@ -295,7 +257,7 @@ class IdempotentStep(NamedTuple):
 
     @property
     def rank(self) -> int:
-        """Number of singular values of n(I) above 1/2, computed when asked for: O(n³)."""
+        """Number of singular values of n(I) above 1/2, O(n³)."""
         return int(numerical_rank(self.image))
 
 
@@ -308,7 +270,7 @@ def train_idempotent(
     Parameters
     ----------
     model : nn.Module
-        As wide at its end as at its beginning; trained in place. M1 wants one ``nn.Linear`` without bias.
+        As wide at its end as at its beginning; trained in place.
     optimizer, epochs, step
         As in `backprop_optimize`; here a step each batch is the default.
     algorithm : Algorithm
@@ -319,14 +281,7 @@ def train_idempotent(
     Yields
     ------
     IdempotentStep
-        ``(epoch, error, image, diverged)``, and ``.trace``, ``.norm``, ``.rank``; the model has then been updated. A
-        loss that becomes infinite or NaN by itself is a result: the last step, with ``diverged``.
-
-    Notes
-    -----
-    A sample takes two forward and two backward passes by the ordinary rules, four forward and one backward by the
-    modified one; n(I) takes n samples more. After Jensen (2024), "Modified Backpropagation for Idempotent Neural
-    Networks".
+        ``(epoch, error, image, diverged)``. A loss that becomes infinite or NaN is a result: the last step.
     """
     passes = Passes(epochs, batches, step=step)
     return start(Idempotent(model, optimizer, Algorithm(algorithm)), passes)

@@ -70,7 +70,7 @@ def make_decoders(model: nn.Sequential, X: Tensor, *, seed: int | None = None) -
     """Return, for each hidden block, a linear read-out without bias; for the output block the identity.
 
     Decoder i maps the output of block i, (n, ...), flattened, to (n, k), k being the width of the net's output. The
-    ``seed`` is that of the weights, torch's default; a sample of X (n, ...) is sent through to measure the blocks.
+    ``seed`` is that of the weights; a sample of X (n, ...) is sent through to measure the blocks.
     """
     *hidden, output = probe(model, X)
     with seeded(seed):
@@ -81,9 +81,8 @@ def make_decoders(model: nn.Sequential, X: Tensor, *, seed: int | None = None) -
 def fit_decoders(model: nn.Sequential, X: Tensor, Y: Tensor) -> list[nn.Module]:
     """Fit the best linear read-out of each hidden block by least squares: a look inside a net that learned without one.
 
-    For training inputs X (n, ...) and targets Y (n, k), decoders as of `make_decoders`; the model does not change, and
-    no random number is drawn. After Alain & Bengio (2016), "Understanding intermediate layers using linear classifier
-    probes" (with a bias and a logistic loss there; bias-free here, as the decoders of local propagation are).
+    For training inputs X (n, ...) and targets Y (n, k), decoders as of `make_decoders`. After Alain & Bengio (2016),
+    "Understanding intermediate layers using linear classifier probes" (with a bias and a logistic loss there).
     """
     with torch.no_grad(), mode(False, model):
         outputs = list(layer_outputs(list(model)[:-1], X))
@@ -161,7 +160,6 @@ def accuracy(scores: ArrayLike | Tensor, targets: ArrayLike | Tensor) -> float:
     """Return the share of right answers, 0 to 1, of scores and targets (n, k): of several columns the largest wins.
 
     One column is cut at 0.5, as fits targets of 0 and 1, and no others are taken; of logits, take the sigmoid first.
-    NaN is refused.
     """
     s, t = np.asarray(scores), np.asarray(targets)
     if s.shape != t.shape or s.ndim != 2 or not s.size:
@@ -179,8 +177,7 @@ def average_loss(comparator: Callable[[Tensor, Tensor], Any], batches: Batches) 
     """Average a loss over all samples of the batches, each module that is called in evaluation mode, without a graph.
 
     The comparator, ``(X, Y) -> mean loss``, is for example ``lambda X, Y: mse_loss(model(X), Y)``; batches are any
-    iterable of pairs (n, ...) and (n, k), each of which counts by its number of samples. A ValueError says if there is
-    none, or if Y has shape (n,), which most losses would compare with all rows of the scores.
+    iterable of pairs (n, ...) and (n, k), each of which counts by its number of samples.
     """
     total, count = 0.0, 0
     with torch.no_grad(), _evaluating():

@@ -123,9 +123,8 @@ def locally_optimize_parallel(
 
     Notes
     -----
-    An epoch takes L forward and L backward passes of a block, and the memory for the backward pass of one. Each block
-    sees its input as it was before this epoch's update. After Mertens, "Local propagation by linear decoders"; Nøkland
-    & Eidnes (2019) train such decoders too.
+    Each block sees its input as it was before this epoch's update, and memory is kept for the backward pass of one
+    block. After Mertens, "Local propagation by linear decoders"; Nøkland & Eidnes (2019) train such decoders too.
     """
     passes = Passes(epochs, batches, **options)
     return start(Local(model, optimizer, hidden_criterion, criterion, passes), passes)
@@ -156,12 +155,9 @@ def locally_optimize(
 ) -> Training[SequentialStep]:  # fmt: skip
     """Train one block after the other, ``epochs`` epochs each, every block on the frozen outputs of the one below.
 
-    Arguments are as in `locally_optimize_parallel`; the seed is that of the shuffles, too. Yields `SequentialStep`,
-    ``(idx, epoch, loss, encoders, decoders)``, with idx the block in training, from 0.
-
-    The batches are run through once. The features of a block are computed once, when the block below is done (in
-    evaluation mode), kept in memory, and shuffled anew each epoch into batches of the sizes that were seen. An epoch
-    takes one forward and one backward pass of one block.
+    Arguments are as in `locally_optimize_parallel`; the seed is that of the shuffles, too. Yields `SequentialStep`. The
+    batches are run through once. The features of a block are computed once, when the block below is done (in evaluation
+    mode), kept in memory, and shuffled anew each epoch into batches of the sizes that were seen.
     """
     passes = Passes(epochs, batches, **options)
     return start(Sequential(model, optimizer, hidden_criterion, criterion, passes), passes)
@@ -187,10 +183,9 @@ def locally_optimize_window(
 ) -> Training[ParallelStep]:  # fmt: skip
     """Train the blocks in a window at once; the window slides from the input to the output. Yields `ParallelStep`.
 
-    Arguments are as in `locally_optimize_parallel`, but for two. The L - width + 1 positions of the window share the
-    ``epochs``: give one or more per position, or a block is left out. ``width`` is the number of blocks in the window,
-    from 1 (one after the other) to all L (the parallel rule, number for number); by default 2, or 1 if there is but one
-    block. Blocks below the window are frozen (and run in evaluation mode), those above do not run.
+    ``width`` is the number of blocks in the window, from 1 (one after the other) to all L (the parallel rule, number
+    for number); by default 2, or 1 if there is but one block. Its L - width + 1 positions share the ``epochs``: give
+    one or more per position, or a block is left out. Blocks below the window are frozen, those above do not run.
     """
     passes = Passes(epochs, batches, **options)
     rule = Window(model, optimizer, hidden_criterion, criterion, passes)
@@ -239,11 +234,10 @@ def locally_optimize_damped(
 
     Notes
     -----
-    Between two epochs, axis j has moved by δ_j = rms(h_j - h_j before) / rms(h_j), on the first batch, in evaluation
-    mode (`relative_movement`; ``.rule.displacements`` of what is returned has them for each block). The optimiser's
-    step in column j of the block's first weight matrix is then multiplied by 1 / (1 + strength δ_j): the step and not
-    the gradient, since to Rprop a gradient is a sign, and Adam divides the scale out. This tests a conjecture that ends
-    Mertens' "Local propagation by linear decoders": later parameters move slowly along axes that are not yet stable.
+    Between two epochs, axis j has moved by δ_j (`relative_movement`, on the first batch; ``rule.displacements``). The
+    optimiser's step in column j of the block's first weight matrix is multiplied by 1 / (1 + strength δ_j): the step
+    and not the gradient, since to Rprop a gradient is a sign, and Adam divides the scale out. A conjecture of Mertens'
+    "Local propagation by linear decoders": later parameters move slowly along axes that are not yet stable.
     """
     passes = Passes(epochs, batches, **options)
     chosen: Any = Real(0).check("strength", strength), OneOf(("axes", "layer")).check("damping", damping)

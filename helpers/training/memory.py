@@ -1,12 +1,4 @@
-"""What a training step has to remember: the bytes that autograd keeps until the backward pass.
-
->>> net = nn.Sequential(nn.Linear(2, 100), nn.Tanh(), nn.Linear(100, 1))
->>> X = torch.zeros(1000, 2)
->>> saved_for_backward(lambda: net(X).sum().backward(), net)  # X, and the output of tanh, which two operations share
-408000
->>> 4 * 1000 * (2 + 100)
-408000
-"""
+"""What a training step has to remember: the bytes that autograd keeps until the backward pass."""
 
 from __future__ import annotations
 
@@ -42,10 +34,9 @@ def saved_for_backward(run: Callable[[], object], ignore: nn.Module) -> int:
 
     Notes
     -----
-    Counted are the tensors that operations save for their derivatives, data such as X and Y among them: each storage
-    once, a view with the whole storage that it looks into, from the moment it is saved until the backward pass, or the
-    end of the graph, frees it. Not counted are gradients, the optimiser's state, copies that a rule makes itself, and
-    what an ``autograd.Function`` leaves on its ``ctx``. The numbers do not depend on the machine.
+    Counted are the tensors that operations save for their derivatives, data among them: each storage once, a view with
+    the whole storage, until the backward pass or the end of the graph frees it. Not counted are gradients, the
+    optimiser's state, copies that a rule makes itself, and what an ``autograd.Function`` leaves on its ``ctx``.
     """
     ignored = {t.untyped_storage().data_ptr() for t in (*ignore.parameters(), *ignore.buffers())}
     holders: Counter[int] = Counter()

@@ -1,8 +1,8 @@
 """A net that pulls images to a learned surface, and what tells such a projection from a look-up table.
 
-An idempotent map leaves its own image where it is. A table that answers with the nearest image it knows does so too,
-so that the error cannot tell them apart. The Jacobian can: on a smooth idempotent map it is a projector wherever
-n(x) = x, and its rank is the number of directions in which the surface extends. A table is constant between its jumps.
+A table that answers with the nearest image it knows is idempotent too. The Jacobian tells them apart: on a smooth
+idempotent map it is a projector wherever n(x) = x, and its rank is the number of directions in which the surface
+extends. A table is constant between its jumps.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ def train_projection(
     Whole(1).check("steps", steps)
     if min(reconstruction, idempotence) < 0 or reconstruction + idempotence <= 0:
         raise ValueError("reconstruction and idempotence must be 0 or more, not both 0")
-    if algorithm not in (Algorithm.ORDINARY, Algorithm.MODIFIED):
-        raise ValueError(f"algorithm must be ORDINARY or MODIFIED, got {algorithm!r}: weights take the place of scales")
+    if algorithm is Algorithm.ORDINARY_SCALED:
+        raise ValueError("algorithm must be ORDINARY or MODIFIED: weights take the place of scales")
     criterion = make_loss(net, algorithm)
     weight = idempotence / (images.shape[1] / 2 if algorithm is Algorithm.MODIFIED else 1.0)
     learner = make_optimizer(optimizer, [p for p in net.parameters() if p.requires_grad])
@@ -106,8 +106,7 @@ def _typical(differences: Tensor) -> float:
 def local_rank(f: Map, x: Tensor, h: float = 1e-3) -> Tensor:
     """Return the number of singular values above 1/2 of the Jacobian of ``f`` at each x (m, n): shape (m,).
 
-    By central differences, so that a table, which has no graph, can be asked too: 2mn values of ``f``. In float32 the
-    entries are right to about 1e-4; where a table jumps within ``h`` of an x, that x counts 1.
+    By central differences, so that a table, which has no graph, can be asked too.
     """
     moves = h * torch.eye(x.shape[1], dtype=x.dtype)
     ahead, behind = ((x[:, None] + sign * moves).flatten(0, 1) for sign in (1, -1))

@@ -53,7 +53,7 @@ class Rule(nn.Module):
     """A net and a way to teach it. A rule of one's own says in `backward` how a batch gives each part its gradient.
 
     ``parts`` are the modules that learn together, each part with an optimiser of its own; by default the whole net is
-    one part. No two parts share memory.
+    one part.
     """
 
     ends_where_it_diverges = False  # whether a loss that is not finite is the last step, and no error
@@ -267,8 +267,7 @@ def backprop_optimize(
     Yields
     ------
     BackpropStep
-        ``(epoch, loss)``; the model has then been updated. With ``step="batch"`` each batch's loss is that before its
-        own step.
+        ``(epoch, loss)``; the model has then been updated.
 
     Raises
     ------
@@ -277,10 +276,6 @@ def backprop_optimize(
     TrainingError
         At a batch: targets that the loss cannot take, a loss or an update that is not finite. The last finite
         parameters are back in the model.
-
-    Notes
-    -----
-    An epoch takes one forward and one backward pass over L layers. All L activations are kept until the backward pass.
     """
     passes = Passes(epochs, batches, **options)
     probe(model, passes.X)

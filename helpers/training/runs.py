@@ -237,11 +237,10 @@ class Session:
         decoders = fit_decoders(self.model, self.training_set.X[:200], self.training_set.Y[:200])
         return layer_scores(self.model, decoders, X)
 
-    def units(self, X: ArrayLike | Tensor, layers: int | None = None) -> list[Scores]:
-        """Return the outputs (n, width) of the first ``layers`` hidden blocks, of all of them unless told."""
+    def units(self, X: ArrayLike | Tensor) -> list[Scores]:
+        """Return the outputs (n, width) of the hidden blocks."""
         with torch.no_grad(), mode(False, self.model):
-            outputs = layer_outputs(list(self.model)[:-1][:layers], like_weights(self.model, X))
-            return [h.numpy() for h in outputs]
+            return [h.numpy() for h in layer_outputs(list(self.model)[:-1], like_weights(self.model, X))]
 
 
 class Outcome(NamedTuple):

@@ -40,11 +40,6 @@ def codes(labels: Tensor, classes: int, like: Tensor | None = None) -> Tensor:
     return one_hot(labels, classes).to(torch.empty(0) if like is None else like) - 1 / classes
 
 
-def width_of(model: nn.Sequential, passes: Passes) -> int:
-    """Return the width of a net's output."""
-    return probe(model, passes.X)[-1].shape[1]
-
-
 # Heads
 
 
@@ -55,9 +50,10 @@ class LocalLosses(Blockwise):
         self, model: nn.Sequential, optimizer: Factory, criterion: Criterion, passes: Passes, signal: Signal
     ) -> None:
         self.criterion, self.weight = checked("criterion", criterion), WEIGHT_OF_SIMILARITY[signal]
-        self.width, ends = width_of(model, passes), list[nn.Module]()
+        *hidden, output = probe(model, passes.X)
+        self.width, ends = output.shape[1], list[nn.Module]()
         with seeded(passes.seed):
-            for h in probe(model, passes.X)[:-1]:
+            for h in hidden:
                 reader, similar = make_head(h, self.width, *ending(model[-1])), make_head(h, HEAD)
                 ends.append(nn.ModuleList([reader, similar] if self.weight else [reader]))
         ends.append(nn.ModuleList([nn.Identity()]))
@@ -104,13 +100,13 @@ def local_losses(
         block does (in a sigmoid, say), so each layer learns as if it were the last.
     signal : {"predsim", "pred", "sim"}
         ``"pred"``: ``criterion`` of a prediction head. ``"sim"``: `similarity_loss` of a similarity head; the
-        prediction head then learns to read the layer, and teaches it nothing. ``"predsim"``: 0.01 of the first plus
-        0.99 of the second. With similarity, targets must be class labels.
+        prediction head then only reads. ``"predsim"``: 0.01 of the first plus 0.99 of the second. With similarity,
+        targets must be class labels.
 
     Notes
     -----
     After Nøkland & Eidnes (2019), "Training neural networks with local error signals"; there, heads of fully connected
-    layers are linear, and here an output of any shape is flattened. Yields `ParallelStep`.
+    layers are linear. Yields `ParallelStep`.
     """
     passes = Passes(epochs, batches, **options)
     OneOf(WEIGHT_OF_SIMILARITY).check("signal", signal)
@@ -121,8 +117,8 @@ def similarity_loss(features: Tensor, targets: Tensor) -> Tensor:
     """Compare who resembles whom: mean squared difference of two cosine-similarity matrices.
 
     For features (n, d) and targets (n, k), each row taken less its mean, ‖S(features) - S(targets)‖² / n² in Frobenius'
-    norm, with S of shape (n, n). The two matrices are never made: with unit rows F and T, S(F) = FF' and ‖FF' - TT'‖² =
-    ‖F'F‖² - 2‖F'T‖² + ‖T'T‖², O(n d²) time and O(d²) memory, where the matrices take O(n² d) and O(n²).
+    norm. The two matrices S (n, n) are never made: with unit rows F and T, ‖FF' - TT'‖² = ‖F'F‖² - 2‖F'T‖² + ‖T'T‖²,
+    O(n d²) time.
     """
     F, T = (normalize(rows - rows.mean(1, keepdim=True)) for rows in (features.flatten(1), targets))
     differ = (F.T @ F).square().sum() - 2 * (F.T @ T).square().sum() + (T.T @ T).square().sum()
@@ -154,7 +150,7 @@ class Labelled(Blockwise):
     """Hidden blocks learn by `judge_hidden` from labels that enter by a door, the output by a criterion."""
 
     def __init__(self, model: nn.Sequential, optimizer: Factory, criterion: Criterion, passes: Passes) -> None:
-        self.criterion, self.width = checked("criterion", criterion), width_of(model, passes)
+        self.criterion, self.width = checked("criterion", criterion), probe(model, passes.X)[-1].shape[1]
         self.classes, door = max(2, self.width), open_door(model, self.width, passes.seed)
         ends = [door if i == 0 < len(model) - 1 else nn.Identity() for i in range(len(model))]
         super().__init__(model, optimizer, ends, passes.train_decoders)
@@ -180,13 +176,8 @@ class Labelled(Blockwise):
 
 
 def goodness(activity: Tensor) -> Tensor:
-    """Return the mean square of each row, (n, ...) -> (n,)."""
-    return activity.flatten(1).square().mean(1)
-
-
-def unit(activity: Tensor) -> Tensor:
-    """Scale each row (n, ...) to length 1."""
-    return normalize(activity.flatten(1), dim=1).view_as(activity)
+    """Return the mean square of each row, (n, units) -> (n,)."""
+    return activity.square().mean(1)
 
 
 def cut_scaling(block: nn.Module) -> tuple[list[Any], list[nn.Module]]:
@@ -229,21 +220,20 @@ class ForwardForward(Labelled):
         true, wrong = goodness(activity[n:]).split(n)
         loss = (softplus(THRESHOLD - true).mean() + softplus(wrong - THRESHOLD).mean()) / 2
         self.goodness[i] = (float(true.detach().mean()), float(wrong.detach().mean()))
-        return torch.cat([nn.Sequential(*scaling)(activity[:n]), unit(activity[n:])]), loss
+        return torch.cat([nn.Sequential(*scaling)(activity[:n]), normalize(activity[n:])]), loss
 
     def forward(self, X: Tensor) -> list[Tensor]:
         """Return answers by goodness, each label tried: of each hidden block, and last of all hidden units."""
         n, labels = len(X), torch.arange(self.classes, device=X.device).repeat_interleave(len(X))
-        squares, found, units = X.new_zeros(self.classes * n), list[Tensor](), 0
-        h = X
+        h, squares, found, units = X, X.new_zeros(self.classes * n), list[Tensor](), 0
         for i, block in enumerate(list(self.model)[:-1]):
             layers, _ = cut_scaling(block)
             if i == 0:
                 h = layers.pop(0)(X.clone()).repeat(self.classes, 1) + self.enter(labels, X)
             activity: Tensor = nn.Sequential(*layers)(h)
             found.append(goodness(activity))
-            squares, units = squares + found[-1] * activity[0].numel(), units + activity[0].numel()
-            h = unit(activity)
+            squares, units = squares + found[-1] * activity.shape[1], units + activity.shape[1]
+            h = normalize(activity)
         return [self.shares(g.view(self.classes, n).T) for g in (*found, squares / units)]
 
 
@@ -256,27 +246,25 @@ def forward_forward(
     Parameters
     ----------
     model : nn.Sequential
-        Nested blocks; trained in place. The first begins with an ``nn.Linear``: there the label enters, through a map
-        that the rule owns (`open_door`), as if it were appended to the input. The model itself keeps its input.
-    optimizer, criterion, epochs, **options
-        As in `locally_optimize_parallel`; the door is the decoder of the first block. The seed draws wrong labels too.
-    batches : iterable of (X, Y)
-        X (n, d); Y class labels: 0 or 1 (n, 1), or one-hot (n, k).
+        Nested blocks; the first begins with an ``nn.Linear``: there the label enters, through a map that the rule owns
+        (`open_door`), as if it were appended to the input. The model itself keeps its input.
+    optimizer, criterion, epochs, batches, **options
+        As in `locally_optimize_parallel`; Y are class labels: 0 or 1 (n, 1), or one-hot (n, k). The door is the decoder
+        of the first block. The seed draws wrong labels too.
 
     Yields
     ------
     Step
-        ``losses`` are those of the hidden blocks, in goodness, and last the criterion of the output block;
-        ``rule.goodness`` are `ForwardForward`'s. Ask ``step.predict``, which tries each label, in k forward passes. The
-        model by itself, fed with X alone, answers from features that were never trained without a label: often worse.
+        ``losses`` are those of the hidden blocks, in goodness, and last the criterion of the output block. Ask
+        ``step.predict``, which tries each label: the model by itself, fed with X alone, answers from features that were
+        never trained without a label.
 
     Notes
     -----
     With g the goodness, a mean square, and θ = 2, a block's loss is the mean of softplus(θ - g) over true labels and of
     softplus(g - θ) over wrong ones, drawn anew each time. Between blocks, rows are scaled to length 1, so that the next
     block cannot read the goodness off. After Hinton (2022), "The Forward-Forward algorithm: some preliminary
-    investigations"; there the label replaces pixels, the goodness is the sum of squares, and the first layer is left
-    out of the answer.
+    investigations"; there the label replaces pixels, and the goodness is the sum of squares.
     """
     passes = Passes(epochs, batches, **options)
     return start(ForwardForward(model, optimizer, criterion, passes), passes)
@@ -295,8 +283,7 @@ class SignalPropagation(Labelled):
 
     def similarities(self, output: Tensor) -> Tensor:
         """Return h·t_c, (n, k), of a block's output for n inputs and, behind them, k targets."""
-        rows = output.flatten(1)
-        return rows[: -self.classes] @ rows[-self.classes :].T
+        return output[: -self.classes] @ output[-self.classes :].T
 
     def judge_hidden(self, i: int, h: Tensor, Y: Tensor) -> tuple[Tensor, Tensor]:
         """Return the outputs for inputs and targets, and the cross entropy of their similarities."""
@@ -321,8 +308,7 @@ def signal_propagation(
     Arguments are as in `forward_forward`; here the door projects the targets beside the first layer. Yields `Step`,
     whose ``predict`` answers hidden blocks by the nearest target. With h the block's output for an input and t_c that
     for the target of class c, the block's loss is the cross entropy of the scores h·t_c. After Kohan, Rietman &
-    Siegelmann (2023), "Signal propagation: the framework for learning and inference in a forward pass"; there, a
-    batch's own targets stand for the classes.
+    Siegelmann (2023), "Signal propagation: the framework for learning and inference in a forward pass".
     """
     passes = Passes(epochs, batches, **options)
     return start(SignalPropagation(model, optimizer, criterion, passes), passes)

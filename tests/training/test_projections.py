@@ -85,7 +85,6 @@ def test_a_run_is_the_loop_that_one_writes_by_hand(rule):
         ({"steps": 0}, "steps"),
         ({"reconstruction": -1.0}, "0 or more"),
         ({"reconstruction": 0.0, "idempotence": 0.0}, "not both 0"),
-        ({"algorithm": Algorithm.M1}, "ORDINARY or MODIFIED"),
         ({"algorithm": Algorithm.ORDINARY_SCALED}, "weights take the place of scales"),
         ({"seed": -1}, "seed"),
     ],

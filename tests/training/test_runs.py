@@ -239,4 +239,3 @@ def test_a_session_answers_as_its_net_is_now(rule):
     assert any((a != b).any() for a, b in zip(answers, begin))
     assert all((a == b).all() for a, b in zip(answers, session.predict(X), strict=True))
     assert [h.shape for h in session.units(X)] == [(20, 5), (20, 4)]
-    assert (session.units(X, 1)[0] == session.units(X)[0]).all()
