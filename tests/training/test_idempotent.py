@@ -51,16 +51,11 @@ class Linear(nn.Module):
 # --- purification
 
 
-def test_scalars_follow_their_closed_form():
+def test_scalars_follow_their_closed_form_to_fixed_points_or_round_the_golden_cycle():
     a = torch.linspace(-2, 2, 41, dtype=torch.float64)
-    iterates = purify(a, 2)
     once = 3 * a**2 - 2 * a**3
-    assert torch.allclose(iterates, torch.stack([a, once, 3 * once**2 - 2 * once**3]), rtol=1e-13)
-    assert iterates.shape == (3, 41)
+    assert torch.allclose(purify(a, 2), torch.stack([a, once, 3 * once**2 - 2 * once**3]), rtol=1e-13)
     assert purify(0.25, 0).tolist() == [0.25]
-
-
-def test_fixed_points_basins_and_the_golden_cycle():
     assert purify([0.0, 0.5, 1.0], 9)[-1].tolist() == [0.0, 0.5, 1.0]
     low, high = (1 - math.sqrt(3)) / 2, (1 + math.sqrt(3)) / 2
     inside = purify([low + 1e-6, 0.4999, 0.5001, high - 1e-6], 60)[-1]
@@ -151,14 +146,6 @@ def test_the_modified_rule_is_its_definition(name, shape):
     assert all(torch.allclose(f, e, rtol=0, atol=1e-13) for f, e in zip(found, expected, strict=True))
 
 
-def test_it_keeps_the_outputs_and_nothing_else():
-    kept = []
-    y = draw(4, 5).requires_grad_()
-    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
-        IdempotencyLoss(NETWORKS["N3"](seed=0).double())(y)
-    assert [t.data_ptr() for t in kept] == [y.data_ptr()]
-
-
 def test_second_derivatives():
     """Under create_graph, the replaced derivative is differentiated like any function of W and x."""
     W, x = (0.3 * draw(3, 3)).requires_grad_(), draw(4, 3).requires_grad_()
@@ -239,19 +226,13 @@ def test_the_generator_is_the_loop_by_hand(rule, name, step):
     batches = [(draw(8, 5, seed=i),) * 2 for i in range(2)] + [(draw(3, 5, seed=9),) * 2]
     errors = by_hand(expected, rule, batches, 5, 0.05, step)
     steps = train_idempotent(net, partial(SGD, lr=0.05), rule, 5, batches, step=step)
-    for epoch, error, image, diverged in steps:
-        assert error == pytest.approx(errors[epoch - 1], rel=1e-11)
-        assert torch.equal(image, image_of_identity(net))
-        assert not diverged
+    for step in steps:
+        assert step.error == pytest.approx(errors[step.epoch - 1], rel=1e-11)
+        assert torch.equal(step.image, image_of_identity(net))
+        assert (step.trace, step.norm) == trace_and_norm(net)
+        assert not step.diverged
     assert all(torch.allclose(p, q, rtol=0, atol=1e-13) for p, q in zip(net.parameters(), expected.parameters()))
     assert all(p.grad is None for p in net.parameters())
-
-
-def test_what_a_step_knows():
-    net = NETWORKS["N3"](seed=0)
-    step = next(train_idempotent(net, sgd, "modified", 1, Samples("normal", 20)))
-    assert (step.trace, step.norm) == trace_and_norm(net)
-    assert step.rank == int(numerical_rank(image_of_identity(net)))
 
 
 @RULE
@@ -263,13 +244,9 @@ def test_divergence_is_flagged_and_the_last_finite_state_is_kept(rule):
     assert last.diverged
     assert math.isnan(last.error)
     assert last.epoch == len(before) + 1 < 1000
-    assert not any(s.diverged for s in before)
-    assert all(math.isfinite(s.error) for s in before)
-    assert all(p.isfinite().all() for p in net.parameters())
+    assert not any(s.diverged or not math.isfinite(s.error) for s in before)
     assert torch.equal(last.image, image_of_identity(net))
-    with torch.no_grad():
-        y = net(X)
-        assert (net(y) - y).square().mean().isfinite()
+    assert math.isfinite(idempotent_error(net, X))
 
 
 @RULE

@@ -23,7 +23,6 @@ from helpers.training import (
     backprop_optimize,
     fit_decoders,
     layer_scores,
-    locally_optimize,
     locally_optimize_parallel,
     make_decoders,
     make_encoders,
@@ -73,9 +72,8 @@ def test_backpropagation_is_the_loop_that_one_writes_by_hand(batches, step, opti
 def test_parallel_updates_all_blocks_from_the_inputs_before_the_update(batches, step, train_decoders):
     expected = net()
     decoders = make_decoders(expected, batches[0][0], seed=9)
-    start = [p.detach().clone() for d in decoders for p in d.parameters()]
-    groups = [batches] if step == "epoch" else [[b] for b in batches]
-    for group in groups * 3 if step == "epoch" else [[b] for _ in range(3) for b in batches]:
+    start = state(*decoders)
+    for group in ([batches] if step == "epoch" else [[batch] for batch in batches]) * 3:
         frozen = [nn.Sequential(*list(expected)[:i]) for i in range(len(expected))]
         gradients = []
         for i, (block, decoder) in enumerate(zip(expected, decoders)):
@@ -88,13 +86,11 @@ def test_parallel_updates_all_blocks_from_the_inputs_before_the_update(batches, 
                 for p, g in zip(learned, slopes):
                     p -= 0.1 * g
     model = net()
-    *_, last = locally_optimize_parallel(
-        model, sgd, mse_loss, bce, 3, batches, step=step, train_decoders=train_decoders, seed=9
-    )
+    options = {"step": step, "train_decoders": train_decoders, "seed": 9}
+    *_, last = begin("local, parallel", model, batches, sgd, epochs=3, **options)
     assert same(state(model), state(expected), 1e-6)  # float32, summed in another order
-    found = [p.detach() for d in last.decoders for p in d.parameters()]
-    assert same(found, [p.detach() for d in decoders for p in d.parameters()], 1e-6)
-    assert same(found, start) is not train_decoders
+    assert same(state(*last.decoders), state(*decoders), 1e-6)
+    assert same(state(*last.decoders), start) is not train_decoders
 
 
 @pytest.mark.parametrize("train_decoders", [True, False])
@@ -114,34 +110,25 @@ def test_sequential_trains_one_block_at_a_time_on_frozen_features(xor, train_dec
             by_hand.append((i, loss.item()))
         H = block(H).detach()
     model = net()
-    steps = list(locally_optimize(model, sgd, mse_loss, bce, 5, one, train_decoders=train_decoders, seed=9))
+    steps = list(begin("local, sequential", model, one, sgd, epochs=5, train_decoders=train_decoders, seed=9))
     assert [(s.idx, s.epoch) for s in steps] == [(i, e) for i in range(3) for e in range(1, 6)]
     assert [s.loss for s in steps] == pytest.approx([loss for _, loss in by_hand], rel=1e-12)
     assert same(state(model), state(expected))
 
 
 def test_sequential_encodes_each_feature_once_and_shuffles_with_the_seed(batches):
-    seen = []
-
-    class Watch(nn.Module):
-        def forward(self, x):
-            seen.append(x[:, 0].clone())
-            return x
-
     def run(seed):
-        seen.clear()
-        model = net()
-        model[1].insert(0, Watch())
-        list(locally_optimize(model, sgd, mse_loss, bce, 2, batches, step="batch", seed=seed))
-        return [s for s in seen if len(s) > 1], state(model)  # without the single sample that is tried
+        seen, model = [], net()
+        model[1][0].register_forward_hook(lambda _, inputs, out: seen.append(inputs[0][:, 0].clone()))
+        list(begin("local, sequential", model, batches, sgd, step="batch", seed=seed))
+        return [s for s in seen if len(s) > 1], [p.tolist() for p in state(model)]  # without the sample that is tried
 
-    one, two, other = run(1), run(1), run(2)
-    epochs = [torch.cat(one[0][:3]), torch.cat(one[0][3:6])]
-    assert len(one[0]) == 2 * 3 + 3  # two epochs of three batches, then the features of the block above: nothing else
+    (seen, weights), (_, again), (_, other) = run(1), run(1), run(2)
+    epochs = [torch.cat(seen[:3]), torch.cat(seen[3:6])]
+    assert len(seen) == 2 * 3 + 3  # two epochs of three batches, then the features of the block above: nothing else
     assert not torch.equal(*epochs)
     assert torch.equal(epochs[0].sort().values, epochs[1].sort().values)
-    assert same(one[1], two[1])
-    assert not same(one[1], other[1])
+    assert weights == again != other
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -180,29 +167,30 @@ def test_batches_that_add_up_take_the_step_of_one_batch_by_rprop(name, xor):
 
 @pytest.mark.parametrize("name", RULES)
 def test_what_is_yielded_unpacks_reads_by_name_and_keeps_no_graph(name, batches):
-    steps = list(RULES[name](net(), Rprop, mse_loss, bce, 2, batches, seed=0))
-    step = steps[-1]
+    *_, step = begin(name, net(), batches)
     assert tuple(getattr(step, field) for field in step._fields) == tuple(step)
     assert isinstance(step.loss, float)
-    if not name.startswith("local, "):
-        return
-    *_, encoders, decoders = step
-    h = encoders[-1](batches[0][0])
-    assert h.grad_fn is None
-    assert not h.requires_grad
-    assert all(p.grad is None for d in decoders for p in d.parameters())
-    assert not list(encoders[-1].parameters())
-    assert [d.bias for d in decoders[:-1]] == [None, None]
+    if name.startswith("local, "):
+        *_, encoders, decoders = step
+        assert not encoders[-1](batches[0][0]).requires_grad
+        assert all(p.grad is None for d in decoders for p in d.parameters())
+        assert not list(encoders[-1].parameters())
+        assert [d.bias for d in decoders[:-1]] == [None, None]
 
 
-def test_the_layers_answer_through_their_decoders(xor, batches):
+def test_the_layers_answer_through_their_decoders_in_evaluation_mode(xor, batches):
     model = net()
+    model[0].append(nn.BatchNorm1d(8))
     *_, step = locally_optimize_parallel(model, Rprop, mse_loss, bce, 2, batches, seed=0)
-    scores = step.predict(xor.X)
+    before = [b.clone() for b in model.buffers()]
+    scores, output = step.predict(xor.X), predictor(model)(xor.X)
+    assert model.training
+    assert all(torch.equal(a, b) for a, b in zip(before, model.buffers()))
+    model.eval()
     for i, found in enumerate(scores):
         by_hand = step.decoders[i](model[i](step.encoders[i](xor.X))).detach()
         assert torch.allclose(torch.as_tensor(found), by_hand)
-    assert (scores[-1] == predictor(model)(xor.X)).all()
+    assert (scores[-1] == output).all()
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -230,32 +218,23 @@ def test_images_and_double_precision_pass_through():
     assert step.predict(X)[0].dtype == "float64"
 
 
-def wide_net():
-    return layered_net([2, 8, 6, 3], seed=1)
-
-
-def test_encoders_are_the_live_prefixes(xor):
-    model = wide_net()
+def test_encoders_are_the_live_prefixes_and_decoders_come_from_the_seed(xor):
+    model = layered_net([2, 8, 6, 3], seed=1)
     encoders = make_encoders(model)
-    assert len(encoders) == 3
     assert torch.equal(encoders[0](xor.X), xor.X)
-    assert torch.equal(encoders[2](xor.X), model[1](model[0](xor.X)).detach())
     with torch.no_grad():
         model[0][0].weight.mul_(2)
     assert torch.equal(encoders[1](xor.X), model[0](xor.X).detach())
-
-
-def test_decoders_are_bias_free_and_come_from_the_seed(xor):
-    a, b, c = (make_decoders(wide_net(), xor.X, seed=s) for s in (1, 1, 2))
+    assert torch.equal(encoders[2](xor.X), model[1](model[0](xor.X)).detach())
+    a, b, c = (make_decoders(model, xor.X, seed=s) for s in (1, 1, 2))
     assert [tuple(d.weight.shape) for d in a[:-1]] == [(3, 8), (3, 6)]
-    assert a[0].bias is None
     assert torch.equal(a[0].weight, b[0].weight)
     assert not torch.equal(a[0].weight, c[0].weight)
     assert torch.equal(a[-1](xor.X), xor.X)
 
 
 def test_fitted_decoders_solve_the_least_squares_problem(xor):
-    model = wide_net().double()
+    model = layered_net([2, 8, 6, 3], seed=1).double()
     X, Y = xor.X.double(), torch.cat([xor.Y, 1 - xor.Y, xor.Y], dim=1).double()
     decoders = fit_decoders(model, X, Y)
     h = model[0](X).detach()
