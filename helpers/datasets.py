@@ -105,11 +105,6 @@ def build(
         0 or more; equal seeds give equal points, others for training than for test. None draws new points each time.
     **options
         What the data set offers beyond these: ``dimension`` of ``"normal"``.
-
-    Returns
-    -------
-    Points
-        ``.X`` of shape (samples, d) and ``.Y`` of shape (samples, k), float32.
     """
     if samples is not None:
         options["samples"] = Whole(1).check("samples", samples)
@@ -211,10 +206,7 @@ def moons(rng: np.random.Generator, samples: int = 1000) -> Drawn:
     pools=True,
 )
 def digits(rng: np.random.Generator, samples: int | None = None, *, split: int) -> Drawn:
-    """Handwritten digits that scikit-learn bundles (UCI, E. Alpaydin and C. Kaynak, 1998): 1000 to train, 797 held out.
-
-    The two pools never share an image, whatever the seeds; the seed picks ``samples`` images and their order.
-    """
+    """Handwritten digits that scikit-learn bundles (UCI, Alpaydin and Kaynak, 1998): 1000 to train, 797 held out."""
     from sklearn.datasets import load_digits  # a second to import, and no other data set needs it
     from sklearn.model_selection import train_test_split
 

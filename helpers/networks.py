@@ -67,17 +67,10 @@ def layered_net(
         Inputs, hidden widths, outputs: at least two numbers, each 1 or more.
     activation, output : callable or None
         Make the activation of each hidden block and of the output block, if they have one.
-    normalize : bool
-        Whether a hidden block scales each row of its output to length 1.
-    bias : bool
-        Whether the linear layers have one.
+    normalize, bias : bool
+        Whether a hidden block scales each row of its output to length 1; whether the linear layers have a bias.
     seed : int or None
         Seed of the initial weights; None draws from torch's global state.
-
-    Returns
-    -------
-    nn.Sequential
-        ``len(widths) - 1`` blocks, each an ``nn.Sequential``.
     """
     sizes = [Whole(1).check("each of widths", width) for width in widths]
     if len(sizes) < 2:

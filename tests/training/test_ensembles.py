@@ -81,46 +81,18 @@ def test_a_net_that_diverges_is_flagged_and_leaves_the_others_alone(rule):
     assert torch.allclose(loop[-1].image, ensemble.images()[1], rtol=1e-6)
 
 
-def after_200_steps(start):
-    """Return the last step and the ensemble of 60 seeds of N1, rule by rule."""
-    found = {}
+def test_two_confounds_the_modified_step_is_n_half_times_as_large_and_the_error_rewards_the_zero_map():
+    """60 seeds of N1 from the default start, 200 steps: 34 modified and 4 ordinary runs end in the zero map."""
+    zeros, lost, median = [], [], []
     for rule in RULES:
-        ensemble = Ensemble([start(seed) for seed in range(60)])
+        ensemble = Ensemble([NETWORKS["N1"](seed=seed) for seed in range(60)])
         *_, step = train_ensemble(ensemble, rule, 0.1, 200, Samples("normal", 256, fresh=True, copies=60, seed=1))
-        assert ensemble.images().isfinite().all()
-        found[rule] = step, ensemble
-    return found
-
-
-def test_first_confound_the_modified_step_is_n_half_times_as_large():
-    """60 seeds of N1 after 200 steps: what looks like a better rule is a longer step, and it costs runs.
-
-    Medians over the runs that did not diverge: 4e-6 ordinary; 2e-14 scaled by n/2 = 2.5; 4e-14 modified, with 9 runs
-    lost. After 600 steps the ordinary rule has reached the floor of float32 too, 1e-13.
-    """
-
-    def noisy(seed):
-        net = NETWORKS["N1"](seed=seed)
-        net.load_state_dict({"0.0.weight": 0.5 * torch.eye(5) + 0.2 * draw(5, 5, seed=seed).float()})
-        return net
-
-    steps = {rule: step for rule, (step, _) in after_200_steps(noisy).items()}
-    ordinary, scaled, modified = (step.errors.nanmedian().item() for step in steps.values())
-    assert 1e-7 < ordinary < 1e-4
-    assert max(scaled, modified) < 1e-12
-    lost = [int(step.diverged.sum()) for step in steps.values()]
-    assert lost[:2] == [0, 0]
-    assert 4 <= lost[2] <= 14
-
-
-def test_second_confound_the_error_rewards_the_zero_map():
-    """60 seeds of N1 from the default start: 34 modified and 4 ordinary runs end in the zero map, with a tiny error."""
-    zeros, lost = [], []
-    for step, ensemble in after_200_steps(lambda seed: NETWORKS["N1"](seed=seed)).values():
         zero = (ensemble.norms() < 0.01) & ~step.diverged
         assert step.errors[zero].max() < 1e-5
         assert not ensemble.ranks()[zero].any()
         zeros, lost = [*zeros, int(zero.sum())], [*lost, int(step.diverged.sum())]
+        median.append(step.errors.nanmedian().item())
+    assert max(median[1:]) < 1e-3 * median[0]
     assert max(zeros[:2]) <= 8
     assert 28 <= zeros[2] <= 40
     assert lost[:2] == [0, 0]

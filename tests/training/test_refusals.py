@@ -221,19 +221,6 @@ def test_blocks_that_share_a_parameter_and_one_optimiser_for_all_blocks(batches)
         none([fault("optimizer must make a new", name, batches, optimizer=one_for_all)])
 
 
-@pytest.mark.parametrize("name", [n for n in CUT if n not in (*FEEDBACK, "constrained, ADMM")])
-def test_no_gradient_enters_a_block_by_a_back_door(name, batches):
-    """A block that reads the weights of the block below: they have no step from it."""
-
-    def first_block(back_door):
-        model = net()
-        model[1].append(Layer(lambda x: x + model[0][0].weight.sum()) if back_door else Layer(lambda x: x * 1))
-        list(begin(name, model, batches, epochs=1))
-        return model[0][0].weight
-
-    assert torch.equal(first_block(True), first_block(False))
-
-
 @pytest.mark.parametrize("name", ANY_BLOCK)
 def test_a_part_in_evaluation_mode_stays_in_it(name, batches):
     model = net()
