@@ -42,6 +42,7 @@ class Question:
             _asked[cell] = (run, [])  # a cell that was there keeps its place
         _asked[cell][1].append(self)
         self.key, self.loop, self.reason = (cell, asks), present_loop(), str(to_html(because))
+        self.texts = "".join(f"<li>{escape(text)}</li>" for text in options if text)
         self.said = HTMLMath()
         self.buttons = []
         for letter, text in zip(self.letters, options):
@@ -87,7 +88,8 @@ class Question:
     @property
     def folded(self) -> str:
         """The answer as HTML that needs no kernel."""
-        return f"<details><summary>Answer</summary><p><b>({self.answer})</b></p>{self.reason}</details>"
+        listed = f'<ol type="a">{self.texts}</ol>' if self.texts else ""
+        return f"{listed}<details><summary>Answer</summary><p><b>({self.answer})</b></p>{self.reason}</details>"
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         return beside(self.box, self.folded, options)

@@ -46,6 +46,7 @@ def test_options_may_be_texts():
     question = predict("a", ["one line", "two <lines>"], "So it is.", heading="A <line>")
     assert [button.description for button in question.buttons] == ["a: one line", "b: two <lines>"]
     assert "Prediction 1</b> (A &lt;line&gt;)" in question.box.children[0].children[0].value
+    assert question.folded.startswith('<ol type="a"><li>one line</li><li>two &lt;lines&gt;</li></ol><details>')
 
 
 def test_it_is_the_folded_answer_in_a_page_without_a_kernel(monkeypatch):
