@@ -48,6 +48,9 @@ def test_the_split_follows_ratio_and_seed_and_keeps_the_parts_apart():
     assert len(set(rows_of(train, test))) == 100
     assert rows_of(train) == rows_of(read_points(table, ratio=0.8, seed=3).train(seed=9))
     assert rows_of(train) != rows_of(read_points(table, ratio=0.8, seed=4).train())
+    assert mine.train(seed=0).X.tolist() != mine.train(seed=1).X.tolist()
+    tiny = read_points(frame(4), ratio=0.95)
+    assert tiny.train().Y.sum() == tiny.test().Y.sum() == 1
     few = mine.train(samples=10, noise=0.1, seed=1)
     assert torch.equal(few.X, mine.train(samples=10, noise=0.1, seed=1).X)
     assert not torch.equal(few.X, mine.train(samples=10, seed=1).X)

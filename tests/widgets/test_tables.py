@@ -56,9 +56,14 @@ def test_what_is_best_or_refused_has_a_colour_and_the_word():
 
 
 def test_the_refused_are_never_the_best_and_a_word_is_not_said_twice():
-    rows = {"error": [0.1, 5.0], "verdict": ["refused", "passes"]}
-    page = table(rows, "c", best={"error": max}, refused={"error": lambda v: v > 1, "verdict": "refused".__eq__})
-    assert cells(page._repr_html_())[1:] == [["best 0.1", "refused"], ["refused 5", "passes"]]
+    rows = {"error": [0.1, 5.0], "verdict": ["refused", "passes"], "seed": [None, 1]}
+    page = table(
+        pd.DataFrame(rows, dtype=object),
+        "c",
+        best={"error": max},
+        refused={"error": lambda v: v > 1, "verdict": "refused".__eq__},
+    )
+    assert cells(page._repr_html_())[1:] == [["best 0.1", "refused", "–"], ["refused 5", "passes", "1"]]
 
 
 def test_a_screen_reader_hears_caption_and_headings_and_wide_tables_scroll_alone():
