@@ -7,6 +7,9 @@ x: the product of a vector with the Jacobian. The Jacobian itself is never built
   an operation that is new there is differentiated here too.
 * What broadcasting repeats is added up on the way back (`sum_to`); what a sum adds up is repeated (`spread`).
 * Y = AB sends back Ā = ȲB' and B̄ = A'Ȳ.
+
+The rules are written with operations of this same table. On NumPy's arrays they give numbers; on `Array` they record
+what they do, and the derivative can be differentiated again.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from helpers.diff.rules import RULES, Rule, local_derivative
+from helpers.diff.rules import RULES, Operators, Rule, exp, local_derivative, sign
 
 Shape = tuple[int, ...]
 Axis = int | Sequence[int] | None
@@ -35,6 +38,13 @@ class Row:
     # the operand was broadcast; then `propagate` adds it up.
     vjps: tuple[Callable[..., Any], ...]
     rule: Rule | None = None  # of an elementwise operation: its row in `helpers.diff.rules`
+
+
+def operate(name: str, operand: Any, **options: Any) -> Any:
+    """Carry out an operation of the table: recorded of an `Array`, else on NumPy's arrays."""
+    if isinstance(operand, Operators):
+        return cast(Any, operand).operate(ROWS[name], operand, options)
+    return ROWS[name].value(operand, **options)
 
 
 # Shapes.
@@ -61,7 +71,7 @@ def with_axes(y: Any, shape: Shape, axis: Axis) -> Any:
 
 def spread(y_bar: Any, shape: Shape, axis: Axis) -> Any:
     """Repeat along the reduced axes: each addend of a sum receives the adjoint of the sum."""
-    return np.broadcast_to(with_axes(y_bar, shape, axis), shape)
+    return operate("broadcast", with_axes(y_bar, shape, axis), shape=shape)
 
 
 # Elementwise operations.
@@ -82,7 +92,7 @@ def elementwise(rule: Rule, *vjps: Callable[..., Any]) -> Row:
 def tanh_vjp(y_bar: Any, y: Any, x: Any) -> Any:
     """Multiply by 1 - y²."""
     x_bar = 1 - y * y
-    x_bar *= y_bar  # in place, which spares an array
+    x_bar *= y_bar  # in place on NumPy's arrays, which spares one; of an Array it makes a new one
     return x_bar
 
 
@@ -152,12 +162,12 @@ def log_sum_exp_value(x: Any, axis: Any, keepdims: bool) -> Any:
 
 def log_sum_exp_vjp(y_bar: Any, y: Any, x: Any, axis: Any, keepdims: bool) -> Any:
     """Multiply by the softmax of x, which is the gradient of log-sum-exp."""
-    return with_axes(y_bar, x.shape, axis) * np.exp(x - with_axes(y, x.shape, axis))
+    return with_axes(y_bar, x.shape, axis) * exp(x - with_axes(y, x.shape, axis))
 
 
-def getitem_vjp(y_bar: Any, y: Any, x: Any, index: Any) -> Any:
-    """Return zeros of the shape of x, with the adjoint added at the index."""
-    total = np.zeros(x.shape, y_bar.dtype)
+def place(y_bar: Any, index: Any, shape: Shape) -> Any:
+    """Return zeros of a shape, with an array added at an index: the transpose of indexing."""
+    total = np.zeros(shape, y_bar.dtype)
     parts = index if isinstance(index, tuple) else (index,)
     if any(isinstance(part, np.ndarray) and part.dtype.kind != "b" for part in parts):
         np.add.at(total, index, y_bar)  # an element that the index names twice receives both
@@ -176,16 +186,21 @@ ROWS: dict[str, Row] = {name: elementwise(rule) for name, rule in RULES.items()}
         elementwise(RULES["neg"], lambda y_bar, y, x: -y_bar),
         elementwise(RULES["mul"], lambda y_bar, y, a, b: y_bar * b, lambda y_bar, y, a, b: y_bar * a),
         elementwise(RULES["tanh"], tanh_vjp),
-        elementwise(RULES["relu"], lambda y_bar, y, x: y_bar * np.sign(y)),  # 0 or 1, and NaN of NaN
+        elementwise(RULES["relu"], lambda y_bar, y, x: y_bar * sign(y)),  # 0 or 1, and NaN of NaN
         Row("matmul", operator.matmul, (matmul_left, matmul_right)),
         Row("sum", add_up, (lambda y_bar, y, x, axis, keepdims: spread(y_bar, x.shape, axis),)),
         Row("mean", mean,
             (lambda y_bar, y, x, axis, keepdims: spread(y_bar * (y.size / x.size), x.shape, axis),)),
         Row("max", lambda x, axis, keepdims: x.max(axis=axis, keepdims=keepdims), (max_vjp,)),
         Row("log_sum_exp", log_sum_exp_value, (log_sum_exp_vjp,)),
+        Row("broadcast", lambda x, shape: np.broadcast_to(x, shape), (lambda y_bar, y, x, shape: y_bar,)),
         Row("reshape", lambda x, shape: x.reshape(shape), (lambda y_bar, y, x, shape: y_bar.reshape(x.shape),)),
         Row("transpose", lambda x, axes: x.transpose(axes),
             (lambda y_bar, y, x, axes: y_bar.transpose(np.argsort([i % x.ndim for i in axes]).tolist()),)),
-        Row("getitem", lambda x, index: x[index], (getitem_vjp,)),
+        Row("getitem", lambda x, index: x[index],
+            (lambda y_bar, y, x, index: operate("place", y_bar, index=index, shape=x.shape),)),
+        Row("place", place, (lambda y_bar, y, x, index, shape: y_bar[index],)),
+        Row("astype", lambda x, dtype: x.astype(dtype), (lambda y_bar, y, x, dtype: y_bar.astype(x.dtype),)),
+        Row("identity", lambda x: x, (lambda y_bar, y, x: y_bar,)),
     )
 }  # fmt: skip

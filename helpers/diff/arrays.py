@@ -71,6 +71,11 @@ class Array(Indexed):
         """Carry out and record an elementary operation of `helpers.diff.rules`."""
         return record(row_of(rule), operands)
 
+    @staticmethod
+    def operate(row: Row, operand: Array, options: dict[str, Any]) -> Array:
+        """Carry out and record an operation of `helpers.diff.array_rules`."""
+        return record(row, (operand,), options)
+
     def backward(self, seed: ArrayLike | None = None, zero_gradient: bool = True) -> None:
         """Set ``gradient``, here and in every node that this one was made of, to the derivative of this node.
 
@@ -80,7 +85,7 @@ class Array(Indexed):
         """
         if seed is None and self.size != 1:
             raise ValueError(f"backward from the shape {self.shape} needs a seed of this shape; or take .sum() first")
-        y_bar = np.ones(self.shape, self.dtype) if seed is None else adjoint_of(self, seed)
+        y_bar = adjoint_of(self, real_array(np.ones(self.shape) if seed is None else seed))
         adjoints = list(propagate(trace(self), y_bar))  # all first: if one fails, every gradient stays as it was
         for node, x_bar in adjoints:
             node._gradient = np.asarray(x_bar if zero_gradient else node.gradient + x_bar)
@@ -94,6 +99,7 @@ class Array(Indexed):
     size = property(attrgetter("value.size"))
     dtype = property(attrgetter("value.dtype"))
     T = property(lambda self: self.transpose())
+    mT = property(lambda self: self.transpose(*range(self.ndim - 2), -1, -2))
 
     def sum(self, axis: Axis = None, keepdims: bool = False) -> Array:
         """Add up along some axes, or all."""
@@ -114,6 +120,10 @@ class Array(Indexed):
     def transpose(self, *axes: int) -> Array:
         """Put the axes in another order; by default in reverse."""
         return record(ROWS["transpose"], (self,), {"axes": axes or tuple(range(self.ndim)[::-1])})
+
+    def astype(self, dtype: DTypeLike) -> Array:
+        """Convert to float32 or float64."""
+        return record(ROWS["astype"], (self,), {"dtype": np.dtype(dtype)})
 
     def __matmul__(self, other: Any) -> Any:
         return record(ROWS["matmul"], (self, other)) if _can_meet(other) else NotImplemented
@@ -150,8 +160,13 @@ def record(row: Row, operands: tuple[Any, ...], options: dict[str, Any] = NOTHIN
     rule = row.rule
     if rule is not None and rule.domain is not None and not np.all(rule.domain(*values)):
         check_domain(rule, *values)
+    try:
+        value = row.value(*values, **options)
+    except ValueError as error:
+        shapes = " and ".join(str(x.shape) for x in values)
+        raise ValueError(f"{row.name} cannot take the shape {shapes}: {error}") from error
     node = Array.__new__(Array)
-    node._remember(read_only(row.value(*values, **options)), row, operands, options)
+    node._remember(read_only(value), row, operands, options)
     return node
 
 
@@ -191,22 +206,23 @@ def trace(output: Array) -> list[Array]:
     return sorted(found, key=serial_of, reverse=True)
 
 
-def propagate(nodes: list[Array], y_bar: Any) -> Iterator[tuple[Array, Any]]:
-    """Run back through the nodes of a trace from the adjoint of its output, and yield each with its adjoint.
+def propagate(nodes: list[Array], y_bar: Any, recorded: bool = False) -> Iterator[tuple[Array, Any]]:
+    """Run back through the nodes of a trace, the output first, and yield each with its adjoint.
 
-    A node is younger than its parents. So when its turn comes, all that was made of it has had its own, and its adjoint
-    is complete; it is dropped once it is passed on.
+    If ``recorded``, the rules are applied to nodes, not to their values: then all adjoints are Arrays, and can be
+    differentiated. A node is younger than its parents. So when its turn comes, all that was made of it has had its own,
+    and its adjoint is complete; it is dropped once it is passed on.
     """
-    adjoints = {nodes[0]: y_bar}
+    wanted, adjoints = set(nodes), {nodes[0]: y_bar}
     for node in nodes:
         y_bar = adjoints.pop(node)
         yield node, y_bar
-        row = node.operation
+        parents, row = node.parents, node.operation
         if row is None:
             continue
-        arguments = (y_bar, node.value, *map(value_of, node.parents))
-        for parent, vjp in zip(node.parents, row.vjps):
-            if parent.constant:
+        arguments = (y_bar, node, *parents) if recorded else (y_bar, node.value, *map(value_of, parents))
+        for parent, vjp in zip(parents, row.vjps):
+            if parent not in wanted:
                 continue
             x_bar = vjp(*arguments, **node.options)
             x = parent.value
@@ -218,12 +234,11 @@ def propagate(nodes: list[Array], y_bar: Any) -> Iterator[tuple[Array, Any]]:
             adjoints[parent] = adjoints[parent] + x_bar if parent in adjoints else x_bar
 
 
-def adjoint_of(y: Array, y_bar: ArrayLike) -> Any:
-    """Return an adjoint of y in y's type, if it has y's shape."""
-    given = real_array(y_bar)
-    if given.shape != y.shape:
-        raise ValueError(f"the adjoint of an output of shape {y.shape} must have this shape, got {given.shape}")
-    return given if given.dtype == y.dtype else given.astype(y.dtype)
+def adjoint_of(y: Array, y_bar: Any) -> Any:
+    """Return an adjoint of y (ndarray or Array) in y's type, if it has y's shape."""
+    if y_bar.shape != y.shape:
+        raise ValueError(f"the adjoint of an output of shape {y.shape} must have this shape, got {y_bar.shape}")
+    return y_bar if y_bar.dtype == y.dtype else y_bar.astype(y.dtype)
 
 
 def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
@@ -234,7 +249,7 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
     f : callable
         A function of arrays to one array, written as this module says.
     *primals : array_like
-        Its arguments.
+        Its arguments, one at least.
 
     Returns
     -------
@@ -246,30 +261,43 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
 
     Notes
     -----
-    For a second derivative call `helpers.diff.forward.jvp` in f. Reverse mode inside reverse mode is refused.
+    Where a primal, or something that f takes from outside, is an `Array`, all results are Arrays, which can be
+    differentiated again.
 
     >>> y, pullback = vjp(lambda A, x: A @ x, [[1.0, 2.0], [3.0, 4.0]], [5.0, 6.0])
     >>> A_bar, x_bar = pullback([1.0, 0.0])
     >>> y, x_bar
     (array([17., 39.]), array([1., 2.]))
+    >>> slope = lambda x: vjp(lambda x: x**3, x)[1](1.0)[0]
+    >>> print(slope(2.0), vjp(slope, 2.0)[1](1.0)[0])  # 3x² and 6x
+    12.0 12.0
     """
-    inputs = [Array(x) for x in primals]
-    y = f(*inputs)
-    if not _can_meet(y):
-        raise TypeError(f"f must return one array, got {y!r} of type {type(y).__name__}")
-    y = y if isinstance(y, Array) else constant(y, inputs[0])
-    nodes, known = trace(y), set(inputs)
-    if any(not (node.parents or node.constant or node in known) for node in nodes):
-        raise TypeError(
-            "f uses an Array from outside, whose derivative would be lost: give f its .value, or make it an argument; "
-            "for a second derivative call helpers.diff.forward.jvp inside vjp"
-        )
+    inputs = [record(ROWS["identity"], (x,)) if isinstance(x, Array) else Array(x) for x in primals]
+    result = f(*inputs)
+    if not _can_meet(result):
+        raise TypeError(f"f must return one array, got {result!r} of type {type(result).__name__}")
+    y = result if isinstance(result, Array) else constant(result, inputs[0])
+    nodes, between = trace(y), set(inputs)
+    nested = any(not (node.parents or node.constant or node in between) for node in nodes)  # it leads to outer Arrays
+    for node in reversed(nodes):  # the oldest first: what lies between the inputs and y
+        if not between.isdisjoint(node.parents):
+            between.add(node)
+    path = [node for node in nodes if node in between]
+    for x in inputs:
+        x.constant = not x.parents  # from here on: nobody else holds an input made of numbers, to ask for its adjoint
 
     def pullback(y_bar: Any) -> tuple[Any, ...]:
-        found = {node: x_bar for node, x_bar in propagate(nodes, adjoint_of(y, y_bar)) if node in known}
-        return tuple([read_only(found[x] if x in found else np.zeros_like(x.value))[()] for x in inputs])
+        seed = adjoint_of(y, y_bar if isinstance(y_bar, Array) else real_array(y_bar))
+        recorded = nested or isinstance(seed, Array)
+        if recorded and not isinstance(seed, Array):
+            seed = constant(seed, y)
+        found: dict[Array, Any] = {x: np.zeros_like(x.value) for x in inputs}
+        found |= {node: x_bar for node, x_bar in propagate(path, seed, recorded) if node in found} if path else {}
+        if recorded:
+            return tuple([x_bar if isinstance(x_bar, Array) else constant(x_bar, y) for x_bar in found.values()])
+        return tuple([read_only(x_bar)[()] for x_bar in found.values()])
 
-    return y.value[()], pullback
+    return (y if nested else y.value[()]), pullback
 
 
 def jacobian(f: Callable[[Any], Any], x: ArrayLike) -> Any:

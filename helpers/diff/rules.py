@@ -213,9 +213,13 @@ class Operators:
     def __bool__(self) -> bool:
         return bool(self.value)
 
+    __reduce_ex__ = _kept_in("a copy")  # it would be another input, whose gradient nobody asks for
     __float__ = _kept_in("float(x), or a function of math,")
-    __array__ = _kept_in("an array of NumPy (made of it, or filled with it)")
-    __array_function__ = _kept_in("a function of NumPy")
+    __array__ = _kept_in("an array of NumPy (made of it, filled with it, or by a function such as np.exp)")
+
+    def __array_function__(self, function: Any, *_: Any) -> Any:
+        return _kept_in(f"{function.__module__}.{function.__name__}")(self)
+
     __array_priority__ = 1000.0  # NumPy's arrays and numbers leave an operator to us
 
 

@@ -36,6 +36,10 @@ CASES = {
     "reshape": [([(3, 4)], {"shape": (2, -1)}), ([(3, 4)], {"shape": 12}), ([(1,)], {"shape": ()})],
     "transpose": [([(2, 3, 4)], {"axes": axes}) for axes in ((2, 1, 0), (1, 2, 0), (-1, 0, 1))],
     "getitem": [([(3, 4)], {"index": index}) for index in INDICES],
+    "place": [([np.empty((3, 4))[i].shape], {"index": i, "shape": (3, 4)}) for i in INDICES],
+    "broadcast": [([(3, 1)], {"shape": (2, 3, 4)}), ([()], {"shape": (2, 3)})],
+    "astype": [([(3, 4)], {"dtype": np.dtype(float)})],
+    "identity": [([(3, 4)], {})],
 }
 ALL = [(ROWS[name], *case) for name in CASES for case in CASES[name]]
 ALL += [(row_of(power_by(n)), [(3, 4)], {}) for n in (3, 2, 1, 0, -2, 0.5)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from types import SimpleNamespace
 
 import numpy as np
@@ -81,6 +82,42 @@ def test_random_programs_agree_with_torch(program, seed):
     assert agree([x.gradient for x in xs], expected)
 
 
+def net(m, W, b, V, X):
+    """A small net with every shape of operand; its output is one number."""
+    return (m.log_sum_exp(m.tanh(X @ W + b) @ V, 1) ** 2).mean()
+
+
+def test_hessian_times_vector_agrees_with_torch():
+    rng = np.random.default_rng(4)
+    W, b, V, X, U = (rng.standard_normal(shape) for shape in [(2, 5), (5,), (5, 3), (7, 2), (2, 5)])
+    ours = vjp(lambda *Wb: vjp(lambda W, b: net(OURS, W, b, V, X), *Wb)[1](1.0)[0], W, b)[1](U)
+    leaves = [torch.tensor(x, requires_grad=True) for x in (W, b)]
+    output = net(TORCH, *leaves, torch.tensor(V), torch.tensor(X))
+    first = torch.autograd.grad(output, leaves, create_graph=True)[0]
+    assert agree(ours, [g.numpy() for g in torch.autograd.grad((first * torch.tensor(U)).sum(), leaves)])
+
+
+def gradient_of(f):
+    return lambda x: vjp(f, x)[1](1.0)[0]
+
+
+def test_the_whole_hessian_and_a_third_derivative():
+    hessian = jacobian(gradient_of(lambda x: (x**3).sum() + x[0] * x[1]), [1.0, 2.0, 3.0])
+    assert hessian.tolist() == [[6, 1, 0], [1, 12, 0], [0, 0, 18]]
+    assert gradient_of(gradient_of(gradient_of(lambda x: x**4)))(2.0) == 48.0
+
+
+def test_a_derivative_inside_a_function_sees_what_is_outside():
+    # d(x + y)/dy = 1, where x comes in from outside: not 2, if x and y are told apart
+    assert gradient_of(lambda x: x * gradient_of(lambda y: x + y)(1.0))(5.0) == 1.0
+    assert gradient_of(lambda x: x * gradient_of(lambda y: x + y)(x))(5.0) == 1.0
+    assert gradient_of(lambda x: gradient_of(lambda y: x * y)(x))(5.0) == 1.0  # d(xy)/dy at y = x is x
+    assert gradient_of(lambda w: gradient_of(lambda x: w * x * x)(3.0))(5.0) == 6.0  # 2wx at x = 3
+    # a copy would be another input
+    with pytest.raises(TypeError, match="a copy"):
+        gradient_of(lambda x: copy.deepcopy(x) * 2)(Array(5.0))
+
+
 def test_a_second_derivative_is_reverse_mode_over_forward_mode():
     rng = np.random.default_rng(4)
     x, v, A = rng.standard_normal(3), rng.standard_normal(3), rng.standard_normal((2, 3))
@@ -91,8 +128,6 @@ def test_a_second_derivative_is_reverse_mode_over_forward_mode():
     wanted = torch.autograd.functional.hvp(lambda x: f(torch, torch.tensor(A), x), torch.tensor(x), torch.tensor(v))[1]
     _, pullback = vjp(lambda x: jvp(lambda x: f(OURS, A, x), x, v)[1], x)
     np.testing.assert_allclose(pullback(1.0)[0], wanted.numpy(), rtol=1e-12)
-    with pytest.raises(TypeError, match=r"f uses an Array from outside.*jvp inside vjp"):
-        vjp(lambda x: vjp(lambda y: (x * y).sum(), v)[1](1.0)[0], x)
 
 
 def test_jacobians_of_the_lecture():
@@ -227,6 +262,7 @@ X = Array(np.ones((2, 3)))
     [
         (lambda: Array([1j]), TypeError, r"real numbers, got \[1j\] \(complex128\)"),
         (lambda: Array(X), TypeError, r"say x\.value"),
+        (lambda: X @ X, ValueError, r"matmul cannot take the shape \(2, 3\) and \(2, 3\)"),
         (lambda: log(X - 1), ValueError, r"log needs x > 0, got 0.0 at index \(0, 0\)"),
         (lambda: sqrt(X * np.array([1, 1, -1])), ValueError, r"sqrt needs x >= 0, got -1.0 at index \(0, 2\)"),
         (lambda: X / np.array([1, 0, 1]), ValueError, r"got 1.0 and 0.0 at index \(0, 1\)"),
@@ -235,7 +271,6 @@ X = Array(np.ones((2, 3)))
         (lambda: vjp(tanh, [1.0])[1](1.0), ValueError, r"shape \(1,\) must have this shape, got \(\)"),
         (lambda: vjp(lambda x: (x, x), 1.0), TypeError, "f must return one array, got .* tuple"),
         (lambda: vjp(tanh, Dual(1.0, 1.0)), TypeError, "would turn Dual into plain numbers"),
-        (lambda: vjp(tanh, X), TypeError, "would turn Array into plain numbers"),
     ],
 )
 def test_bad_input_is_named(call, error, message):
