@@ -5,7 +5,6 @@ Each function returns a `Picture` that shows itself in a notebook; some can be u
 
 from helpers.plots.boundaries import DecisionField, decision_boundary, plot_dataset
 from helpers.plots.curves import Curves, Recording, plot_curves, plot_spread
-from helpers.plots.errors import StepSizes
 from helpers.plots.jacobians import plot_jacobian
 from helpers.plots.pictures import Picture
 from helpers.plots.progress import LayerProgress, plot_backprop_progress, plot_local_progress
@@ -17,7 +16,6 @@ __all__ = [
     "LayerProgress",
     "Picture",
     "Recording",
-    "StepSizes",
     "decision_boundary",
     "plot_backprop_progress",
     "plot_curves",

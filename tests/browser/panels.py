@@ -7,7 +7,10 @@ RULES = "'local losses, predsim', 'direct feedback alignment', 'forward-forward'
 TWO = "'back-propagation', 'local, parallel'"
 PANELS = {
     "00_tangent": f"{WIDGETS} import tangent_panel\npanel = tangent_panel(lambda x: x * x)",
-    "01_step_sizes": f"{WIDGETS}.step_sizes import step_size_panel\npanel = step_size_panel()",
+    "01_descent": f"{WIDGETS}.derivatives import descent_panel\npanel = descent_panel()",
+    "01_dual": f"{WIDGETS}.derivatives import dual_panel\npanel = dual_panel()",
+    "01_expression": f"{WIDGETS}.derivatives import expression_panel\npanel = expression_panel()",
+    "01_secant": f"{WIDGETS}.derivatives import secant_panel\npanel = secant_panel()",
     "02_scalar_net": f"{WIDGETS}.scalar_net import ScalarNetPanel\npanel = ScalarNetPanel()",
     "02_stepper": f"{WIDGETS} import Stepper\npanel = Stepper('log(x1) + x1*x2 - sin(x2)', at='x1 = 2, x2 = 5')",
     "03_jacobians": f"{WIDGETS}.jacobians import jacobian_panel\npanel = jacobian_panel()",

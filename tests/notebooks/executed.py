@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Iterator
 
+import nbformat
 from nbformat import NotebookNode
 from nbmake.nb_result import NotebookError, NotebookResult
 from nbmake.nb_run import NotebookRun
+
+from tests.notebooks.asserted import last_cell
 
 WIDGETS = "application/vnd.jupyter.widget-state+json"
 
@@ -29,10 +33,18 @@ def hidden_errors(book: NotebookNode) -> Iterator[str]:
 
 
 class CheckedRun(NotebookRun):
-    """Runs a notebook, and fails on what it hides too."""
+    """Runs a notebook, with what is asserted of it appended to a copy, and fails on what it hides too."""
 
     def execute(self) -> NotebookResult:
-        result = super().execute()
+        book, original = nbformat.read(self.filename, as_version=4), self.filename
+        book.cells.append(nbformat.v4.new_code_cell(last_cell(original.stem)))
+        self.filename = original.with_name(f"zz_{secrets.token_hex(3)}_{original.name}")
+        try:
+            nbformat.write(book, self.filename)
+            result = super().execute()
+        finally:
+            self.filename.unlink(missing_ok=True)
+            self.filename = original
         found = "\n".join(hidden_errors(result.nb))
         if result.error is None and found:
             error = NotebookError(summary=found.partition("\n")[0], trace=found, failing_cell_index=-1)

@@ -51,12 +51,16 @@ def test_the_opening_says_what_when_and_how_long(path):
         assert word in opening
     total, *parts = [int(n) for n in re.findall(r"\d+", opening.split("**Minutes:**")[1].split("**")[0].split(")")[0])]
     assert sum(parts) == total
-    assert total <= 45
+    assert total <= 50
 
 
 @EACH
 def test_cells_are_short_and_there_is_more_prose_than_code(path):
-    lengths = [len(cell.source.splitlines()) for cell in code(path) if not cell.source.startswith(("import", "from"))]
+    lengths = [
+        len(cell.source.splitlines())
+        for cell in code(path)
+        if not cell.source.startswith(("import", "from", "predict("))
+    ]
     assert statistics.median(lengths) <= 6
     assert max(len(cell.source.splitlines()) for cell in code(path)) <= 20
     words = sum(len(re.sub(r"<.*?>|\$.*?\$", " ", text).split()) for text in prose(path))
@@ -91,13 +95,13 @@ def test_each_exercise_has_minutes_a_reason_a_stub_a_check_and_a_solution(path):
     stubs = [cell.source for cell in code(path) if "NotImplementedError(" in cell.source]
     assert len(stubs) == len(exercises)
     solutions = ast.parse((ROOT / "notebooks" / "solutions" / f"{path.stem[3:]}.py").read_text())
-    solved = {node.name for node in solutions.body if isinstance(node, ast.FunctionDef)}
+    solved = {node.name for node in solutions.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
     sources = [cell.source for cell in code(path)]
     for text in exercises:
         assert re.search(r"### Exercise.*\(\d+ minute", "\n".join(re.findall(r"### Exercise.*", text)))
         assert "Why it matters" in text or path.name.startswith("00")
     for stub in stubs:
-        (function,) = [node for node in ast.parse(stub).body if isinstance(node, ast.FunctionDef)]
+        (function,) = [node for node in ast.parse(stub).body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
         assert 'NotImplementedError("Student exercise' in stub
         assert "..." in stub
         assert function.name in solved

@@ -15,7 +15,6 @@ from matplotlib.text import Text
 
 from helpers.datasets import datasets
 from helpers.plots import (
-    StepSizes,
     decision_boundary,
     plot_backprop_progress,
     plot_curves,
@@ -23,6 +22,7 @@ from helpers.plots import (
     plot_jacobian,
     plot_spread,
 )
+from helpers.plots.derivatives import DescentPicture, DualPicture, SecantPicture
 from helpers.plots.errors import CyclePicture
 from helpers.plots.idempotent import (
     ENDS,
@@ -47,7 +47,6 @@ SET, TRAIN = datasets["signed_xor"].test(samples=500), datasets["signed_xor"].tr
 STEPS = np.array([1e-3, 1e-2, 1e-1])
 THREE, LINES = ("back-propagation", "direct feedback alignment", "forward-forward"), ("#0072B2", "#D55E00", "#009E73")
 ANGLES = np.array([[[80.0, 60], [40, 30]], [[90, 70], [60, 20]], [[100, 65], [50, 25]]])
-STEP_SIZES = ({"a": [0, 0, 1e9], "b": [3, 2, 4]}, {"a": [1, 1, 1], "b": [1, 1, 1]}, {"a": 1e-9, "b": 1e-2})
 RATES = {"r": [[0.0, INF], [1e-3, NAN], [1e-2, 1e-3]], "s": [[0.0, 1], [0.0, 1], [1e-20, 1]]}
 ZERO = {"r": [[False] * 2] * 3, "s": [[True, False]] * 2 + [[False, True]]}
 
@@ -124,18 +123,35 @@ def matrices():
     yield "K: 1 of 4 entries is not zero, all below the diagonal. O: every entry is zero"
 
 
-def step_sizes():
-    picture = StepSizes(STEPS, *STEP_SIZES, step=1e-3)
-    picture.choose(0.9e-2)
+def secant():
+    picture = SecantPicture(STEPS, ["a", "b"])
+    picture.sweep({"a": [0.5, 0, 1e9], "b": [3, 2, 4]}, {"a": [1, 1, 1], "b": [1, 1, 1]}, "sin, forward")
+    picture.choose(1e-2, {"a": 0, "b": 2}, "b", (A, A), ((0, 1), (0, 1.2)))
     yield picture
-    yield f"marked at h = {picture.mark.get_xdata()[0]:.2g}"
-    dots, chosen, star = (artists["b"] for artists in (picture.dots, picture.chosen, picture.stars))
-    assert (dots.get_xydata() == np.stack([STEPS, [3, 2, 4]], axis=1)).all()
-    assert 50 < picture.dots["a"].get_ydata()[-1] < 100  # at the upper edge
-    assert picture.stars["a"].get_xdata()[0] == 2e-3  # at the left edge
-    yield f"b: {chosen.get_ydata()[0]:.2g} at the marked step, least {min(dots.get_ydata()):.2g}"
-    yield "a: 0 at the marked step, least 0 at h = 0.001 and 1 steps more, default step 1e-09, beyond the axis"
-    yield f"at h = {STEPS[int(dots.get_ydata().argmin())]:.1g}, default step {star.get_xdata()[0]:.1g}"
+    yield f"sin, forward. Error of the derivative at the step h = {picture.mark.get_xdata()[0]:.2g}. a: off by 0;"
+    dots, chosen = (artists["b"] for artists in (picture.dots, picture.chosen))
+    at = STEPS[int(dots.get_ydata().argmin())]
+    yield f"b: off by {chosen.get_ydata()[0]:.2g}; least {min(dots.get_ydata()):.2g}, at h = {at:.1g}"
+    yield from ("points of a (error of the derivative): 2 moved to the edge", "1 moved to the edge")
+
+
+def descent():
+    picture = DescentPicture((A, A), A)
+    picture.update(np.tanh(picture.x), A**2, w=1.0, loss=1.0, slope=2.0, next=-3.0, then=9.0)
+    yield picture
+    w, size = picture.here.get_xydata()[0]
+    yield f"At the weight {w:.2f} the loss is {size:.3g} and its slope 2. The step leads to the weight -3"
+    yield "points of the next weight (loss): 1 moved to the edge"
+
+
+def duals():
+    formulas = {"x": "x", "a": "a = x²"}
+    picture = DualPicture({"x": (0, 1), "a": (1, 1)}, formulas, [("x", "a")], A, {"x": A, "a": A**2})
+    picture.update({"x": (0.5, 1.0), "a": (0.25, 1.0)}, 0.5)
+    yield picture
+    for name, point in picture.points.items():
+        left, right = picture.slopes[name].get_xydata()
+        yield f"{name}: {point.get_ydata()[0]:.4g}, slope {(right[1] - left[1]) / (right[0] - left[0]):.4g}"
 
 
 def of_progress(picture, error, right, more):
@@ -304,8 +320,8 @@ def constraints():
 
 
 PICTURES = (
-    boundary, dataset, curves, spread, jacobian, matrices, step_sizes, progress, playground, cycle, maps, cobweb,
-    basins, flow, rates, images, angles, differences, rules, idempotent, constraints,
+    boundary, dataset, curves, spread, jacobian, matrices, secant, descent, duals, progress, playground, cycle, maps,
+    cobweb, basins, flow, rates, images, angles, differences, rules, idempotent, constraints,
 )  # fmt: skip
 
 

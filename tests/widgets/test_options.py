@@ -27,7 +27,9 @@ OF_A_RUN = {
     "TrainingPanel": ["rule", "size", *(f.name for f in fields(Run) if f.name != "rules")],
     "Playground": [f.name for f in fields(State)],
 }
-WITHOUT = {"gradient_graph_panel", "jacobian_panel", "step_size_panel"}  # options: only `run` sets their controls
+WITHOUT = {  # options: only `run` sets their controls
+    "descent_panel", "dual_panel", "expression_panel", "gradient_graph_panel", "jacobian_panel", "secant_panel",
+}  # fmt: skip
 BAD = [
     None, True, False, 0, 1, 2, 3, 64, -1, 10**7, 10**30, 0.0, 0.5, 1.0, 2.5, -0.1, 1e-5, 100.0, 1e300,
     math.nan, math.inf, -math.inf, 1j, "", "3", "magic", "local, parallel", [], {}, (), ["local, parallel"],

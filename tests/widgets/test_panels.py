@@ -32,7 +32,10 @@ EXPLORERS: dict[str, Callable[[], Any]] = {
     "gradient graphs": widgets.gradient_graph_panel,
     "jacobians": widgets.jacobian_panel,
     "scalar maps": lambda: widgets.idempotent_panel("cobweb of 3a² - 2a³"),
-    "step sizes": widgets.step_size_panel,
+    "descent": widgets.descent_panel,
+    "dual numbers": widgets.dual_panel,
+    "expressions": widgets.expression_panel,
+    "secants": widgets.secant_panel,
 }
 TRAINERS: dict[str, Callable[[], Any]] = {
     "constraints": lambda: widgets.constraint_panel("weights learn: augmented Lagrangian", samples=20),
