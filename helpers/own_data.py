@@ -32,32 +32,12 @@ Row = tuple[str, Sequence[Any]]  # where it stands, and its cells
 
 
 def read_points(source: Any, *, ratio: float = 0.7, seed: int = 0, most: int = 5000, name: str = "") -> DataSet:
-    """Make a data set of your own points.
+    """Make a data set of your own points: of a CSV file (its path or its bytes, in UTF-8) or of a DataFrame.
 
-    Parameters
-    ----------
-    source : path, bytes or pandas.DataFrame
-        A CSV file (UTF-8, with commas, semicolons or tabs), its bytes, or a table. Its columns are named ``x0``,
-        ``x1``, ... (the inputs, finite numbers) and ``class`` (2 to 10 different names or numbers).
-    ratio : float
-        The share of the rows to train with, from 0.05 to 0.95; the others are for the test. Each class is split so.
-    seed : int
-        Draws the split, and the rows where not all are used.
-    most : int
-        So many rows are used at most, 20 or more, a share of each class; the description says of how many.
-    name : str
-        What the messages call the data; by default the file's name.
-
-    Returns
-    -------
-    DataSet
-        ``.train(samples=..., noise=..., seed=...)`` and ``.test(...)`` return ``Points``: X (n, d), and Y (n, 1) for
-        two classes, one-hot (n, k) for more. The classes are numbered in sorted order. Nothing is scaled.
-
-    Raises
-    ------
-    TypeError, ValueError
-        In one sentence that names the row and the column of the first fault, or the argument.
+    The columns are ``x0``, ``x1``, ... (finite numbers, which are not scaled) and ``class`` (2 to 10 names or numbers,
+    numbered in sorted order; two give Y (n, 1), more give one-hot (n, k)). Of each class ``seed`` draws the share
+    ``ratio`` (0.05 to 0.95) to train with and the rest to test with, of ``most`` rows at most. ``name`` is what
+    messages and the description call the data. A ValueError names row and column of the first fault in one sentence.
     """
     ratio, seed = Real(0.05, 0.95).check("ratio", ratio), Whole(0).check("seed", seed)
     most = Whole(20).check("most", most)

@@ -23,7 +23,7 @@ BUDGETS = {
     "datasets": (220, 1),
     "networks": (110, 1),
     "options": (95, 1),
-    "own_data": (205, 1),
+    "own_data": (185, 1),
     "__init__": (5, 1),
 }
 LINES_IN_A_FILE = 400
