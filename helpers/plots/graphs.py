@@ -6,7 +6,7 @@ import contextlib
 import html
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,20 +14,7 @@ from torch import Tensor, nn
 from helpers.plots.drawing import Drawing, draw
 from helpers.plots.gradient_graphs import BELOW, PAST, GradientGraph, gradient_graph
 
-__all__ = ["Drawing", "Facts", "GradientGraph", "SanityCheck", "draw", "gradient_graph", "sanity_check"]
-
-
-class Facts(NamedTuple):
-    """Sentences, ``lines``; in a notebook a list."""
-
-    lines: tuple[str, ...]
-
-    def __repr__(self) -> str:
-        return "\n".join(self.lines)
-
-    def _repr_html_(self) -> str:
-        items = "".join(f"<li>{html.escape(line)}</li>" for line in self.lines)
-        return f'<ul style="font-size:1.1em">{items}</ul>'
+__all__ = ["Drawing", "GradientGraph", "SanityCheck", "draw", "gradient_graph", "sanity_check"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -48,10 +35,10 @@ class SanityCheck:
     graph: GradientGraph
 
     @property
-    def facts(self) -> tuple[str, ...]:
-        """The facts in words, a sentence each."""
+    def facts(self) -> str:
+        """The facts in words, a line each."""
         all_of_it, first = self.past_y < 1e-5, next(iter(self.largest))
-        return (
+        lines = (
             f"Loss {self.loss:.6g}.",
             f"Largest entries of the gradients: {_listed(self.largest.items(), '{0} {1:.3g}')}.",
             f"Without a gradient: {', '.join(self.without_gradient) or 'no parameter'}.",
@@ -59,16 +46,15 @@ class SanityCheck:
             + (". Nothing passes by y." if all_of_it else f": what comes past y is {self.past_y:.2g} times as large."),
             f"To compute the gradient of {first}: {_listed(self.graph.counts.most_common(), '{1} {0}')}.",
         )
+        return "\n".join(lines)
 
     def __repr__(self) -> str:
-        return repr(Facts(self.facts))
+        return self.facts
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         graph = self.graph._repr_mimebundle_()
-        return {
-            "text/html": Facts(self.facts)._repr_html_() + graph["text/html"],
-            "text/plain": f"{self!r}\n{graph['text/plain']}",
-        }
+        facts = f'<p style="font-size:1.1em;white-space:pre-line">{html.escape(self.facts)}</p>'
+        return {"text/html": facts + graph["text/html"], "text/plain": f"{self.facts}\n{graph['text/plain']}"}
 
 
 def sanity_check(net: nn.Module, x: Tensor, criterion: Callable[[Tensor], Tensor]) -> SanityCheck:

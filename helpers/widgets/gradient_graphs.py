@@ -2,7 +2,7 @@
 
 >>> panel = gradient_graph_panel()
 >>> facts, graph = panel.run(rule="modified", net="N1", samples=3)
->>> print(facts.lines[-1])
+>>> print(facts.splitlines()[-1])
 Kept for the backward pass: 120 bytes (ordinary rule: 180).
 """
 
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from helpers.networks import NETWORKS
-from helpers.plots.graphs import Facts, sanity_check
+from helpers.plots.graphs import sanity_check
 from helpers.training.idempotent import Algorithm, make_loss
 from helpers.training.memory import saved_for_backward
 from helpers.widgets.controls import choice, slider
@@ -51,7 +51,7 @@ def gradient_graph_panel() -> Explorer:
         report = sanity_check(model, x, RULES[rule](model))
         kept, ordinary = (bytes_kept(model, x, RULES[name](model)) for name in (rule, "ordinary"))
         cost = f"Kept for the backward pass: {kept:,} bytes (ordinary rule: {ordinary:,})."
-        return [Facts((*report.facts, cost)), report.graph.draw(saved)]
+        return [f"{report.facts}\n{cost}", report.graph.draw(saved)]
 
     return Explorer(
         show,

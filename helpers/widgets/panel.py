@@ -311,4 +311,4 @@ def as_html(part: Any) -> str:
         return str(part._repr_mimebundle_().get("text/html", html.escape(str(part))))
     if hasattr(part, "_repr_html_"):
         return str(part._repr_html_())
-    return f'<div role="status" style="font-size:1.1em">{html.escape(str(part))}</div>'
+    return f'<div role="status" style="font-size:1.1em;white-space:pre-line">{html.escape(str(part))}</div>'

@@ -100,7 +100,7 @@ def test_it_shows_itself_with_and_without_a_drawer(monkeypatch):
     assert "<svg" in report._repr_mimebundle_()["text/html"]
     monkeypatch.setattr(drawing, "_ways", list)
     bundle = report._repr_mimebundle_()
-    for words in ("pip install pygraphviz", "In dn/dW: 1 MmBackward0, 3 TBackward0.", "gradient: no parameter.</li>"):
+    for words in ("pip install pygraphviz", "In dn/dW: 1 MmBackward0, 3 TBackward0.", "gradient: no parameter."):
         assert words in bundle["text/html"]
     assert "4 MmBackward0" in bundle["text/plain"]
 
