@@ -89,7 +89,8 @@ class DecisionField(Picture):
             self.shares = [1 - share, share]
         else:
             self.image.set_data(_class_colours(square))
-            segments = [line for c in range(s.shape[1]) for line in self.grid.boundaries(_lead(square, c))]
+            leads = (square[..., c] - np.delete(square, c, axis=-1).max(axis=-1) for c in range(s.shape[1]))
+            segments = [line for lead in leads for line in self.grid.boundaries(lead)]
             self.shares = [float((s.argmax(1) == c).mean()) for c in range(s.shape[1])]
         gap = np.full((1, 2), np.nan)  # lifts the pen between two pieces of the boundary
         points = np.concatenate([part for segment in segments for part in (segment, gap)] or [gap])
@@ -203,12 +204,6 @@ def class_of(Y: ArrayLike) -> NDArray[np.intp]:
     if y.ndim != 2 or not y.shape[1]:
         raise ValueError(f"Y must have shape (n, k), got {y.shape}")
     return (y[:, 0] >= 0.5).astype(np.intp) if y.shape[1] == 1 else y.argmax(axis=1)
-
-
-def _lead(square: Array, c: int) -> Array:
-    """Return by how much class c beats the best of the others: zero on its boundary."""
-    lead: Array = square[..., c] - np.delete(square, c, axis=-1).max(axis=-1)
-    return lead
 
 
 def _class_colours(square: Array) -> NDArray[np.uint8]:
