@@ -6,7 +6,6 @@ takes longer than the page waits, places in between are left out, and the last o
 
 from __future__ import annotations
 
-import asyncio
 import html
 import time
 from collections import deque
@@ -27,7 +26,6 @@ WATCHED = ["mousedown", "mousemove", "mouseup", "mouseleave"]
 EVERY = 30  # milliseconds between two places that the page sends
 NEAR = 15  # pixels of the page from a point to the pointer that is still on it
 STILL = 3  # pixels that a click may move
-TURNS = 8  # of the loop: what an answer has posted is done, and the next messages come in
 RING: dict[str, Any] = {"fill": False, "edgecolor": "#D55E00", "linewidth": 2.5}
 GROUND = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 2}  # of the name beside it
 
@@ -45,7 +43,7 @@ class Hand:
     def __init__(self, live: LiveImage, panel: Panel) -> None:
         self.live, self.panel = live, panel
         self.heard: deque[Mapping[str, Any]] = deque()
-        self.task: asyncio.Task[None] | None = None
+        self.free = 0.0  # when the next place may be answered
         self.held = self.over = ""
         self.start, self.offset, self.moved, self.told = (0.0, 0.0), (0.0, 0.0), False, 0.0
         self.event = Event(source=live.image, watched_events=WATCHED, wait=EVERY, prevent_default_action=True)
@@ -54,29 +52,20 @@ class Hand:
     def hear(self, message: Mapping[str, Any]) -> None:
         """Take note of what the page says, on whatever thread."""
         self.heard.append(message)
-        self.panel.post(self._wake)
-
-    def _wake(self) -> None:
-        if self.panel.loop is None:
-            self._obey()
-        elif self.task is None or self.task.done():
-            self.task = self.panel.loop.create_task(self._follow())
-
-    async def _follow(self) -> None:
-        """Obey as long as something is heard; in between let it be drawn, and more be heard."""
-        while self.heard:
-            begin = time.perf_counter()
-            self._obey()
-            for _ in range(TURNS):
-                await asyncio.sleep(0)
-            await asyncio.sleep((time.perf_counter() - begin) / 4)
+        self.panel.post(self._obey)
 
     def _obey(self) -> None:
+        """Obey what has been heard; after an answer that took long, later: meanwhile more is heard."""
+        begin, loop = time.perf_counter(), self.panel.loop
+        if loop and begin < self.free:
+            loop.call_later(self.free - begin, self._obey)
+            return
         while self.heard:
             message = self.heard.popleft()
             later = self.heard[0] if self.heard else {}
             if not message["event"] == later.get("event") == "mousemove":
                 self._do(message)
+        self.free = time.perf_counter() + (time.perf_counter() - begin) / 4
 
     def _do(self, message: Mapping[str, Any]) -> None:
         kind, when, canvas = message["event"], message["timeStamp"], self.live.canvas

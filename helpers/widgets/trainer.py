@@ -172,6 +172,7 @@ class Trainer(Panel, Generic[P]):
 
     def _fail(self, error: Exception) -> None:
         self.error, self.phase = error, "failed"
+        self._say()
 
     def _record_once(self, count: int) -> None:
         if count != self.recorded:

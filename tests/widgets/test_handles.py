@@ -11,7 +11,7 @@ import pytest
 
 from helpers.plots import Picture
 from helpers.plots.pictures import Handle, new_figure
-from helpers.widgets import Explorer
+from helpers.widgets import Explorer, ScalarNetPanel
 from helpers.widgets.controls import choice, log_slider, nearest, slider, text_box, whole
 from tests.widgets.conftest import until
 
@@ -61,14 +61,15 @@ def scene_panel(**limits):
 class Pointer:
     """A mouse over the image of a panel, in data of some axes; ``shown``: how wide the page shows the image."""
 
-    def __init__(self, panel, ax, shown=800.0):
-        self.live, self.ax, self.shown, self.time = panel.shown[0], ax, shown, 0.0
+    def __init__(self, panel, ax, shown=800.0, height=400):
+        self.live, self.ax, self.shown, self.time, self.height = panel.shown[0], ax, shown, 0.0, height
+        self.scale = shown / self.live.canvas.get_width_height()[0]
 
     def say(self, kind, x, y, pressed=True, button=0, time=None):
         px, py = self.ax.transData.transform((x, y))
         self.time += 30
         self.live.hand.event._handle_mouse_msg(None, {
-            "event": kind, "relativeX": px * self.shown / 800, "relativeY": (400 - py) * self.shown / 800,
+            "event": kind, "relativeX": px * self.scale, "relativeY": (self.height - py) * self.scale,
             "boundingRectWidth": self.shown, "buttons": int(pressed), "button": button, "timeStamp": time or self.time,
         }, [])  # fmt: skip
 
@@ -189,6 +190,30 @@ def test_what_comes_faster_than_the_answers_is_answered_once_by_its_last_place()
         await asyncio.sleep(0.2)
         assert len(asked) <= 20
         assert asked[-1] == (9.0, 3.0)  # both controls, one answer
+
+    asyncio.run(scenario())
+
+
+def test_a_panel_that_trains_begins_again_with_what_a_hand_sets_and_says_what_goes_wrong():
+    async def scenario():
+        panel = ScalarNetPanel(hidden=2, points=6, epochs=9)
+        panel.step()
+        await until(lambda: panel.count == 1)
+        ax = panel.picture.figure.axes[0]
+        panel.picture.handles = [Handle("the field", ax, click=lambda x, y: {"seed": 3.2, "points": 7})]
+        panel.live.show()
+        panel.shown = [panel.live]
+        size = panel.live.canvas.get_width_height()
+        mouse = Pointer(panel, ax, *size)
+        mouse.drag((0, 0), (0, 0))
+        await until(lambda: panel.count == 0)
+        assert (panel.values["seed"], panel.values["points"], panel.phase) == (3, 7, "ready")
+        panel.picture.handles = [Handle("the field", ax, click=lambda x, y: 1 / 0)]
+        mouse.drag((0, 0), (0, 0))
+        await until(lambda: panel.phase == "failed")
+        assert "division by zero" in panel.status.value
+        panel.reset()
+        await until(lambda: panel.phase == "ready" and panel.error is None)
 
     asyncio.run(scenario())
 
