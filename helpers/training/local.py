@@ -31,6 +31,8 @@ Damping = Literal["axes", "layer"]
 class Blockwise(Rule):
     """A rule whose blocks learn one above the other, each with ends of its own; no gradient leaves a block."""
 
+    both: Any  # encoders and decoders, of a rule that has them
+
     def __init__(
         self, model: nn.Sequential, optimizer: Factory, ends: Iterable[nn.Module], train_ends: bool = True
     ) -> None:
@@ -52,6 +54,12 @@ class Blockwise(Rule):
             h = output.detach()
             del output, loss  # their graph would be kept while the next block learns
         return losses
+
+    def forward(self, X: Tensor) -> list[Tensor]:
+        return [decoder(h) for decoder, h in zip(self.both[1], layer_outputs(self.model, X))]
+
+    def report(self, step: Step) -> Any:
+        return ParallelStep(step.epoch, step.loss, *self.both)
 
 
 class ParallelStep(NamedTuple):
@@ -86,19 +94,13 @@ class Local(Blockwise):
         self, model: nn.Sequential, optimizer: Factory, hidden: Criterion, criterion: Criterion, passes: Passes
     ) -> None:
         decoders = make_decoders(model, passes.X, seed=passes.seed)
-        self.both: Any = make_encoders(model), decoders
+        self.both = make_encoders(model), decoders
         self.criteria = [checked("hidden_criterion", hidden)] * (len(model) - 1) + [checked("criterion", criterion)]
         super().__init__(model, optimizer, decoders, passes.train_decoders)
 
     def judge(self, i: int, h: Tensor, Y: Tensor) -> tuple[Tensor, Tensor]:
         output = self.model[i](h)
         return output, self.criteria[i](self.ends[i](output), Y)
-
-    def forward(self, X: Tensor) -> list[Tensor]:
-        return [decoder(h) for decoder, h in zip(self.ends, layer_outputs(self.model, X))]
-
-    def report(self, step: Step) -> Any:
-        return ParallelStep(step.epoch, step.loss, *self.both)
 
 
 def locally_optimize_parallel(

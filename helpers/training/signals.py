@@ -17,7 +17,7 @@ from torch.nn.functional import cross_entropy, normalize, one_hot, softplus
 from helpers.networks import Normalize, seeded
 from helpers.options import OneOf
 from helpers.training.arguments import Criterion, Factory, Options, Passes, checked
-from helpers.training.layers import Batches, first_layers, kind, layer_outputs, make_encoders, probe
+from helpers.training.layers import Batches, first_layers, kind, make_encoders, probe
 from helpers.training.local import Blockwise, ParallelStep
 from helpers.training.rules import Step, Training, start
 
@@ -57,7 +57,7 @@ class LocalLosses(Blockwise):
                 reader, similar = make_head(h, self.width, *ending(model[-1])), make_head(h, HEAD)
                 ends.append(nn.ModuleList([reader, similar] if self.weight else [reader]))
         ends.append(nn.ModuleList([nn.Identity()]))
-        self.both: Any = make_encoders(model), [readers[0] for readers in ends]  # type: ignore[index]
+        self.both = make_encoders(model), [readers[0] for readers in ends]  # type: ignore[index]
         super().__init__(model, optimizer, ends, passes.train_decoders)
 
     def judge(self, i: int, h: Tensor, Y: Tensor) -> tuple[Tensor, Tensor]:
@@ -71,12 +71,6 @@ class LocalLosses(Blockwise):
             loss = loss * (1.0 if only_reads else 1 - self.weight)
             loss = loss + self.weight * similarity_loss(similar(output), targets)
         return output, loss
-
-    def forward(self, X: Tensor) -> list[Tensor]:
-        return [decoder(h) for decoder, h in zip(self.both[1], layer_outputs(self.model, X))]
-
-    def report(self, step: Step) -> ParallelStep:
-        return ParallelStep(step.epoch, step.loss, *self.both)
 
 
 def make_head(h: Tensor, width: int, *ending: nn.Module) -> nn.Sequential:
@@ -164,6 +158,9 @@ class Labelled(Blockwise):
     def judge_hidden(self, i: int, h: Tensor, Y: Tensor) -> tuple[Tensor, Tensor]:
         """Return what goes on to the next block, and the loss of hidden block i."""
         raise NotImplementedError
+
+    def report(self, step: Step) -> Step:
+        return step
 
     def enter(self, labels: Tensor, X: Tensor) -> Tensor:
         """Return what labels (m,) add to the pre-activations of the first layer."""
