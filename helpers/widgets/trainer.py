@@ -255,7 +255,8 @@ class Trainer(Panel, Generic[P]):
             kind = type(self.error).__name__
             words = f"Stopped at {where}. {kind}: {self.error} Press Start or Reset to begin again."
         elif self.phase == "running" and self.count > self.said[0]:
-            words += f", {(self.count - self.said[0]) / (now - self.said[1]):.0f} {self.unit}s a second"
+            rate = (self.count - self.said[0]) / (now - self.said[1])
+            words += f", {rate:.{int(rate < 5)}f} {self.unit}s a second"
         elif self.loop is None and self.phase != "finished":
             words += ". No notebook runs this panel, so that Start moves nothing: call run(steps)."
         self.said = (self.count, now)
