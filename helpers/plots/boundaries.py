@@ -170,7 +170,7 @@ def plot_dataset(X: ArrayLike, Y: ArrayLike, *, title: str = "") -> Picture:
     return Picture(ax.figure, "which classes a straight line could separate, and which it could not.", words)
 
 
-def draw_points(X: ArrayLike, Y: ArrayLike, ax: Axes, limit: int = 150) -> list[Line2D]:
+def draw_points(X: ArrayLike, Y: ArrayLike, ax: Axes, limit: int = 150, size: float = 5.5) -> list[Line2D]:
     """Put the first ``limit`` points on the axes and return the artists, one per class."""
     x, targets = np.asarray(X, dtype=float), np.asarray(Y, dtype=float)
     if len(x) != len(targets):
@@ -181,7 +181,7 @@ def draw_points(X: ArrayLike, Y: ArrayLike, ax: Axes, limit: int = 150) -> list[
     x, classes = x[:limit], class_of(Y)[:limit]
     marks = []
     for c in np.unique(classes):
-        style = {"label": f"class {c}", "linestyle": "", "markersize": 5.5, **look(int(c), "marker")}
+        style = {"label": f"class {c}", "linestyle": "", "markersize": size, **look(int(c), "marker")}
         marks += ax.plot(*x[classes == c].T, markeredgecolor="white", markeredgewidth=0.7, zorder=3, **style)
     return marks
 

@@ -88,8 +88,9 @@ class GradientGraph:
     def source(self, saved: bool = False) -> str:
         """Write the graph in the DOT language, each of dE/dy and dn/dW a cluster; ``saved``: with saved tensors."""
         lines = [
-            f'digraph gradient {{ bgcolor="white"; nodesep=0.2; ranksep=0.22; {FONT};',
-            f'node [{FONT}, fontsize=12.5, style=filled, margin="0.08,0.04", height=0.3]; edge [color="#333333"];',
+            f'digraph gradient {{ bgcolor="white"; nodesep=0.12; ranksep=0.1; {FONT};',
+            f'node [{FONT}, fontsize=12.5, style=filled, margin="0.04,0", height=0.23];',
+            'edge [color="#333333", arrowsize=0.7];',
         ]
         for part, (fill, border, title) in PARTS.items():
             inside = [_node(i, node, fill, border) for i, node in enumerate(self.nodes) if node.part == part]

@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ from helpers.plots.pictures import (
     PIECES,
     TEXT,
     Floats,
+    Handle,
     Picture,
     count,
     finite,
@@ -47,7 +48,7 @@ LARGEST = 1e3  # an eigenvalue farther from 0 and 1 is left out of the curves
 
 
 class ScalarMaps(Picture):
-    """Two or more maps of a scalar side by side, at growing arguments ``a`` (k,), with a marked place.
+    """Two to four maps of a scalar side by side, at growing arguments ``a`` (k,), with a marked place.
 
     A map has its diagonal drawn; a name that begins with Δ is a change, whose zeros count: it has a zero line.
     """
@@ -61,7 +62,8 @@ class ScalarMaps(Picture):
         for i, (ax, (name, values)) in enumerate(zip(axes, self.maps.items())):
             ax.plot(a, values, linewidth=2.2, **look(i))
             ax.plot(a[[0, -1]], (0 if name.startswith("Δ") else 1) * a[[0, -1]], color=GREY, linestyle="--")
-            (self.dots[name],) = ax.plot([], [], "o", color="black", markersize=9)
+            (self.dots[name],) = (dot,) = ax.plot([], [], "o", color="black", markersize=9)
+            self.handles.append(start_handle(ax, lambda dot=dot: tuple(dot.get_xydata()[0]), f" on {name}"))  # type: ignore
             ax.set_xlim(a[0], a[-1])
             label(ax, name, "a" if i < 2 else "w", grid="both")
         self.changing = list(self.dots.values())
@@ -107,6 +109,7 @@ class Cobweb(Picture):
         label(left, "cobweb", "a", "the next a", legend={"loc": "upper left"})
         label(right, "iterates", "step", "a")
         self.changing = [self.stairs, self.start, self.iterates]
+        self.handles = [start_handle(left, lambda: (self.path[0], self.path[0]))]
         self.update(path)
         right.set(xlim=(-0.5, steps + 0.5), ylim=(a[0], a[-1]))
 
@@ -154,13 +157,16 @@ class Basins(Picture):
         span = f"{near[0]:.1g} to {near[-1]:.1g}"
         self.near = f"Over the distance to the edge, {span}: {np.count_nonzero(np.diff(close))} times."
         self.line = top.axvline(mark, color="black", linewidth=2)
-        self.changing = [self.line]
+        (self.knob,) = top.plot([], [], "o", color="black", markersize=10, markeredgecolor="white")
+        self.changing = [self.line, self.knob]
+        self.handles = [start_handle(top, lambda: (self.mark, 1.5))]
         self.choose(mark)
 
     def choose(self, mark: float) -> None:
         """Mark a start."""
         self.mark = mark
         self.line.set_xdata([mark, mark])
+        self.knob.set_data([mark], [1.5])
 
     @property
     def words(self) -> str:
@@ -168,6 +174,11 @@ class Basins(Picture):
         changes = f"the end changes {np.count_nonzero(np.diff(self.ends))} times on the way."
         marked = f"Marked: the start {self.mark:.4g}.{outside(self.mark, self.a)}"
         return f"Starts from {self.a[0]:.4g} to {self.a[-1]:.4g}: {_shares(self.ends)}; {changes} {self.near} {marked}"
+
+
+def start_handle(ax: Axes, at: Callable[[], tuple[float, float]], where: str = "") -> Handle:
+    """Return the handle by which a start is dragged along its axis."""
+    return Handle(f"the start{where}", ax, at, lambda x, _: {"start": x})
 
 
 def _bars(ax: Axes, x: Floats, ends: Ends) -> None:

@@ -83,8 +83,6 @@ class PlaygroundPicture(LayerProgress):
     ``chosen`` is the present one. The others are those of `LayerProgress`.
     """
 
-    rate = "{}"
-
     def __init__(
         self, training_set: Samples, test_set: Samples, widths: Sequence[int], *, sets: Mapping[str, Any], chosen: str,
         rules: Sequence[str], total: int, size: int, measured: int, x_label: str,

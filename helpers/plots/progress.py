@@ -42,8 +42,6 @@ class LayerProgress(Recording):
     accuracy are those of the first so many points of each set, of all unless told.
     """
 
-    widest, rate = 0, ": {} right"  # fields in a row, of one rule (0: as in a square); what a title says of test points
-
     def __init__(
         self,
         training_set: Samples,
@@ -63,76 +61,61 @@ class LayerProgress(Recording):
         self.rules = list(rules)
         self.layers = [*(f"layer {i + 1}" for i in range(layers - 1)), "output"]
         self.answers, race = layers * len(rules), len(rules) > 1  # answers of all the nets
-        width = layers if race else min(layers, self.widest or math.ceil(math.sqrt(layers)))
-        height = len(rules) if race else math.ceil(layers / width)
+        width = layers if race else math.ceil(math.sqrt(layers))
         self.names = self.rules if race else self.layers  # of the curves, and the answers that have one:
         self.watched = [layers * (r + 1) - 1 for r in range(len(rules))] if race else list(range(layers))
-        super().__init__(self._divide(height, width), LOOK_AT_FIELDS if self.grid else LOOK_AT_CURVES)
-        self.fields: list[DecisionField] = []
-        self.shares: list[Text] = []  # of the test points, that a race has right: its fields have no room for titles
-        for i in range(self.answers if self.grid else 0):
+        figure = self._divide(math.ceil(self.answers / width), width, race)
+        super().__init__(figure, LOOK_AT_FIELDS if self.grid else LOOK_AT_CURVES)
+        self.fields, self.shares = list[DecisionField](), list[Text]()  # what share of the test points is right
+        for i, name in enumerate(self.layers * len(rules) if self.grid else []):
             assert self.grid is not None
-            row, column = divmod(i, width)
-            ax = self.figure.add_subplot(self.above[row, column])
-            self.fields.append(DecisionField(self.grid, ax, self.layers[i % layers]))
-            if column or i + width < self.answers:
+            ax = figure.add_subplot(self.above[divmod(i, width)])
+            self.fields.append(DecisionField(self.grid, ax, name))
+            if i % width or i + width < self.answers:
                 ax.label_outer()
             if race:
-                label(ax, "" if row else self.layers[i])
-                ax.set_ylabel("" if column else textwrap.fill(self.rules[row], 12), fontsize=TEXT - 1)
+                label(ax, "" if i >= width else name)
+                ax.set_ylabel("" if i % width else textwrap.fill(self.rules[i // width], 12), fontsize=TEXT - 1)
                 ax.tick_params(labelleft=False, labelbottom=False)
-                where: dict[str, Any] = {"transform": ax.transAxes, "va": "bottom", "zorder": 4, "bbox": SHARE}
-                self.shares.append(ax.text(0.03, 0.03, "", fontsize=TEXT - 1, **where))
-            points = draw_points(X, Y, ax, limit=DRAWN)
-            for mark in points:
-                mark.set_markersize(4.0 if race else 5.5)
-            self.changing += [*self.fields[i].changing, *points]
-        self.changing += self.shares
-        faint, of = [f"{name}, train" for name in self.names], "output. " * race
-        self.error = Curves(self.figure.add_subplot(self.below[0]), self.names, faint, log=True, floor=1e-5)
-        self.right = Curves(self.figure.add_subplot(self.below[1]), self.names, faint)
+            where: dict[str, Any] = {"transform": ax.transAxes, "va": "bottom", "zorder": 4, "bbox": SHARE}
+            self.shares.append(ax.text(0.02, 0.02, "", fontsize=TEXT - 1, **where))
+            self.changing += [*self.fields[i].changing, *draw_points(X, Y, ax, DRAWN, 4.5), self.shares[i]]
+        faint = [f"{name}, train" for name in self.names]
+        self.error = Curves(figure.add_subplot(self.below[0]), self.names, faint, log=True, floor=1e-5)
+        self.right = Curves(figure.add_subplot(self.below[1]), self.names, faint)
         self.curves = {"mean squared error": self.error, "accuracy": self.right}
         for what, curves in self.curves.items():
-            place = curves.ax.get_subplotspec()
-            assert place is not None
-            title = f"{of}thick: test, thin: training" * place.is_first_row()
+            place: Any = curves.ax.get_subplotspec()
+            title = f"{'output. ' * race}thick: test, thin: training" * place.is_first_row()
             label(curves.ax, title, x_label * place.is_last_row(), what, grid="both")
             curves.ax.tick_params(labelbottom=place.is_last_row())
-        thick = [self.right.lines[name] for name in self.names]
-        key: dict[str, Any] = {
-            "ncols": 1 if race else len(thick),
-            "frameon": False,
-            "borderpad": 0.2,
-            "labelspacing": 0.25,
-        }
-        self.figure.legend(handles=thick, fontsize=TEXT - 1, loc="lower right", **key)
+        thick, key = [self.right.lines[name] for name in self.names], {"borderpad": 0.2, "labelspacing": 0.25}
+        style: dict[str, Any] = {"ncols": 1 if race else layers, "frameon": False, **key}
+        figure.legend(handles=thick, fontsize=TEXT - 1, loc="lower right", **style)
         self.slow = [*self.error.changing, *self.right.changing]
-        if not race:
-            self.slow += [field.ax.title for field in self.fields]
         self.steps = [0, total] if total else []
         room = (1e-4, 0.4) if total else (0.03, 0.4)  # a live axis has room from the start
         self.limits = dict(zip(self.curves, (room, (0.4, 1.0))))
         self.clear()
 
-    def _divide(self, rows: int, columns: int) -> Figure:
+    def _divide(self, rows: int, columns: int, race: bool) -> Figure:
         """Make the figure: rows and columns of fields, ``above``, and beside them room for two curves, ``below``."""
-        race, height = len(self.rules) > 1, 4.8 if self.grid else 3.6  # all lengths in inches
+        height = 4.7 if self.grid else 3.6  # all lengths in inches
         names, gap = 0.18 * len(self.rules) + 0.15, 0.08 if race else 0.28  # what names below and titles take
         figure, sides = new_figure(9.6, height, layout=None), {"top": 1 - 0.3 / height, "right": 0.985}
+        bottom, low = 0.1 if race else names + 0.5, (names + 0.5) / height
         if not self.grid:
-            self.below = figure.add_gridspec(1, 2, left=0.08, bottom=(names + 0.5) / height, wspace=0.2, **sides)
+            self.below = figure.add_gridspec(1, 2, left=0.08, bottom=low, wspace=0.2, **sides)
             return figure
-        bottom = 0.1 if race else names + 0.5
         cell = min((5.5 if columns > 1 else 4.0) / columns - 0.1, (height - 0.3 - bottom + gap) / rows - gap)
         right = 0.65 + columns * (cell + 0.1) - 0.1
-        space = {"wspace": 0.1 / cell, "hspace": gap / cell, "bottom": bottom / height}
-        self.above = figure.add_gridspec(rows, columns, left=0.65 / 9.6, **sides | {"right": right / 9.6}, **space)
-        sides["bottom"] = (names + 0.5) / height
-        self.below = figure.add_gridspec(2, 1, left=(right + 0.85) / 9.6, hspace=0.12, **sides)
+        space = {"wspace": 0.1 / cell, "hspace": gap / cell, "bottom": bottom / height, "right": right / 9.6}
+        self.above = figure.add_gridspec(rows, columns, left=0.65 / 9.6, **sides | space)
+        self.below = figure.add_gridspec(2, 1, left=(right + 0.85) / 9.6, hspace=0.12, bottom=low, **sides)
         return figure
 
     def clear(self) -> None:
-        """Forget what has been recorded; the curves get back the limits that they began with."""
+        """Forget what has been recorded."""
         super().clear()
         self.latest: Floats | None = None
 
@@ -165,7 +148,7 @@ class LayerProgress(Recording):
 
     def right_at(self, i: int) -> str:
         """Say what share of the test points an answer had right last."""
-        return "" if self.latest is None else self.rate.format(percent(self.latest[1, i, 1], 1))
+        return "" if self.latest is None else percent(self.latest[1, i, 1], 1)
 
     def columns(self, key: str) -> Values:
         kind = list(self.curves).index(key)
@@ -175,12 +158,9 @@ class LayerProgress(Recording):
         return test | train
 
     def trace(self) -> bool:
-        """Bring titles and curves up to date; return whether limits stretched."""
-        for i, field in enumerate(self.fields):
-            if self.shares:
-                self.shares[i].set_text(self.right_at(i).removeprefix(": "))
-            else:
-                field.ax.title.set_text(self.layers[i] + self.right_at(i))
+        """Bring shares and curves up to date; return whether limits stretched."""
+        for i, text in enumerate(self.shares):
+            text.set_text(f"{self.right_at(i)} right" if self.x else "")
         return super().trace()
 
     @property

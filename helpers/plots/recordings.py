@@ -72,7 +72,7 @@ class IdempotentProgress(Recording):
         self.clear()
 
     def clear(self) -> None:
-        """Forget what has been recorded; the axes get back the limits that they began with."""
+        """Forget what has been recorded."""
         super().clear()
         for points, lines, words in zip(self.points, self.lines, self.titles):
             points.set_data([], [])
@@ -156,8 +156,10 @@ class ConstraintProgress(Recording):
             ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         early = {"violation": "no gap before the first step", "cosines": "λ = 0 before the first step"}
         where: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": TEXT, "color": GREY}
-        axes = [self.curves[name].ax for name in early]
-        self.early = [ax.text(0.5, 0.5, early[k], transform=ax.transAxes, **where) for k, ax in zip(early, axes)]
+        self.early = [
+            self.curves[name].ax.annotate(words, (0.5, 0.5), xycoords="axes fraction", **where)
+            for name, words in early.items()
+        ]
         side = self.figure.add_subplot(grid[1, 2])
         side.axis("off")
         handles = [*self.curves["loss"].lines.values(), *self.curves["sizes"].lines.values()]
@@ -165,16 +167,11 @@ class ConstraintProgress(Recording):
         self.slow = [*self.early, *(line for curves in self.curves.values() for line in curves.changing)]
         self.clear()
 
-    def clear(self) -> None:
-        """Forget what has been recorded."""
-        super().clear()
-        self.trace()
-
-    def trace(self) -> bool:
-        """Bring the curves up to date; say in empty axes why they are empty."""
+    def record(self, x: int, state: Measured) -> None:
+        """Keep the state at step ``x``; the first leaves some axes empty, which then say why."""
+        super().record(x, state)
         for text in self.early:
             text.set_visible(len(self.x) < 2)
-        return super().trace()
 
     def columns(self, key: str) -> Values:
         fields = {"loss": ("loss", "net_loss"), "sizes": ("sizes", "adjoint_sizes")}.get(key, (key,))

@@ -44,7 +44,7 @@ LOOK_FOR = {
     "forward": "tangents travel with the values, along the arrows, and nothing has to be kept for a way back.",
     "values": "each value needs only values to its left; on an arrow stands the local derivative.",
 }
-CELL = "text-align:left;padding:2px 20px 2px 6px;font-size:1.15em;line-height:1.4"
+CELL = "text-align:left;padding:1px 20px 1px 6px;font-size:1.1em;line-height:1.25"
 NOW = ";background:#ffe9a8;color:#000000;font-weight:bold;box-shadow:inset 5px 0 #D55E00"
 DOTS = "…"
 
@@ -133,7 +133,7 @@ class StepPicture:
             (x, y), (width, height) = self.labels[now.edge], _pill_size(now)
             parts.append(_box(x, y, width, height, 6, f'fill="#fff3c4" stroke="{VERMILION}" stroke-width="2"'))
             parts += [_text(x, y - height / 2 + 20 + 22 * k, s, INK, "bold") for k, s in enumerate(_pill_lines(now))]
-        style = fitting(self.width, "px", *SCALE)
+        style = f"{fitting(self.width, 'px', *SCALE)};max-height:{max(340, SCALE[0] * self.height):.0f}px"
         return (
             f'<svg role="img" aria-label="{words}" viewBox="0 0 {self.width:.0f} {self.height:.0f}" {FONT} '
             f'style="{style};background:#ffffff;border-radius:6px;display:block">{"".join(parts)}</svg>'
@@ -163,7 +163,9 @@ class StepPicture:
             colour, thick, dashes = INK, 4.5, ""
         corner = 14 if self.sweep.nodes[name].formula else 2
         line = f'stroke="{colour}" stroke-dasharray="{dashes}"'
-        parts = [_box(x, y, width, height, corner, f'fill="{fill}" {line} stroke-width="{thick}"')]
+        known_as = "" if self.still else f'id="{html.escape(name)}" cursor="pointer"'
+        look = f'fill="{fill}" {line} stroke-width="{thick}" {known_as}'
+        parts = [_box(x, y, width, height, corner, look)]
         if name == self.sweep.graph.output:  # two borders
             parts.append(_box(x, y, width - 10, height - 10, max(2, corner - 5), f'fill="none" {line}'))
         if current:
@@ -286,7 +288,8 @@ def wide(text: str, weight: str = "normal") -> float:
 
 
 def _text(x: float, y: float, text: str, colour: str, weight: str = "normal") -> str:
-    form = f'text-anchor="middle" font-size="{SIZE}" font-weight="{weight}" fill="{colour}" style="white-space:pre"'
+    form = f'text-anchor="middle" font-size="{SIZE}" font-weight="{weight}" fill="{colour}"'
+    form += ' style="white-space:pre;pointer-events:none"'  # a click on it is one on its node
     return f'<text x="{x:.1f}" y="{y:.1f}" {form}>{html.escape(text)}</text>'
 
 

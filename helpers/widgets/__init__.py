@@ -7,13 +7,13 @@ from importlib import import_module
 from typing import Any
 
 HOMES = {
+    "ConstraintPanel": "lagrange",
     "Explorer": "panel",
     "IdempotentPanel": "idempotent",
     "Playground": "playground",
     "ScalarNetPanel": "scalar_net",
     "Stepper": "stepper",
     "TrainingPanel": "playground",
-    "constraint_panel": "lagrange",
     "cycle_panel": "lagrange",
     "descent_panel": "derivatives",
     "dual_panel": "derivatives",

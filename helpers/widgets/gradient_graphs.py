@@ -1,10 +1,4 @@
-"""A panel on torch's graph of a gradient: choose a rule and a net, see who computes what, and how many bytes it keeps.
-
->>> panel = gradient_graph_panel()
->>> facts, graph = panel.run(rule="modified", net="N1", samples=3)
->>> print(facts.splitlines()[-1])
-Kept for the backward pass: 120 bytes (ordinary rule: 180).
-"""
+"""A panel on torch's graph of a gradient: choose a rule and a net, see who computes what and keeps how many bytes."""
 
 from __future__ import annotations
 
@@ -12,21 +6,19 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from ipywidgets import Layout
 from torch import Tensor, nn
 
 from helpers.networks import NETWORKS
 from helpers.plots.graphs import sanity_check
 from helpers.training.idempotent import Algorithm, make_loss
 from helpers.training.memory import saved_for_backward
-from helpers.widgets.controls import choice, slider
+from helpers.widgets.controls import choice, whole
 from helpers.widgets.panel import Explorer
 
 Criterion = Callable[[Tensor], Tensor]
-
 NETS = ("N1", "B1", "N2", "N3")  # the small ones: a graph of more layers cannot be read
 WIDTH = 5
-
-
 # Each returns the criterion of y = n(x). The two slips cut the graph where it looks harmless: another rule results.
 RULES: dict[str, Callable[[nn.Module], Criterion]] = {
     "ordinary": lambda net: make_loss(net, Algorithm.ORDINARY),
@@ -53,10 +45,14 @@ def gradient_graph_panel() -> Explorer:
         cost = f"Kept for the backward pass: {kept:,} bytes (ordinary rule: {ordinary:,})."
         return [f"{report.facts}\n{cost}", report.graph.draw(saved)]
 
-    return Explorer(
+    panel = Explorer(
         show,
-        rule=choice("Rule", list(RULES), "modified", width="260px"),
-        net=choice("Net", NETS, "N1", width="130px"),
-        samples=slider("Samples m", 3, 1, 12, live=False),
-        saved=choice("Saved tensors", [("hidden", False), ("shown", True)]),
+        rule=choice("Rule", list(RULES), "modified", width="240px"),
+        net=choice("Net", NETS, "N1", width="110px"),
+        samples=whole("Samples m", 3, 1, 12),
+        saved=choice("Saved tensors", [("hidden", False), ("shown", True)], width="200px"),
     )
+    facts, graph = panel.shown  # side by side; a graph too large for its place is scrolled in it
+    facts.layout.width, panel.place.layout.flex_flow = "250px", "row wrap"
+    graph.layout = Layout(flex="1 1 500px", max_height="590px", overflow="auto")
+    return panel

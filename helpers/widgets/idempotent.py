@@ -17,15 +17,8 @@ from helpers.datasets import datasets
 from helpers.networks import NETWORKS, square_net
 from helpers.plots.idempotent import Basins, Cobweb, ScalarMaps
 from helpers.plots.recordings import IdempotentProgress, RuleState
-from helpers.training.idempotent import (
-    Algorithm,
-    IdempotentStep,
-    Samples,
-    idempotent_error,
-    image_of_identity,
-    purify,
-    train_idempotent,
-)
+from helpers.training import idempotent as training
+from helpers.training.idempotent import Algorithm, IdempotentStep, Samples, purify, train_idempotent
 from helpers.widgets.controls import choice, counted, log_slider, set_controls, slider, whole
 from helpers.widgets.panel import Explorer
 from helpers.widgets.trainer import Trainer
@@ -45,11 +38,9 @@ def purified(a: Floats | float, steps: int) -> Floats:
 
 def folded(a: Floats | float, steps: int) -> Floats:
     """Return the iterates of |a² - a|, shape (steps + 1, ...), infinite where they overflow."""
-    iterates = [np.asarray(a, dtype=float)]
     with np.errstate(over="ignore", invalid="ignore"):
-        for _ in range(steps):
-            iterates.append(np.abs(iterates[-1] * (iterates[-1] - 1)))
-    return np.stack(iterates)
+        walk = itertools.accumulate(range(steps), lambda a, _: abs(a * (a - 1)), initial=np.asarray(a, dtype=float))
+        return np.stack(list(walk))
 
 
 MAPS: dict[str, Callable[[Floats | float, int], Floats]] = {"3a² - 2a³": purified, "|a² - a|": folded}
@@ -76,11 +67,6 @@ def idempotent_panel(view: str = BASINS, **options: Any) -> Explorer:
 
     ``options`` are ``start`` (-1.5 to 2.5), ``steps`` (1 to 40), the range ``low`` (-2 to 0) to ``high`` (0.6 to 3) and
     the input ``x`` (-2 to 2).
-
-    Examples
-    --------
-    >>> print(idempotent_panel().run(start=2.0, view="cobweb of |a² - a|")[0].split(".  ")[1])
-    |a² - a|: from 2 to 2 in 12 steps
     """
 
     @lru_cache(maxsize=1)
@@ -91,20 +77,20 @@ def idempotent_panel(view: str = BASINS, **options: Any) -> Explorer:
         return figures(a, x, 0.0) if view == FIGURES else basins(a, 0.0)
 
     def show(view: str, start: float, steps: int, low: float, high: float, x: float) -> list[Any]:
-        shown, paths = picture(view, low, high, x), {name: iterate(start, steps) for name, iterate in MAPS.items()}
-        if isinstance(shown, Cobweb):
-            shown.update(paths[view.removeprefix(COBWEB)])
-        else:
+        shown, words = picture(view, low, high, x), []
+        for name, iterate in MAPS.items():
+            path = iterate(start, steps)
+            if isinstance(shown, Cobweb) and shown.name == name:
+                shown.update(path)
+            words.append(f"{name}: {f'{path[-1]:.4g}' if np.isfinite(path[-1]) else 'beyond all bounds'}")
+        if not isinstance(shown, Cobweb):
             shown.choose(start)
-        ends = {
-            name: f"to {path[-1]:.4g}" if np.isfinite(path[-1]) else "beyond all bounds" for name, path in paths.items()
-        }
-        words = [f"{name}: from {start:g} {end} in {counted(steps, 'step')}" for name, end in ends.items()]
-        words.append(f"n(x) = wx at w = {start:g}, x = {x:g}: Δn(x) = {x * (purified(start, 1)[1] - start):.4g}")
-        return [".  ".join(words), shown]
+        ends = f"After {counted(steps, 'step')} from {start:g}, {', '.join(words)}"
+        change = x * (purified(start, 1)[1] - start)
+        return [f"{ends}.  With n(x) = wx, w = {start:g}, x = {x:g}: Δn(x) = {change:.4g}", shown]
 
     controls: dict[str, Any] = {
-        "view": choice("Show", [FIGURES, *(COBWEB + name for name in MAPS), BASINS], BASINS, width="260px"),
+        "view": choice("Show", [FIGURES, *(COBWEB + name for name in MAPS), BASINS], BASINS, width="250px"),
         "start": slider("start a (and weight w)", 0.6, -1.5, 2.5, 0.01, show=".2f"),
         "steps": slider("steps", 12, 1, STEPS),
         "low": slider("range from", -1.0, -2.0, 0.0, 0.1, show=".1f"),
@@ -137,13 +123,15 @@ class IdempotentPanel(Trainer[IdempotentProgress]):
         (1 to 10,000, fresh in each epoch), the ``seed`` of net and data, ``epochs`` (1 to 10,000).
     """
 
+    watch = 60  # epochs, in which the points come to rest
+
     def __init__(self, net: str = "N1", **options: Any) -> None:
         controls: dict[str, Any] = {
-            "net": choice("Net", list(NETS), width="280px"),
+            "net": choice("Net", list(NETS), width="210px"),
             "rate": log_slider("Learning rate η", 0.1, -2, 0, live=False),
             "samples": whole("Samples per epoch", 128, 1, 10_000, width="200px"),
-            "seed": whole("Seed", 0, 0, 10**6),
-            "epochs": whole("Epochs", 300, 1, 10**4),
+            "seed": whole("Seed", 0, 0, 10**6, width="110px"),
+            "epochs": whole("Epochs", 300, 1, 10**4, width="130px"),
         }
         super().__init__(set_controls(controls, {"net": net, **options}))
 
@@ -151,18 +139,14 @@ class IdempotentPanel(Trainer[IdempotentProgress]):
         self.nets = [NETS[net](seed=seed) for _ in RULES]
         width = next(self.nets[0].parameters()).shape[1]
         self.inputs = datasets["normal"].test(samples=SHOWN, dimension=width, seed=seed).X
-        data: dict[str, Any] = {"fresh": True, "seed": seed, "dimension": width}
-        trainings = [
-            train_idempotent(one, partial(SGD, lr=rate), rule, epochs, Samples("normal", samples, **data))
-            for one, rule in zip(self.nets, RULES)
-        ]
-        names = [rule.value for rule in RULES]
-        self._use((epochs, width), lambda: IdempotentProgress(names, epochs, width))
+        data, sgd = partial(Samples, "normal", samples, fresh=True, seed=seed, dimension=width), partial(SGD, lr=rate)
+        trainings = [train_idempotent(one, sgd, rule, epochs, data()) for one, rule in zip(self.nets, RULES)]
+        self._use((epochs, width), lambda: IdempotentProgress([rule.value for rule in RULES], epochs, width))
         return side_by_side(trainings), epochs
 
     def _record(self, count: int) -> None:
-        states = [rule_state(net, self.inputs, step) for net, step in zip(self.nets, self.last or [None] * len(RULES))]
-        self.picture.record(count, states)
+        steps = self.last or [None] * len(RULES)
+        self.picture.record(count, [rule_state(net, self.inputs, step) for net, step in zip(self.nets, steps)])
 
     def _move(self, still: bool) -> None:
         super()._move(still)
@@ -178,14 +162,10 @@ def side_by_side(trainings: Sequence[Iterator[IdempotentStep]]) -> Iterator[list
 
 
 def rule_state(net: nn.Module, inputs: torch.Tensor, step: IdempotentStep | None) -> RuleState:
-    """Return what the picture shows of a net after ``step``: outputs, where it sends them, error, trace and rank.
-
-    Before the first step the error is that of ``inputs``.
-    """
-    step = step or IdempotentStep(0, idempotent_error(net, inputs), image_of_identity(net), False)
+    """Return what the picture shows of a net after ``step``; before the first the error is that of ``inputs``."""
+    step = step or IdempotentStep(0, training.idempotent_error(net, inputs), training.image_of_identity(net), False)
     with torch.no_grad():
-        y = net(inputs)
-        again = net(y)
+        again = net(y := net(inputs))
     # A net about to diverge may overflow at its second turn; the picture has an edge, and puts it there.
     outputs, after = (np.nan_to_num(z[:, :2].numpy().astype(float), nan=np.finfo(float).max) for z in (y, again))
     return RuleState(outputs, after, step.error, step.trace, step.rank, step.diverged)

@@ -355,7 +355,7 @@ class TrainingPanel(Playground):
         as in `Playground`. What does not fit is refused by name.
     """
 
-    kind = LayerProgress
+    kind, watch = LayerProgress, 60  # epochs, in which the boundaries form
 
     def __init__(self, rule: str | Sequence[str] = "local, parallel", *, size: int = 64, **run: Any) -> None:
         known(run, Run.options())

@@ -1,10 +1,4 @@
-"""A panel in which a net of Scalars learns signed_xor, number by number.
-
->>> panel = ScalarNetPanel(hidden=3, points=8, epochs=4)
->>> picture = panel.run()  # without hands; in a notebook, show the panel and press Start
->>> panel.count, panel.error
-(4, None)
-"""
+"""A panel in which a net of Scalars learns signed_xor, number by number."""
 
 from __future__ import annotations
 
@@ -30,24 +24,24 @@ class ScalarNetPanel(Trainer[LayerProgress]):
         ``rate`` (0.01 to 10), ``seed``, ``epochs`` (1 to 10,000).
     """
 
+    watch = 60  # epochs in which the second line appears, and both turn to the axes
+
     def __init__(self, **options: Any) -> None:
         controls: dict[str, Any] = {
             "hidden": whole("Hidden units", 8, 1, 16),
             "points": whole("Training points", 40, 4, 100, width="180px"),
             "rate": log_slider("Learning rate η", 0.2, -2, 1, live=False),
-            "seed": whole("Seed", 0, 0, 10**6),
-            "epochs": whole("Epochs", 200, 1, 10**4),
+            "seed": whole("Seed", 0, 0, 10**6, width="110px"),
+            "epochs": whole("Epochs", 200, 1, 10**4, width="130px"),
         }
         super().__init__(set_controls(controls, options))
 
     def _begin(self, hidden: int, points: int, rate: float, seed: int, epochs: int) -> tuple[Iterator[Any], int]:
-        training_set, test_set = (
-            datasets["signed_xor"].train(samples=points, seed=seed),
-            datasets["signed_xor"].test(seed=seed),
-        )
-        self._use((points, seed, epochs), lambda: LayerProgress(training_set, test_set, 1, total=epochs, size=GRID))
+        data = datasets["signed_xor"]
+        training, test = data.train(samples=points, seed=seed), data.test(seed=seed)
+        self._use((points, seed, epochs), lambda: LayerProgress(training, test, 1, total=epochs, size=GRID))
         self.net = ScalarNet(hidden, seed)
-        return train(self.net, training_set.X, training_set.Y, epochs, rate), epochs
+        return train(self.net, training.X, training.Y, epochs, rate), epochs
 
     def _record(self, count: int) -> None:
         self.picture.record(count, lambda X: [self.net.predict(X)])

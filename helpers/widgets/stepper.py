@@ -10,108 +10,30 @@ from __future__ import annotations
 
 import copy
 import html
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from ipywidgets import HTML, Dropdown, IntSlider, Layout, Play, VBox, link
+from ipyevents import Event
+from ipywidgets import HTML, Dropdown, IntSlider, Layout, Play, link
 
 from helpers.diff.formula import CONSTANTS, parse, read_values
 from helpers.diff.graph import Graph, trace
 from helpers.diff.lagrange import Program
 from helpers.diff.steps import Sweep
 from helpers.options import OneOf, Whole, known
-from helpers.plots.traces import StepPicture, check_size, trace_table
-from helpers.widgets.controls import STYLE, buttons, choice, log_slider, row, set_controls, status_line, text_box
-from helpers.widgets.panel import post, present_loop, take_over
+from helpers.plots.traces import StepPicture, trace_table
+from helpers.widgets.controls import STYLE, buttons, choice, row, set_controls, status_line, text_box
+from helpers.widgets.panel import Panel, as_html, post, take_over
+from helpers.widgets.static import strip
 
-MODES = {
-    "reverse: values, then adjoints back": "reverse",
-    "forward: tangents with the values": "forward",
-    "values only": "values",
-}
+MODES = ("reverse", "forward", "values")
+PACES = [("slow", 0.4), ("medium", 1.0), ("fast", 4.0)]  # steps a second while it plays
 NOWHERE = "a node ..."
 
 
-class Player:
-    """Walk to and fro along a row of states: buttons with names and a slider, which drive ``ipywidgets.Play``.
-
-    ``show(position)`` shows a state, from 0 to ``last``. The page keeps the time while it plays.
-    """
-
-    def __init__(self, show: Callable[[int], None]) -> None:
-        self.show, self.shown, self.loop = show, -1, present_loop()
-        self.clock = Play(0, 0, 1, show_repeat=False, layout=Layout(display="none"))
-        rows = (
-            ("Restart", "undo", "Back to the beginning", lambda: self.go(0)),
-            ("Back", "step-backward", "Undo one step", lambda: self.go(self.position - 1)),
-            ("Step", "step-forward", "Take one step", lambda: self.go(self.position + 1)),
-            ("Play", "play", "Step on at the pace of the slider; press again to pause", self.play),
-            ("End", "fast-forward", "Take all steps", self.end),
-        )
-        self.buttons = buttons(rows, lambda press: post(self.loop, press))
-        self.pace = log_slider("Pace (steps/s)", 1.0, -1, 1, show=".1f")
-        self.slider = IntSlider(0, 0, 1, description="Steps taken", style=STYLE, layout=Layout(width="360px"))
-        link((self.clock, "value"), (self.slider, "value"))
-        self.clock.observe(lambda _: post(self.loop, self._refresh), "value")
-        self.clock.observe(self._name, "playing")
-        self.pace.observe(self._pace, "value")
-        self.row = row([self.slider])
-        self.controls = VBox([row([*self.buttons.values(), self.pace]), self.row, self.clock])
-        take_over(self)
-
-    @property
-    def position(self) -> int:
-        """Which state is shown."""
-        return int(self.clock.value)
-
-    @property
-    def last(self) -> int:
-        """The largest position."""
-        return int(self.clock.max)
-
-    def use(self, last: int, position: int) -> None:
-        """Walk along another row of states from now on."""
-        self.pause()
-        self.clock.max = self.slider.max = last
-        self.shown = -1
-        self.go(position)
-
-    def go(self, position: int) -> None:
-        """Stop playing and show a state; below 0 that is the first, behind the last it is the last."""
-        self.pause()
-        self.clock.value = min(max(position, 0), self.last)
-        self._refresh()
-
-    def end(self) -> None:
-        """Take all steps."""
-        self.go(self.last)
-
-    def play(self) -> None:
-        """Step on at the pace of the slider, from the beginning after an end; if it plays, pause."""
-        if self.position == self.last and not self.clock.playing:
-            self.go(0)
-        self.clock.playing = not self.clock.playing
-
-    def pause(self) -> None:
-        """Stand still."""
-        self.clock.playing = False
-
-    def _refresh(self) -> None:
-        if self.shown != self.position:
-            self.shown = self.position
-            self.show(self.position)
-
-    def _name(self, _: object) -> None:
-        button = self.buttons["Play"]
-        button.description, button.icon = ("Pause", "pause") if self.clock.playing else ("Play", "play")
-
-    def _pace(self, _: object) -> None:
-        self.clock.interval = round(1000 / self.pace.value)
-
-
-class Stepper:
-    """Step through the values and derivatives of a computation.
+class Stepper(Panel):
+    """Step through the values and derivatives of a computation; a click on a node goes to where it is computed.
 
     Parameters
     ----------
@@ -128,11 +50,10 @@ class Stepper:
 
     Attributes
     ----------
-    player : Player
-        ``player.position`` is how many steps have been taken; ``player.end()`` takes all.
-    sweep : Sweep
+    position : int
+        How many of the ``sweep.steps`` have been taken; ``go(position)`` takes or undoes some.
     words : str
-        The steps as data, and what the status line says.
+        What the status line says.
     error : Exception or None
         What could not be read or computed. At first it is raised; later the panel says it, and what it showed stays.
     """
@@ -143,61 +64,103 @@ class Stepper:
     def __init__(
         self, source: Any, at: str | Mapping[str, Any] = "", *, output: str | None = None, mode: str = "reverse"
     ) -> None:
-        OneOf(MODES.values()).check("mode", mode)
-        self.source, self.at, self.output = source, at, output
-        self.error: Exception | None = None
-        self.words, self.posted = "", False
+        OneOf(MODES).check("mode", mode)
+        self.source, self.at, self.output, self.words = source, at, output, ""
         self.places: dict[str, int] = {}
-        self.controls: dict[str, Any] = {}
+        controls: dict[str, Any] = {}
         if isinstance(source, str):
-            self.controls["formula"] = text_box("Formula f =", source)
+            controls["formula"] = text_box("Formula f =", source, "380px")
         if isinstance(at, str) and not isinstance(source, Graph):
-            self.controls["at"] = text_box("Inputs at", at or _solved_at(source), width="330px")
-        self.controls["mode"] = choice("Mode", list(MODES.items()), mode, width="330px")
-        self.controls["seed"] = choice("Input with tangent 1", [""], width="230px")
-        self.player = Player(self._show)
-        self.jump = Dropdown(options=[NOWHERE], description="Jump to", style=STYLE, layout=Layout(width="240px"))
-        self.player.row.children = [*self.player.row.children, self.jump]
-        self.status, self.problem, self.graph, self.caption, self.table = (HTML() for _ in range(5))
-        self.graph.layout = Layout(width="100%", overflow="auto")
-        settings = row(self.controls.values())
-        parts = [settings, self.player.controls, self.problem, self.status, self.graph, self.table, self.caption]
-        self.box = VBox(parts)
-        self.box.add_class("panel")
-        for control in self.controls.values():
-            control.observe(self._post, "value")
-        self.jump.observe(self._chosen, "value")
+            controls["at"] = text_box("Inputs at", at or _solved_at(source), "230px")
+        controls["mode"] = choice("Mode", MODES, mode, "150px")
+        controls["seed"] = choice("Input with tangent 1", [""], width="230px")
+        self.clock: Any = Play(0, 0, 1, show_repeat=False, layout=Layout(display="none"))  # the page keeps the time
+        presses = (
+            ("Restart", "undo", "Back to the beginning", lambda: self.go(0)),
+            ("Back", "step-backward", "Undo one step", lambda: self.go(self.position - 1)),
+            ("Step", "step-forward", "Take one step", lambda: self.go(self.position + 1)),
+            ("Play", "play", "Take step after step; press again to pause", self.play),
+            ("End", "fast-forward", "Take all steps", lambda: self.go(self.clock.max)),
+        )
+        self.buttons = buttons(presses, lambda press: post(self.loop, press))
+        self.pace = choice("Pace", PACES, 1.0, "130px")
+        self.slider = IntSlider(0, 0, 1, description="Steps taken", style=STYLE, layout=Layout(width="270px"))
+        self.jump = Dropdown(options=[NOWHERE], description="Jump to", style=STYLE, layout=Layout(width="200px"))
+        self.problem, self.graph, self.caption, self.table = (HTML() for _ in range(4))
+        self.graph.layout = Layout(overflow="auto")
+        walk = row([*self.buttons.values(), self.slider, self.jump])
+        super().__init__(controls, [row([*controls.values(), self.pace]), walk, self.clock])
+        self._lay_out(self.problem, self.status)
+        self.place.children, self.shown = [self.graph, self.table, self.caption], -1
+        link((self.clock, "value"), (self.slider, "value"))
+        self.clock.observe(lambda _: post(self.loop, self._show), "value")
+        self.clock.observe(self._name, "playing")
+        self.pace.observe(lambda _: self.clock.set_trait("interval", round(1000 / self.pace.value)), "value")
+        self.jump.observe(lambda change: post(self.loop, lambda: self.go(self.places.get(change["new"]))), "value")
+        self.event = Event(source=self.graph, watched_events=["click"])
+        self.event.on_dom_event(lambda event: self.click(event["target"]["id"]))
+        take_over(self)
         self._change()
         if self.error:
             raise self.error
 
-    def _post(self, _: object) -> None:
-        """Ask for another graph; several changes before it is made count as one."""
-        if not self.posted:
-            self.posted = True
-            post(self.player.loop, self._change)
+    # To and fro.
 
-    def _chosen(self, change: Mapping[str, Any]) -> None:
-        """Go to a node that has been chosen in the list."""
-        position = self.places.get(change["new"])
+    @property
+    def position(self) -> int:
+        """How many steps have been taken."""
+        return int(self.clock.value)
+
+    def go(self, position: int | None) -> None:
+        """Stop playing and show a state: below 0 the first, behind the last that one; None stays where it is."""
         if position is not None:
-            post(self.player.loop, lambda: self.player.go(position))
+            self.pause()
+            self.clock.value = min(max(position, 0), self.clock.max)
+            self._show()
+
+    def play(self) -> None:
+        """Take step after step, from the beginning after an end; if it plays, pause."""
+        if self.position == self.clock.max and not self.clock.playing:
+            self.go(0)
+        self.clock.playing = not self.clock.playing
+
+    def pause(self) -> None:
+        """Stand still."""
+        self.clock.playing = False
+
+    def click(self, name: str) -> None:
+        """Go to where a node gets its value; from there to where its adjoint or tangent is complete."""
+        steps = [k for k, step in enumerate(self.sweep.steps, 1) if step.node == name]
+        ends = [*steps[:1], *steps[-1:]]
+        post(self.loop, lambda: self.go(next((k for k in ends if k > self.position), ends[0] if ends else None)))
+
+    def _name(self, _: object) -> None:
+        button = self.buttons["Play"]
+        button.description, button.icon = ("Pause", "pause") if self.clock.playing else ("Play", "play")
+
+    # Another graph.
+
+    def _changed(self, name: str) -> None:
+        """Ask for another graph; several changes before it is made count as one."""
+        if not self._waiting:
+            self._waiting = True
+            post(self.loop, self._change)
 
     def _change(self) -> None:
         """Make the sweep that the controls describe; what cannot be made is said, and the former one stays."""
-        self.posted = False
-        values = {name: control.value for name, control in self.controls.items()}
+        self._waiting, values = False, self.values
         try:
             graph, note = self._graph(values)
-            check_size(len(graph.nodes))
             inputs = [node.name for node in graph.nodes if not node.formula]
             picture = StepPicture(Sweep(graph, values["mode"], values["seed"] if values["seed"] in inputs else None))
         except Exception as error:
-            self.error = error
-            self.problem.value = status_line(f"{type(error).__name__}: {error}", "alert")
+            self._fail(error)
             return
         self.error, self.problem.value = None, note and f"<p>{html.escape(note)}</p>"
         self._use(picture)
+
+    def _fail(self, error: Exception) -> None:
+        self.error, self.problem.value = error, status_line(f"{type(error).__name__}: {error}", "alert")
 
     def _graph(self, values: Mapping[str, Any]) -> tuple[Graph, str]:
         """Return the graph, and a note about inputs that are missing or too many."""
@@ -219,24 +182,28 @@ class Stepper:
 
     def _use(self, picture: StepPicture) -> None:
         """Show another graph: at its end if the former one was there, else at its beginning."""
-        ended = bool(self.places) and self.player.position == self.player.last
+        ended = bool(self.places) and self.position == self.clock.max
         self.picture, self.sweep, self.places = picture, picture.sweep, picture.sweep.jumps()
-        self.posted = True  # what is set here asks for nothing new
-        self.controls["seed"].options = self.sweep.inputs
-        self.controls["seed"].value = self.sweep.seed
-        self.posted = False
-        self.controls["seed"].layout.display = "flex" if self.sweep.mode == "forward" else "none"
+        self._waiting, seed = True, self.controls["seed"]  # what is set here asks for nothing new
+        seed.options, seed.value = self.sweep.inputs, self.sweep.seed
+        self._waiting = False
+        seed.layout.display = "flex" if self.sweep.mode == "forward" else "none"
         self.jump.options = [NOWHERE, *self.places]
-        self.caption.value = f"<p><b>What to look for:</b> {html.escape(picture.look_for)}{picture.legend()}</p>"
-        last = len(self.sweep.steps)
-        self.player.use(last, last if ended else 0)
+        look = f"{html.escape(picture.look_for)} Click a node to go there.{picture.legend()}"
+        self.caption.value = f"<p><b>What to look for:</b> {look}</p>"
+        self.pause()
+        self.clock.max = self.slider.max = len(self.sweep.steps)
+        self.shown = -1
+        self.go(self.clock.max if ended else 0)
 
-    def _show(self, position: int) -> None:
+    def _show(self) -> None:
         """Show the graph after so many steps: what the page gets is one picture, one table and one line of words."""
-        self.jump.value = NOWHERE
-        self.graph.value = self.picture.svg(position)
-        self.table.value = trace_table(self.sweep, position)
-        self.words = self.sweep.sentence(position)
+        if self.shown == self.position:
+            return
+        self.shown, self.jump.value = self.position, NOWHERE
+        self.graph.value = self.picture.svg(self.shown)
+        self.table.value = trace_table(self.sweep, self.shown)
+        self.words = self.sweep.sentence(self.shown)
         self.status.value = status_line(self.words, problem=False)
 
     def run(self, steps: int | None = None, **settings: Any) -> StepPicture:
@@ -250,20 +217,25 @@ class Stepper:
         known(settings, self.controls)
         try:  # the input with tangent 1 last: which there are depends on the others
             for some in (settings.keys() - {"seed"}, settings.keys() & {"seed"}):
-                self.posted = True  # all of them count as one change
+                self._waiting = True  # all of them count as one change
                 set_controls(self.controls, {name: settings[name] for name in some})
                 self._change()
         finally:
-            self.posted = False
+            self._waiting = False
         if self.error:
             raise self.error
-        self.player.go(self.player.last if steps is None else steps)
+        self.go(self.clock.max if steps is None else steps)
+        return self._at(self.position)
+
+    def _at(self, position: int) -> StepPicture:
         shown = copy.copy(self.picture)
-        shown.position = self.player.position
+        shown.position = position
         return shown
 
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        return self.box._repr_mimebundle_(**options)
+    def static(self) -> str:
+        """Return pictures of steps from the first to the last, side by side, as HTML."""
+        shown = sorted({round(k * self.clock.max / 12) for k in range(13)})
+        return strip([(self.sweep.sentence(k), as_html(self._at(k))) for k in shown])
 
 
 def _solved_at(source: object) -> str:

@@ -15,7 +15,7 @@ PANELS = {
     "02_stepper": f"{WIDGETS} import Stepper\npanel = Stepper('log(x1) + x1*x2 - sin(x2)', at='x1 = 2, x2 = 5')",
     "03_jacobians": f"{WIDGETS}.jacobians import jacobian_panel\npanel = jacobian_panel()",
     "04_cycles": f"{WIDGETS}.lagrange import cycle_panel\npanel = cycle_panel()",
-    "04_constraints": f"{WIDGETS}.lagrange import constraint_panel\npanel = constraint_panel()",
+    "04_constraints": f"{WIDGETS}.lagrange import ConstraintPanel\npanel = ConstraintPanel()",
     "05_purification": f"{WIDGETS}.idempotent import idempotent_panel\npanel = idempotent_panel()",
     "05_idempotent_nets": f"{WIDGETS}.idempotent import IdempotentPanel\npanel = IdempotentPanel(epochs=200)",
     "06_gradient_graphs": f"{WIDGETS}.gradient_graphs import gradient_graph_panel\npanel = gradient_graph_panel()",

@@ -40,6 +40,13 @@ def test_every_control_by_mouse_and_by_keyboard(server, browser, made):
         panel.choose("Jump to", "value of v4")
         panel.until("Step 4 of 14")
 
+        panel.box.locator("svg rect#v1").click()  # from step 4 on: to its adjoint, and then to its value
+        panel.until("Step 11 of 14: v̄1 \\+= ")
+        panel.box.locator("svg rect#v1").click()
+        panel.until("Step 1 of 14")
+        panel.choose("Jump to", "value of v4")
+        panel.until("Step 4 of 14")
+
         panel.press("Play")
         panel.until("Step ([5-9]|1[0-3]) of 14")
         panel.press("Pause")
@@ -48,7 +55,7 @@ def test_every_control_by_mouse_and_by_keyboard(server, browser, made):
         book.page.wait_for_timeout(1300)
         assert panel.status() == stands
 
-        panel.choose("Mode", "forward: tangents with the values")
+        panel.choose("Mode", "forward")
         panel.choose("Input with tangent 1", "x2")
         panel.press("End")
         panel.until("At the end v5 = 11.6521, ∂v5/∂x2 = 1.71634")

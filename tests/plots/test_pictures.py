@@ -145,7 +145,7 @@ def test_local_progress_measures_every_layer_as_the_model_answers():
     view = run(rule, train, test, every=3, model=model)
     assert view.x == [1, 3, 4]
     assert np.shape(view.history) == (3, 2, 3, 2)
-    assert [f.ax.get_title().split(":")[0] for f in view.fields] == ["layer 1", "layer 2", "output"]
+    assert [f.ax.get_title() for f in view.fields] == ["layer 1", "layer 2", "output"]
     assert view.history[-1][1][-1][1] == pytest.approx(accuracy(predictor(kept[0])(test.X), test.Y))
     assert view.png() == run(locally_optimize_parallel, train, test, every=3).png()  # equal numbers, equal pictures
     blocks = run(locally_optimize, *sets(), epochs=3)

@@ -11,6 +11,7 @@ from torch.optim import SGD
 
 from helpers.networks import NETWORKS
 from helpers.training.idempotent import Algorithm, Samples, idempotent_error, trace_and_norm, train_idempotent
+from helpers.widgets.controls import option_of
 from helpers.widgets.idempotent import GOLDEN, RULES, IdempotentPanel, folded, idempotent_panel, purified
 
 
@@ -20,6 +21,19 @@ def test_a_cobweb_is_kept_and_updated_in_place():
     assert panel.run(start=1.4, steps=3)[1] is first
     assert first.path == pytest.approx(purified(1.4, 3))
     assert panel.run(high=1.5)[1] is not first
+
+
+def test_the_start_is_dragged_in_every_view():
+    panel = idempotent_panel()
+    for view in option_of(panel.controls["view"]).values:
+        shown = panel.run(view=view, start=0.6)[1]
+        for handle in shown.handles:
+            panel.touched(lambda: handle.drag(1.234, 0.0))  # noqa: B023
+            assert panel.controls["start"].value == 1.23
+            assert handle.at()[0] == pytest.approx(1.23)
+    panel.touched(lambda: handle.drag(99.0, 0.0))  # beyond the control's range
+    assert panel.controls["start"].value == 2.5
+    assert panel.error is None
 
 
 def test_the_maps_are_those_of_the_document():

@@ -9,15 +9,16 @@ from torch.nn.functional import binary_cross_entropy
 from torch.optim import Rprop
 
 from helpers.datasets import datasets
+from helpers.diff.lagrange import Program
 from helpers.training.constrained import adjoints, train_constrained
 from helpers.widgets.lagrange import (
     CELLS,
     FIXED,
     STEPS,
     WAYS,
-    constraint_panel,
+    ConstraintPanel,
+    cell_of,
     cycle_panel,
-    cyclic_program,
     draw_weights,
     look_into,
     unrolled_gradients,
@@ -64,7 +65,8 @@ def test_where_iteration_fails_the_words_say_so_and_the_implicit_gradient_still_
     assert cycle.errors[-1] > 0.1
     weights = draw_weights(1.5, 2)
     x = weights[2]
-    program = cyclic_program(weights)
+    program = Program(inputs=["x"]).let("z", cell_of(weights), "z", "x")
+    program.let("loss", lambda z: (weights[3] * z).sum(), "z")
     at = program.solve({"x": x}, start={"z": np.zeros(20)}, method="newton")["z"]
     h = 1e-6
     losses = [
@@ -95,8 +97,22 @@ def test_the_words_name_both_spectral_radii():
     assert "0 of them on or outside the unit circle" in picture.description
 
 
+def test_the_radius_and_k_are_dragged_in_the_picture():
+    panel = cycle_panel(seed=0)
+    radius, k = panel.answer[-1].handles
+    assert radius.at() == pytest.approx((0.8 * 0.5**0.5, -0.8 * 0.5**0.5))
+    panel.touched(lambda: radius.drag(-0.9, 1.2))
+    assert panel.controls["radius"].value == 1.5
+    panel.touched(lambda: k.drag(41.4, 1e9))
+    assert panel.controls["k"].value == 41
+    assert k.at()[0] == 41
+    panel.touched(lambda: radius.drag(0.0, 99.0))  # beyond the control's range
+    assert panel.controls["radius"].value == 2.5
+    assert panel.error is None
+
+
 def test_with_the_weights_fixed_the_multipliers_become_the_adjoints():
-    panel = constraint_panel(FIXED, **SMALL)
+    panel = ConstraintPanel(FIXED, **SMALL)
     weights = [p.clone() for p in panel.model.parameters()]
     picture = panel.run()
     assert all(torch.equal(p, q) for p, q in zip(panel.model.parameters(), weights))
@@ -108,10 +124,10 @@ def test_with_the_weights_fixed_the_multipliers_become_the_adjoints():
 
 
 def test_a_run_is_that_of_the_plain_generator():
-    panel = constraint_panel(JOINT, seed=3, **SMALL)
+    panel = ConstraintPanel(JOINT, seed=3, **SMALL)
     panel.run(15)
     data = datasets["signed_xor"].train(samples=40, seed=3)
-    fresh = constraint_panel(JOINT, seed=3, **SMALL).model
+    fresh = ConstraintPanel(JOINT, seed=3, **SMALL).model
     for step in train_constrained(fresh, Rprop, binary_cross_entropy, 15, [(data.X, data.Y)]):
         pass
     assert all(torch.equal(p, q) for p, q in zip(panel.model.parameters(), fresh.parameters()))
@@ -123,7 +139,7 @@ def test_a_run_is_that_of_the_plain_generator():
 
 
 def test_what_is_measured_is_hand_made():
-    panel = constraint_panel(JOINT, **SMALL)
+    panel = ConstraintPanel(JOINT, **SMALL)
     panel.run(12)
     X, Y = panel.training_set.X, panel.training_set.Y
     found = panel.picture.history[-1]

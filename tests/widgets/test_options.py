@@ -19,7 +19,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "Playground": {"hidden": (5, 5), "samples": 20, "epochs": 3},
     "ScalarNetPanel": {"hidden": 2, "points": 5, "epochs": 3},
     "TrainingPanel": {"hidden": (5, 5), "epochs": 3, "samples": 20},
-    "constraint_panel": {"samples": 10},
+    "ConstraintPanel": {"samples": 10},
 }
 ELSEWHERE = {"Explorer", "Stepper", "predict", "predictions", "table", "tangent_panel"}  # made of functions and texts
 PANELS = [name for name in widgets.HOMES if name not in ELSEWHERE]

@@ -38,7 +38,7 @@ EXPLORERS: dict[str, Callable[[], Any]] = {
     "secants": widgets.secant_panel,
 }
 TRAINERS: dict[str, Callable[[], Any]] = {
-    "constraints": lambda: widgets.constraint_panel("weights learn: augmented Lagrangian", samples=20),
+    "constraints": lambda: widgets.ConstraintPanel("weights learn: augmented Lagrangian", samples=20),
     "idempotent": lambda: widgets.IdempotentPanel("plane, linear (2-2)", samples=16, epochs=9),
     "playground": lambda: widgets.Playground(hidden=(5, 5), samples=40, epochs=9),
     "scalars": lambda: widgets.ScalarNetPanel(hidden=2, points=6, epochs=9),

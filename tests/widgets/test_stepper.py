@@ -12,14 +12,14 @@ import pytest
 from helpers.diff import exp, tanh
 from helpers.diff.graph import trace
 from helpers.diff.lagrange import Program
-from helpers.widgets.stepper import Player, Stepper
+from helpers.widgets.stepper import Stepper
 from tests.widgets.test_panels import ends
 
 FORMULA, AT = "log(x1) + x1*x2 - sin(x2)", "x1 = 2, x2 = 5"
 
 
 def seen(stepper):
-    return stepper.graph.value, stepper.table.value, stepper.status.value, stepper.player.slider.value
+    return stepper.graph.value, stepper.table.value, stepper.status.value, stepper.slider.value
 
 
 def test_a_step_and_a_step_back_show_the_same_at_every_position():
@@ -27,19 +27,19 @@ def test_a_step_and_a_step_back_show_the_same_at_every_position():
     assert stepper.words == "Step 0 of 14: the inputs are given. Press Step."
     forth = [seen(stepper)]
     for _ in range(14):
-        stepper.player.buttons["Step"].click()
+        stepper.buttons["Step"].click()
         forth.append(seen(stepper))
     assert len(set(forth)) == 15
-    stepper.player.buttons["Step"].click()
+    stepper.buttons["Step"].click()
     assert seen(stepper) == forth[14]  # there is nothing behind the end
     for k in (*reversed(range(14)), 0):
-        stepper.player.buttons["Back"].click()
+        stepper.buttons["Back"].click()
         assert seen(stepper) == forth[k]
     for button, k in (("End", 14), ("Restart", 0)):
-        stepper.player.buttons[button].click()
+        stepper.buttons[button].click()
         assert seen(stepper) == forth[k]
     for k in (14, 0, 7):
-        stepper.player.slider.value = k
+        stepper.slider.value = k
         assert seen(stepper) == forth[k]
 
 
@@ -60,29 +60,29 @@ def test_the_list_leads_to_each_place_and_every_control_has_two_ends():
     stepper = Stepper(FORMULA, AT, mode="forward")
     for place, position in stepper.sweep.jumps().items():
         stepper.jump.value = place
-        assert stepper.player.position == position
+        assert stepper.position == position
         assert stepper.jump.value == "a node ..."  # so that the same can be chosen again
     assert "v̇5 complete" in stepper.jump.options
     for name in ("seed", "formula", "at", "mode"):
         for value in ends(stepper.controls[name]):
             stepper.run(**{name: value})
             assert stepper.error is None
-            assert stepper.player.position == stepper.player.last == len(stepper.sweep.steps)
+            assert stepper.position == len(stepper.sweep.steps) == len(stepper.sweep.steps)
 
 
 def test_another_formula_stays_at_the_end_or_begins_anew():
     stepper = Stepper(FORMULA, AT)
     stepper.run()
     stepper.controls["formula"].value = "x1 * x2"
-    assert stepper.player.position == stepper.player.last == 4
+    assert stepper.position == len(stepper.sweep.steps) == 4
     assert "∂v1/∂x1 = 5, ∂v1/∂x2 = 2" in stepper.words
-    stepper.player.buttons["Back"].click()
+    stepper.buttons["Back"].click()
     stepper.controls["formula"].value = "x1 + q"
-    assert stepper.player.position == 0
+    assert stepper.position == 0
     assert "No value was given for q: taken as 1. Not in the formula: x2." in stepper.problem.value
     stepper.controls["formula"].value = FORMULA
     assert stepper.problem.value == ""
-    assert stepper.player.slider.max == 14
+    assert stepper.slider.max == 14
 
 
 def test_forward_mode_with_each_input():
@@ -133,8 +133,8 @@ def test_what_cannot_be_stepped_is_said_and_the_former_graph_stays():
         assert words in stepper.problem.value
         assert 'role="alert"' in stepper.problem.value
         assert seen(stepper) == before
-        stepper.player.buttons["Step"].click()
-        assert stepper.player.position == 3
+        stepper.buttons["Step"].click()
+        assert stepper.position == 3
         stepper.run(formula="x * x", at="x = 3")
         assert (stepper.error, stepper.problem.value) == (None, "")
 
@@ -185,52 +185,68 @@ def test_a_trace_a_program_and_a_net():
     assert net.error is None
 
 
+def test_a_click_on_a_node_goes_to_its_value_and_then_to_its_adjoint():
+    stepper = Stepper(FORMULA, AT)
+    for name, position in (("v2", 2), ("v2", 10), ("v2", 2), ("x1", 12), ("x1", 14), ("x1", 12), ("", 12), ("no", 12)):
+        stepper.event._dom_handlers(  # what the page says of a click
+            {"event": "click", "target": {"id": name, "tagName": "rect"}}
+        )
+        assert stepper.position == position, name
+        assert f'id="{name or "v1"}" cursor="pointer"' in stepper.graph.value or name == "no"
+
+
+def test_a_page_without_a_kernel_shows_the_steps():
+    page = Stepper(FORMULA, AT).static()
+    assert page.count("<svg") == 13
+    assert page.index("Step 0 of 14") < page.index("Step 7 of 14") < page.index("At the end v5 = 11.6521")
+
+
 def test_play_drives_the_clock_of_the_page():
-    player = Stepper(FORMULA, AT).player
-    for pace, milliseconds in ((10, 100), (1, 1000), (0.1, 10_000)):
-        player.pace.value = pace
-        assert player.clock.interval == milliseconds
-    player.buttons["Play"].click()
-    assert (player.clock.playing, player.buttons["Play"].description) == (True, "Pause")
-    player.clock.value += 1  # as the page does while it plays
-    assert (player.position, player.shown, player.slider.value, player.clock.playing) == (1, 1, 1, True)
-    player.buttons["Play"].click()
-    assert (player.clock.playing, player.buttons["Play"].description) == (False, "Play")
+    stepper = Stepper(FORMULA, AT)
+    for pace, milliseconds in ((4.0, 250), (1.0, 1000), (0.4, 2500)):
+        stepper.pace.value = pace
+        assert stepper.clock.interval == milliseconds
+    stepper.buttons["Play"].click()
+    assert (stepper.clock.playing, stepper.buttons["Play"].description) == (True, "Pause")
+    stepper.clock.value += 1  # as the page does while it plays
+    assert (stepper.position, stepper.shown, stepper.slider.value, stepper.clock.playing) == (1, 1, 1, True)
+    stepper.buttons["Play"].click()
+    assert (stepper.clock.playing, stepper.buttons["Play"].description) == (False, "Play")
     for press in ("Step", "Back", "End", "Restart"):  # any other button pauses
-        player.buttons["Play"].click()
-        player.buttons[press].click()
-        assert not player.clock.playing
-    player.end()
-    player.buttons["Play"].click()  # from the end: again from the beginning
-    assert (player.position, player.clock.playing) == (0, True)
-    player.clock.value, player.clock.playing = 14, False  # as the page does at the end
-    assert player.buttons["Play"].description == "Play"
+        stepper.buttons["Play"].click()
+        stepper.buttons[press].click()
+        assert not stepper.clock.playing
+    stepper.go(14)
+    stepper.buttons["Play"].click()  # from the end: again from the beginning
+    assert (stepper.position, stepper.clock.playing) == (0, True)
+    stepper.clock.value, stepper.clock.playing = 14, False  # as the page does at the end
+    assert stepper.buttons["Play"].description == "Play"
 
 
-def test_buttons_are_pressed_from_any_thread_and_answered_on_the_loop():
+def test_buttons_are_pressed_from_any_thread_and_answered_on_the_loop(monkeypatch):
     async def scenario():
         threads = set()
-        player = Player(lambda position: threads.add(threading.get_ident()))
-        player.use(5, 0)
-        presses = [player.buttons[name].click for name in ("Step", "Step", "Back", "End", "Back")]
+        stepper = Stepper(FORMULA, AT)
+        monkeypatch.setattr(stepper, "_show", lambda: threads.add(threading.get_ident()))
+        presses = [stepper.buttons[name].click for name in ("Step", "Step", "Back", "End", "Back")]
         worker = threading.Thread(target=lambda: [press() for press in presses])
         worker.start()
         worker.join()
-        assert player.position == 0  # the loop has had no turn yet
+        assert stepper.position == 0  # the loop has had no turn yet
         await asyncio.sleep(0.05)
-        assert (player.position, player.slider.value) == (4, 4)
+        assert (stepper.position, stepper.slider.value) == (13, 13)
         assert threads == {threading.get_ident()}
 
         stepper = Stepper(FORMULA, AT)
         stepper.run()
         stepper.controls["formula"].value = "x1"
         stepper.controls["formula"].value = "x1 * x2 * x1"
-        stepper.player.slider.value = 3
+        stepper.slider.value = 3
         await asyncio.sleep(0.1)
         assert "x1 * x2" in stepper.graph.value
-        assert stepper.player.slider.value == stepper.player.position == stepper.player.shown
+        assert stepper.slider.value == stepper.position == stepper.shown
         stepper.run(5, mode="forward")
         await asyncio.sleep(0.05)
-        assert (stepper.player.position, stepper.error) == (5, None)
+        assert (stepper.position, stepper.error) == (5, None)
 
     asyncio.run(scenario())
