@@ -27,8 +27,7 @@ class Dual(Indexed):
     """A value and its tangent.
 
     ``value`` and ``tangent``, the primal x and its rate of change x_dot, have one shape. ``level`` says to which
-    differentiation the tangent belongs: each `jvp` has its own, so that a derivative inside a derivative keeps the two
-    apart.
+    differentiation the tangent belongs: each `jvp` has its own, so that derivatives nest.
 
     >>> x = Dual(3.0, 1.0)
     >>> x * x + 1

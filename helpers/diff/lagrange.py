@@ -68,8 +68,13 @@ class Equation(NamedTuple):
 class Solution(dict[str, Value]):
     """The value of every variable by name; how many iterations the cycles took, and what they left."""
 
-    iterations: int = 0
-    residual: float = 0.0
+    iterations, residual = 0, 0.0
+
+
+class Multipliers(dict[str, Value]):
+    """The multiplier of every variable by name: the derivative of the ``output`` in it."""
+
+    output = ""
 
 
 class NoConvergence(ArithmeticError):
@@ -145,10 +150,8 @@ class Program:
             A value for each input; where the iteration of a cycle begins, by variable: arrays need it, numbers have 0.
         method : {"fixed-point", "newton"}
             How a cycle is solved, or else `NoConvergence` says why not.
-        tolerance : float
-            A residual |f(z) - z| up to it is good enough, relative to the largest |z| where that exceeds 1.
-        limit : int
-            The largest number of iterations.
+        tolerance, limit : float, int
+            A residual |f(z) - z| that is good enough, relative to max(1, largest |z|); how many iterations at most.
         """
         cycles, start = self.cycles(), start or {}
         cyclic = [name for group in cycles for name in group]
@@ -168,28 +171,30 @@ class Program:
         self.solution = dict(values)
         return values
 
-    def multipliers(self, output: str, *, way: str | None = None) -> dict[str, Value]:
-        """Compute the multiplier of every variable at the last solution, the inputs included.
+    def multipliers(self, output: str, values: Values | None = None, *, way: str | None = None) -> Multipliers:
+        """Compute the multiplier of every variable, the inputs included, at the last solution unless told.
 
         ``output`` is the variable that is differentiated, a number. ``way`` is one of `WAYS`: one pullback per
         equation, from the output down; or the equation (I - J') λ = c, with J the derivatives of all equations and c a
         1 at the output, from the bottom row up, in O(n^2); or the same by a general solver, in O(n^3), the only way
         where there are cycles. Where I - J is singular the equations do not determine the variables: ArithmeticError.
         """
-        cycles, values = self.cycles(), self.solved()
+        cycles, values = self.cycles(), self.solved() if values is None else values
         way = way or WAYS[2 if cycles else 0]
         if way not in WAYS[2 if cycles else 0 :]:
             raise ValueError(f"way must be one of {', '.join(WAYS)}; with cycles ({cycles}) the last; got {way!r}")
-        adjoints = slopes_at_first(output, values)
+        adjoints = Multipliers(slopes_at_first(output, values))
+        adjoints.output = output
         if way == "back-substitution":  # hand each adjoint on to the parents, from the output down
             for (name,) in reversed(self.order()):
                 self._hand_on(name, values, adjoints[name], adjoints)
             return adjoints
-        names, inputs, J, B = self.blocks()
+        names, inputs, J, B = self.blocks(values)
         A, c = np.eye(len(J)) - J.T, together(adjoints[name] for name in names)
         lambdas = solve(A, c) if way == "linear solve" else solve_upper(A, c)
         below = together(adjoints[name] for name in inputs) + B.T @ lambdas  # the output may itself be an input
-        return adjoints | apart(np.concatenate([lambdas, below]), {name: values[name] for name in [*names, *inputs]})
+        adjoints.update(apart(np.concatenate([lambdas, below]), {name: values[name] for name in [*names, *inputs]}))
+        return adjoints
 
     def _hand_on(self, name: str, values: Values, bar: Value, adjoints: dict[str, Value]) -> None:
         """Add to each parent's adjoint what comes through one equation: its derivative times the adjoint ``bar``."""
@@ -197,8 +202,9 @@ class Program:
         for parent, share in zip(equation.parents, equation.pullback(values)(bar)):
             adjoints[parent] = value_of(adjoints[parent] + share, parent)
 
-    def lagrangian(self, values: Values, multipliers: Values, output: str) -> Lagrangian:
-        """Evaluate the Lagrangian and its partial derivatives, at any values and multipliers of every variable."""
+    def lagrangian(self, values: Values, multipliers: Values, output: str = "") -> Lagrangian:
+        """Evaluate the Lagrangian and its partial derivatives anywhere; what ``multipliers`` gave knows the output."""
+        output = output or getattr(multipliers, "output", "")
         slopes = slopes_at_first(output, values)
         total, residuals = float(values[output]), {}
         for name, equation in self.equations.items():

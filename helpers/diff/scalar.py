@@ -31,8 +31,7 @@ class Scalar(Operators):
 
     Notes
     -----
-    Scalars compare by value, so that control flow works as on floats, but each is a node of its own and hashes by
-    identity.
+    Scalars compare by value, so that control flow works as on floats, but hash by identity.
 
     >>> x1, x2 = Scalar(2.0), Scalar(5.0)
     >>> y = log(x1) + x1 * x2 - sin(x2)
@@ -105,7 +104,6 @@ class Scalar(Operators):
 
         ``zero_gradient=False`` adds to the gradients that are there: the sum over several outputs. In reverse
         topological order all uses of a node come before the node, so its gradient is complete when it is handed on.
-        Time and memory are linear in the length of the trace.
         """
         order = topological_order(self)
         before = [] if zero_gradient else [node.gradient for node in order]

@@ -77,8 +77,7 @@ def train(
 ) -> Iterator[Step]:
     """Train a net by plain gradient descent, on all points at once; it is changed.
 
-    ``points`` have the shape (n, 2); ``classes`` are 0 or 1 for each, where the net is to answer -1 or 1. Stop whenever
-    you like: each step is complete. An epoch visits every Scalar of the loss twice, O(n · hidden).
+    ``points`` have the shape (n, 2); ``classes`` are 0 or 1 for each, where the net is to answer -1 or 1.
 
     >>> steps = list(train(ScalarNet(2), [[1, 1], [-1, 1]], [1, 0], epochs=20))
     >>> steps[-1].loss < steps[0].loss

@@ -198,8 +198,6 @@ def latex_name(text: str) -> str:
 def operations(*expressions: Expression, shared: bool = True) -> int:
     """Count the operations of expressions together, as nodes of their graph, or unless ``shared`` of their tree.
 
-    The tree, like the written formula, repeats a node each time it is used.
-
     >>> y = Symbol("x") + 1
     >>> operations(y * y), operations(y * y, shared=False)
     (2, 3)

@@ -40,7 +40,8 @@ def test_the_lagrangian_is_stationary_where_it_should_be_and_only_there():
     program = document_program()
     values = program.solve({"x": -1.0})
     found = program.multipliers("f")
-    lagrangian = program.lagrangian(values, found, "f")
+    lagrangian = program.lagrangian(values, found)
+    assert program.multipliers("f", values) == found
     assert lagrangian.value == values["f"]  # all constraints hold
     assert set(lagrangian.multipliers.values()) == {0.0}
     assert max(map(abs, lagrangian.intermediates.values())) < 1e-15
