@@ -183,7 +183,7 @@ def average_loss(comparator: Callable[[Tensor, Tensor], Any], batches: Batches) 
     with torch.no_grad(), _evaluating():
         for X, Y in batches:
             if Y.dim() < 2:
-                raise ValueError(f"Y must have the shape of the scores, (n, k), got {tuple(Y.shape)}; say Y[:, None]")
+                raise ValueError(f"Y must have the shape of the scores, got {tuple(Y.shape)}: Y[:, None] or one-hot")
             total, count = total + float(comparator(X, Y)) * len(X), count + len(X)
     if not count:
         raise ValueError("batches must hold at least one sample, got none")
