@@ -10,12 +10,14 @@ from __future__ import annotations
 import io
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from matplotlib import rc_context
+from matplotlib.artist import Artist
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
@@ -35,9 +37,10 @@ COLUMN, FIELD, LARGE = 646, 190, 104  # where the right part begins; sides of th
 THUMB, PITCH, THUMB_X = 36, 54, 49  # side of a small picture of data, from one to the next, their middle
 POINTS = (120, 60)  # training and test points in a field
 TINY = TEXT - 1
-DARK, PALE = (40, 40, 40, 255), (170, 170, 170, 255)
 NUMBER = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 0.8}
+DARK, PALE = (40, 40, 40, 255), (170, 170, 170, 255)
 Image = NDArray[np.uint8]
+Picked = tuple[int, int, int]  # layer, unit, source
 LOOK_FOR = (
     "how units are made of those before them, and which weights grow. Below a layer stands its own answer, with the "
     "share of test points that are right. Hollow points are for the test; in the curves they are the thick lines."
@@ -47,7 +50,7 @@ LOOK_FOR = (
 def preferred_images(outputs: Array, images: Array) -> Array:
     """Return, for each unit, the mean of the images weighted by its response, (m, width) and (m, d) -> (d, width).
 
-    The response is the output minus its mean over the images; a unit that never changes prefers nothing, a zero image.
+    The response is the output less its mean; a unit that never changes prefers nothing, a zero image.
     """
     response = outputs - outputs.mean(axis=0)
     total = np.abs(response).sum(axis=0)
@@ -76,12 +79,39 @@ def decision(scores: Array, side: int) -> Image:
     return image
 
 
+class Images(Artist):
+    """Small images on a figure of 100 dots an inch, pixel for pixel: many times as fast as axes scale them."""
+
+    def __init__(self, zorder: float) -> None:
+        super().__init__()
+        self.placed: list[tuple[Image, float, float]] = []
+        self.set_zorder(zorder)
+
+    def put(self, image: Image, x: float, y: float, border: int) -> None:
+        """Place an image by its middle, with a border, pale or wide and dark."""
+        framed = np.full(
+            (len(image) + 2 * border, image.shape[1] + 2 * border, 4), DARK if border > 1 else PALE, np.uint8
+        )
+        framed[border:-border, border:-border] = image
+        self.placed.append((framed[::-1], round(x - len(framed) / 2), round(y + len(framed) / 2)))  # from below
+
+    def draw(self, renderer: Any) -> None:
+        """Draw all of them."""
+        context, figure = renderer.new_gc(), cast(Figure, self.get_figure(root=True))
+        for image, left, bottom in self.placed:
+            scale = figure.dpi / 100  # a file of lines counts otherwise
+            renderer.draw_image(context, left * scale, figure.bbox.height - bottom * scale, image)
+        context.restore()
+
+
 class PlaygroundPicture(LayerProgress):
     """The network of the (first) rule, the output of each rule, and curves; clicks on it are values of controls.
 
-    ``widths``: inputs, hidden units of each layer, outputs. ``sets``: by name the data one can choose, (X, Y), of which
-    ``chosen`` is the present one. The others are those of `LayerProgress`.
+    ``widths``: inputs, hidden units, outputs. ``sets``: by name the data to choose from, (X, Y) or a sign, of which one
+    is ``chosen``. The others are those of `LayerProgress`.
     """
+
+    drawn = POINTS[1]
 
     def __init__(
         self, training_set: Samples, test_set: Samples, widths: Sequence[int], *, sets: Mapping[str, Any], chosen: str,
@@ -113,8 +143,6 @@ class PlaygroundPicture(LayerProgress):
         self.use_points(training_set, test_set)
         self.clear()
 
-    # Once
-
     def _write(self, x: float, y: float, words: str = "", size: float = TINY, **style: Any) -> Text:
         return self.paper.text(x, y, words, fontsize=size, **{"ha": "center", "va": "center"} | style)
 
@@ -127,8 +155,8 @@ class PlaygroundPicture(LayerProgress):
             else:
                 at = points[0] / max(1.05, 1.05 * np.abs(points[0]).max()) * (THUMB / 2 - 1)
                 for c in np.unique(classes := class_of(points[1])):
-                    xy = at[classes == c].T
-                    self.paper.plot(THUMB_X + xy[0], y - xy[1], ".", markersize=2, color=COLOURS[c % 7])
+                    xy = np.array([THUMB_X, y]) + [1, -1] * at[classes == c]
+                    self.paper.plot(*xy.T, ".", markersize=2, color=COLOURS[c % 7])
             style: Any = {"edgecolor": "black", "linewidth": 2.5} if on else {"edgecolor": "#bbbbbb", "linewidth": 0.8}
             self.paper.add_patch(Rectangle((THUMB_X - 18, y - 18), THUMB, THUMB, facecolor="none", **style))
             word = name.replace("_", " ") if i + 1 < len(sets) else "your own"
@@ -159,27 +187,24 @@ class PlaygroundPicture(LayerProgress):
         self.edge = Line2D([], [], color="black", zorder=2.5, alpha=0.85, solid_capstyle="butt")
         self.net.add_collection(self.edges, autolim=False)
         self.net.add_line(self.edge)
-        self.mosaic = np.zeros((HEIGHT, RIGHT - LEFT, 4), np.uint8)
-        whole: Any = {"extent": (LEFT, RIGHT, HEIGHT, 0), "aspect": "auto"}
-        self.image = self.net.imshow(self.mosaic, interpolation="nearest", zorder=4, **whole)
+        self.images = Images(zorder=4)
+        self.net.add_artist(self.images)
         style: Any = {"fontsize": TINY, "va": "center", "zorder": 5, "bbox": NUMBER}
         self.numbers = [self.net.text(LEFT, HEIGHT, "", **style) for _ in range(10)]
         self.shares = [self._write(x, HEIGHT - 10) for x in self.across[1:last]]
         hidden = self.widths[1:last]
         for c, (x, width) in enumerate(zip(self.across, self.widths)):
             colour = "black" if self.race or not c else COLOURS[(c - 1) % 7]
-            head = "input" if not c else self.layers[c - 1]
-            self._write(x, 12, head, TEXT, weight="bold", color=colour)
+            self._write(x, 12, self.layers[c - 1] if c else "input", TEXT, weight="bold", color=colour)
             if 0 < c < last:
                 self._write(x, 32, f"{self.seen[c]} of {width}" if width > MOST else str(width))
                 others = [[*hidden[: c - 1], w, *hidden[c:]] for w in (width - 1, width + 1)]
                 self._steps(x, 32, 37 if width > MOST else 20, f"a unit {{}} layer {c}", *others)
             elif c or not self.plane:
                 self._write(x, 32, f"{width} output{'s' * (width > 1)}" if c else f"{width} pixels")
-        self._write(self.across[0], HEIGHT - 44, "layers")
-        self._write(self.across[0], HEIGHT - 22, str(last - 1))
-        longer = [*hidden, min(hidden[-1], MOST)]
-        self._steps(self.across[0], HEIGHT - 22, 20, "a layer {} the net", hidden[:-1], longer)
+        left, longer = float(self.across[0]), [*hidden, min(hidden[-1], MOST)]
+        self._write(left, HEIGHT - 33, f"layers\n{last - 1}", linespacing=1.7)
+        self._steps(left, HEIGHT - 22, 20, "a layer {} the net", hidden[:-1], longer)
         for name, y in zip(("$x_0$", "$x_1$") if self.plane else (), self.down[0]):
             self._write(self.across[0] - UNIT / 2 - 6, y, name, TEXT, ha="right")
         units = [
@@ -202,9 +227,9 @@ class PlaygroundPicture(LayerProgress):
     def _draw_output(self, total: int, x_label: str) -> None:
         """Make the fields of the output, the unit that is shown large, and the curves."""
         place, self.fields, self.titles = self._axes, list[DecisionField](), list[Text]()
-        side = FIELD if not self.race else 148 if len(self.rules) == 2 else 84
+        side = FIELD if not self.race else 148 if len(self.rules) == 2 else 80
         for r, rule in enumerate(self.rules):
-            x, y = COLUMN + r % 2 * 158, 24 + r // 2 * (side + 34)
+            x, y = COLUMN + r % 2 * 158, 24 + r // 2 * (side + 38)
             if self.grid:
                 self.fields.append(DecisionField(self.grid, place(x, y, side, side)))
                 self.changing += self.fields[r].changing
@@ -214,8 +239,7 @@ class PlaygroundPicture(LayerProgress):
                 self._write(x, y - 12, textwrap.shorten(rule, 22, placeholder=" …"), ha="left", color=COLOURS[r])
             below = y - 12 if not self.race else y + side + 9 if self.grid else y + 6
             self.titles.append(self._write(x, below, "", TEXT - self.race, ha="left", weight="bold"))
-        x, side = (COLUMN + FIELD + 16, LARGE) if self.plane else (COLUMN, FIELD)
-        ax = place(x, 40 if self.plane else 24, side, side)
+        ax = place(*((COLUMN + FIELD + 16, 40, LARGE, LARGE) if self.plane else (COLUMN, 24, FIELD, FIELD)))
         origin: Any = "lower" if self.plane else "upper"
         self.large = ax.imshow(shades(np.zeros((2, 2))), interpolation="bilinear", origin=origin)
         ax.set(xticks=[], yticks=[], visible=not self.race)
@@ -230,14 +254,11 @@ class PlaygroundPicture(LayerProgress):
         self.error.ax.tick_params(labelbottom=False)
         self.steps, self.limits = [0, total], dict(zip(self.curves, ((1e-4, 1.0), (0.0, 1.0))))
         self.marks: list[Line2D] = []
-        self.changing += [self.edges, self.edge, self.image, self.large, *self.numbers]
-        words = [*self.shares, *self.titles, self.name, self.about]
-        self.slow += [*words, *self.error.changing, *self.right.changing]
+        self.changing += [self.edges, self.edge, self.images, *self.numbers, *([] if self.race else [self.large])]
+        self.slow += [*self.shares, *self.titles, self.name, self.about, *self.error.changing, *self.right.changing]
 
     def _axes(self, x: float, y: float, width: float, height: float) -> Any:
         return self.figure.add_axes((x / WIDTH, 1 - (y + height) / HEIGHT, width / WIDTH, height / HEIGHT))
-
-    # As it trains
 
     def use_points(self, training_set: Samples, test_set: Samples) -> None:
         """Draw other points, in the same square."""
@@ -266,39 +287,35 @@ class PlaygroundPicture(LayerProgress):
         for field, scores in zip(self.fields, self.scores[layers - 1 :: layers]):
             field.update(scores)
 
-    def choose(self, weights: Sequence[Array]) -> None:
-        """Draw, of each hidden layer, the units whose edges to the next layer are the widest, and the picked one."""
-        for c in range(1, len(self.widths) - 1):
-            size, most = np.abs(weights[c]).sum(axis=0), self.seen[c]
-            if self.picked[0] == c:
-                size[self.picked[1] - 1] = np.inf
-            self.shown[c] = np.sort(np.argsort(-size, kind="stable")[:most])
+    def look(self, units: Sequence[ArrayLike], weights: Sequence[Array], picked: Picked, choose: bool) -> None:
+        """Show the first net: its hidden units at ``probes`` (m, width), its weights (out, 1 + in); after `fill`.
 
-    def look(
-        self, units: Sequence[ArrayLike], weights: Sequence[Array], biases: Sequence[Array], picked: Sequence[int]
-    ) -> None:
-        """Show the first net: its hidden units at ``probes`` (m, width), its weights (out, in); after `fill`.
-
-        ``picked`` are layer, unit and source, counted from 1: the unit that is shown large, one of its weights.
+        A bias stands before the weights. ``picked`` are layer, unit and source, counted from 1: the unit that is shown
+        large and one of its weights. ``choose``: of wide layers, draw the units whose edges upwards are now the widest.
         """
-        self.picked, self.weights, self.biases = (picked[0], picked[1], picked[2]), weights, biases
-        layer, unit, source = self.picked
-        outputs, last = [self.probes, *map(np.asarray, units), 2 * self.scores[len(self.layers) - 1] - 1], len(weights)
+        self.picked, self.weights, (layer, unit, source) = picked, weights, picked
+        for c in range(1, len(self.widths) - 1) if choose else ():
+            size = np.abs(weights[c][:, 1:]).sum(axis=0)
+            if c == layer:
+                size[unit - 1] = np.inf
+            self.shown[c] = np.sort(np.argsort(-size, kind="stable")[: self.seen[c]])
+        outputs = [self.probes, *map(np.asarray, units), 2 * self.scores[len(self.layers) - 1] - 1]
         if not self.plane:
             outputs = [self.probes.mean(0)[:, None], *(preferred_images(o, self.probes) for o in outputs[1:])]
-        self.mosaic[:] = 0
+        self.images.placed = []
         for c, values in enumerate(outputs):
             for j, tile in enumerate(tiles(values[:, self.shown[c]], self.side[c], self.plane)):
                 chosen = c == layer and self.shown[c][j] == unit - 1
-                self._paste(tile, self.across[c], self.down[c][j], 3 if chosen else 1)
-            if 0 < c < last and self.plane:
-                self._paste(decision(self.scores[c - 1], ANSWER), self.across[c], BOTTOM + 10 + ANSWER / 2, 1)
-        self.image.set_data(self.mosaic)
+                self.images.put(tile, self.across[c], self.down[c][j], 3 if chosen else 1)
+            if 0 < c < len(weights) and self.plane:
+                answer = decision(self.scores[c - 1], ANSWER)
+                self.images.put(answer, self.across[c], BOTTOM + 10 + ANSWER / 2, 1)
         value = outputs[layer][:, unit - 1]
         self.span = (float(value.min()), float(value.max()))
         side = round(len(value) ** 0.5)
         self.large.set_data(shades(value.reshape(side, side) / (np.abs(value).max() or 1)))
-        drawn = [weights[0] if self.plane else np.linalg.norm(weights[0], axis=1, keepdims=True), *weights[1:]]
+        first, *drawn = (w[:, 1:] for w in weights)
+        drawn.insert(0, first if self.plane else np.linalg.norm(first, axis=1, keepdims=True))
         self.units = [(c, int(self.shown[c][i]), int(self.shown[c + 1][j])) for c, i, j in self.ends]
         w = np.array([drawn[c][j, i] for c, i, j in self.units])
         strength = np.abs(w) / (1 + np.abs(w))
@@ -311,13 +328,6 @@ class PlaygroundPicture(LayerProgress):
         self.edge.set_data(*([[], []] if k is None else self.paths[k].T))
         self.edge.set_linewidth(1 if k is None else 4 + 5 * strength[k])
 
-    def _paste(self, tile: Image, x: float, y: float, border: int) -> None:
-        side = len(tile)
-        left, top = round(x - LEFT - side / 2), round(y - side / 2)
-        edge = (slice(top - border, top + side + border), slice(left - border, left + side + border))
-        self.mosaic[edge] = DARK if border > 1 else PALE
-        self.mosaic[top : top + side, left : left + side] = tile
-
     def _edge_at(self, x: float, y: float) -> dict[str, int] | None:
         """Return the weight whose edge passes at a place, if one does."""
         found, best = None, 8.0
@@ -329,6 +339,7 @@ class PlaygroundPicture(LayerProgress):
     def trace(self) -> bool:
         """Bring titles, numbers and curves up to date; return whether limits stretched."""
         layer, unit, source = self.picked
+        weights = self.weights[layer - 1][unit - 1]
         shares = [self.right_at(i) for i in range(self.answers)]
         for text, share in zip(self.shares, shares):
             text.set_text(share)
@@ -337,17 +348,14 @@ class PlaygroundPicture(LayerProgress):
         below: Any = self.shown[layer - 1] if layer > 1 or self.plane else []
         for i, text in enumerate(self.numbers):
             drawn = i < len(below)
-            text.set_text(short(float(self.weights[layer - 1][unit - 1, below[i]])) if drawn else "")
+            text.set_text(short(float(weights[1 + below[i]])) if drawn else "")
             if drawn:
                 text.set_position((self.across[layer - 1] + self.side[layer - 1] / 2 + 5, self.down[layer - 1][i]))
                 text.set_fontweight("bold" if below[i] == source - 1 else "normal")
         if not self.race:
-            low, high = self.span
             self.name.set_text(f"{self.layers[layer - 1]}, unit {unit}")
-            number = self.weights[layer - 1][unit - 1, source - 1] if source else None
-            weight = f"\nfrom {source}: {short(float(number))}" if number is not None else ""
-            bias = short(float(self.biases[layer - 1][unit - 1]))
-            self.about.set_text(f"{short(low)} to {short(high)}\nbias {bias}{weight}")
+            weight = f"\nfrom {source}: {short(float(weights[source]))}" * bool(source)
+            self.about.set_text("{} to {}\nbias {}".format(*map(short, (*self.span, float(weights[0])))) + weight)
         return Recording.trace(self)
 
     def file(self, kind: str) -> bytes:
@@ -368,9 +376,7 @@ class PlaygroundPicture(LayerProgress):
             text += f" Of a layer {MOST} units with the widest edges are drawn, and {', '.join(left)} are left out."
         if not self.plane:
             text += f" {self.widths[0]} inputs: no plane holds the points; each unit is the image that it prefers."
-        number = self.weights[layer - 1][unit - 1, source - 1] if source else self.biases[layer - 1][unit - 1]
-        which = f"weight from {source}" if source else "bias"
-        text += (
-            f" Unit {unit} of {self.layers[layer - 1]} goes from {low:.2g} to {high:.2g}; its {which} is {number:.3g}."
-        )
-        return f"{text} {super().words}"
+        which, number = f"weight from {source}" if source else "bias", self.weights[layer - 1][unit - 1, source]
+        span = f"Unit {unit} of {self.layers[layer - 1]} goes from {low:.2g} to {high:.2g}"
+        points = f" {min(POINTS[0], self.sizes[0])} of {self.sizes[0]:,} training points are drawn."
+        return f"{text} {span}; its {which} is {number:.3g}. {super().words}{points}"

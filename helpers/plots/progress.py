@@ -42,6 +42,8 @@ class LayerProgress(Recording):
     accuracy are those of the first so many points of each set, of all unless told.
     """
 
+    drawn = DRAWN
+
     def __init__(
         self,
         training_set: Samples,
@@ -175,8 +177,8 @@ class LayerProgress(Recording):
         )
         kind = "A decision boundary for every layer, and" if self.grid else "The plane cannot hold these inputs; only"
         text = f"{kind} curves of error and accuracy over {self.x[-1]} steps. At the end, {at_the_end}."
-        if self.grid and self.sizes[1] > DRAWN:
-            text += f" In each field the first {DRAWN} of {self.sizes[1]:,} test points are drawn."
+        if self.grid and self.sizes[1] > self.drawn:
+            text += f" In each field the first {self.drawn} of {self.sizes[1]:,} test points are drawn."
         measured = [len(X) for X, _ in self.sets]
         if measured != self.sizes:
             of = (f"{m:,} of {n:,} {which}" for m, n, which in zip(measured, self.sizes, ("training", "test")))

@@ -24,7 +24,7 @@ from helpers.plots.playground import PlaygroundPicture
 from helpers.training.layers import Scores
 from helpers.training.runs import LABELLED, OWN, Outcome, Race, Run, Session
 from helpers.widgets.controls import buttons, choice, more, row, status_line, text_box
-from helpers.widgets.own_data import OwnData, is_source
+from helpers.widgets.own_data import OFF, OwnData, is_source
 from helpers.widgets.panel import post
 from helpers.widgets.states import (
     FEWER,
@@ -106,19 +106,9 @@ class Playground(Trainer[LayerProgress]):
         picked.children = [*picked.children, self.weight, *self.own.row.children]
         tip = "Budget, seed, weight decay, races of rules, the state as a text, export"
         unfold, folded = more([*others, self.line, self.offers, self.export], tip=tip)
-        first, *rest = self.player
-        first.children = [*first.children, unfold]
-        self.box.children = [
-            first,
-            *rest,
-            row([self.preset, self.question]),
-            data,
-            net,
-            picked,
-            self.refusal,
-            self.place,
-            folded,
-        ]
+        self.player[0].children = [*self.player[0].children, unfold]
+        above = [*self.player, row([self.preset, self.question]), data, net, picked, self.refusal]
+        self.box.children = [*above, self.place, self.own.words, folded]
 
     @classmethod
     def from_text(cls, text: str) -> Playground:
@@ -178,13 +168,13 @@ class Playground(Trainer[LayerProgress]):
             self._try(lambda: self.apply(text))
             self.question.value = f"<b>{html.escape(question)}</b>"
 
-    def _use_own(self, make: Callable[[], str | None]) -> None:
+    def _use_own(self, make: Callable[[], str]) -> None:
         """Begin again with own points that were uploaded or painted, or, once they are cleared, without."""
 
         def begin() -> None:
-            name = make()
-            if name or self.state.data in OWN or self.own.points is None:
-                self._take(self._shown(self.state, data=name or self.before))
+            name = make() or self.before
+            if name != self.state.data:
+                self._take(self._shown(self.state, data=name))
 
         self._try(begin)
 
@@ -195,11 +185,12 @@ class Playground(Trainer[LayerProgress]):
     def _adopt(self, name: str) -> None:
         """Take over what one control says; its neighbours follow where they must."""
         value: Any = self.controls[name].value
-        if value == MINE:
+        if value == MINE and not self.own.points:
             self._follow(self.controls)
             self.refusal.value = status_line(TOLD, problem=False)
-            self.own.paint.value = self.own.paint.value or 0
+            self.own.paint.value = max(self.own.paint.value, 0)
             return
+        value = self.own.name if value == MINE else value
         if name.startswith("rule"):
             chosen = [control.value for key, control in self.controls.items() if key.startswith("rule")]
             name, value = "rules", tuple(dict.fromkeys(rule for rule in chosen if rule != NONE))
@@ -233,9 +224,8 @@ class Playground(Trainer[LayerProgress]):
             if name.startswith("rule"):
                 control.value = dict(enumerate(self.state.rules, start=1)).get(int(name[-1]), NONE)
                 continue
-            value = getattr(self.state, name)
-            if name == "data":
-                control.options = [*LABELLED, value if value in OWN else MINE]
+            value: Any = getattr(self.state, name)
+            value = MINE if name == "data" and value not in LABELLED else value
             control.value = written(value) if name == "hidden" else value
         self.line.value, self.refusal.value = self.state.text, ""
         self.quiet = False
@@ -275,7 +265,7 @@ class Playground(Trainer[LayerProgress]):
         self.unit, options = unit, {"rules": state.rules, "total": race.total, "size": size, "measured": MEASURED}
         sets = (first.training_set, first.test_set)
         live = mine and issubclass(self.kind, PlaygroundPicture)  # points that are painted into the same picture
-        drawn = (self.own.origin, state.widths) if live else (state.data, state.samples, state.seed, state.ratio)
+        drawn = (self.own.base, state.widths) if live else (state.data, state.samples, state.seed, state.ratio)
         self._use(
             (drawn, state.noise, state.hidden, state.rules, race.total, unit, state.equal),
             lambda: self._picture(*sets, options),
@@ -292,23 +282,16 @@ class Playground(Trainer[LayerProgress]):
         x_label = self.unit + (f", at equal {state.equal}" if len(state.rules) > 1 else "")
         if not issubclass(self.kind, PlaygroundPicture):
             return self.kind(training_set, test_set, len(widths) - 1, x_label=self.unit, **options)
-        chosen = state.data if state.data in OWN else MINE
-        own = (self.own.points.X.numpy(), self.own.points.Y.numpy()) if self.own.points else "✎"
-        return PlaygroundPicture(
-            training_set,
-            test_set,
-            widths,
-            sets=thumbnails() | {chosen: own},
-            chosen=state.data,
-            x_label=x_label,
-            **options,
-        )
+        chosen = state.data if state.data in LABELLED else MINE
+        options |= {"sets": thumbnails(), "chosen": chosen, "x_label": x_label}
+        return PlaygroundPicture(training_set, test_set, widths, **options)
 
     def _offer_paper(self) -> None:
         """Let points be painted in the fields of the picture, as long as a class is chosen."""
         kept = [handle for handle in self.picture.handles if not handle.name.startswith("paper")]
-        fields = self.picture.fields if self.own.paint.value is not None else []
-        papers = [Handle(f"paper {i + 1}", field.ax, drag=self._dab) for i, field in enumerate(fields)]
+        fields = self.picture.fields if self.own.paint.value != OFF else []
+        what = f"paper for class {self.own.paint.value}"
+        papers = [Handle(f"{what}, {i + 1}" if i else what, f.ax, drag=self._dab) for i, f in enumerate(fields)]
         self.picture.handles = [*kept, *papers]
 
     def _dab(self, x: float, y: float) -> None:
@@ -325,17 +308,12 @@ class Playground(Trainer[LayerProgress]):
         if not isinstance(picture, PlaygroundPicture):
             picture.fill(self.predict(picture.grid.points) if picture.grid else [])
             return
-        weights, biases = (
-            [getattr(one, part).detach().numpy() for one in self._linears()] for part in ("weight", "bias")
-        )
-        picture.picked = self.looked_at
-        if still or self.count < 2:
-            picture.choose(weights)
+        weights = [torch.cat([one.bias[:, None], one.weight], 1).detach().numpy() for one in self._linears()]
         picture.fill(self.predict(picture.where))
-        picture.look(first.units(picture.probes), weights, biases, self.looked_at)
+        picture.look(first.units(picture.probes), weights, self.looked_at, choose=still or self.count < 2)
         if still or self.frames % 10 == 0:
             layer, unit, source = self.looked_at
-            now = float(weights[layer - 1][unit - 1, source - 1] if source else biases[layer - 1][unit - 1])
+            now = float(weights[layer - 1][unit - 1, source])
             self.quiet, self.weight.value = True, float(f"{now:.4g}")
             self.quiet = False
 
@@ -366,4 +344,5 @@ class TrainingPanel(Playground):
         super().__init__(rules=rules, **{"hidden": (100, 100, 10), "samples": 1000, **run})
 
     def _arrange(self) -> None:
-        self._lay_out(self.refusal, *self.player, self.own.row)
+        self.player[1].children = [*self.player[1].children, *self.own.row.children]
+        self._lay_out(self.refusal, *self.player, self.own.words)

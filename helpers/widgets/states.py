@@ -54,7 +54,7 @@ ROWS: tuple[dict[str, tuple[str, int]], ...] = (
         "ratio": ("Train : test", 140), "batch": ("Batch (0: all)", 155),
     },
     {
-        "hidden": ("Hidden units", 170), "activation": ("Activation", 155), "rule 1": ("Rule", 200),
+        "hidden": ("Hidden units", 195), "activation": ("Activation", 155), "rule 1": ("Rule", 200),
         "optimizer": ("Optimiser", 145), "rate": ("Rate η", 215),
     },
     {"layer": ("Unit shown large: layer", 190), "unit": ("unit", 80), "source": ("its weight from (0: bias)", 210)},
@@ -113,9 +113,9 @@ def fitting(widths: Sequence[int], layer: int, unit: int, source: int) -> tuple[
 
 @cache
 def thumbnails() -> dict[str, Any]:
-    """Return a few points of each data set, as arrays; of the digits a sign, as to read them takes seconds."""
+    """Return a few points of each data set, as arrays; of digits and own points a sign."""
     sets = {name: datasets[name].train(samples=60) for name in LABELLED if name != "digits"}
-    return {name: (points.X.numpy(), points.Y.numpy()) for name, points in sets.items()} | {"digits": "7"}
+    return {name: (points.X.numpy(), points.Y.numpy()) for name, points in sets.items()} | {"digits": "7", MINE: "✎"}
 
 
 def make_control(name: str, text: str, width: int) -> Any:
@@ -127,7 +127,8 @@ def make_control(name: str, text: str, width: int) -> Any:
     if isinstance(option, Each):
         return text_box(text, written(default), wide)
     if isinstance(option, OneOf):
-        return choice(text, [("yes", True), ("no", False)] if default is True else list(option.values), width=wide)
+        more = [MINE] if name == "data" else []
+        return choice(text, [("yes", True), ("no", False)] if default is True else [*option.values, *more], width=wide)
     if isinstance(option, Whole) and name != "samples":
         return whole(text, default, int(option.low), int(option.high), width=wide)
     if name == "l2":

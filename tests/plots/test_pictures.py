@@ -182,12 +182,10 @@ def network(inputs=2, hidden=(9, 5), rules=("a",), picked=(2, 4, 9)):
     answers = len(rules) * (len(hidden) + 1)
     picture.record(0, lambda X: [np.full((len(X), outputs), 0.7)] * answers)
     picture.fill([product(picture.where)[:, :1] * np.ones(outputs)] * answers)
-    weights = [rng.normal(size=(n, m)) for m, n in itertools.pairwise(widths)]
+    weights = [rng.normal(size=(n, 1 + m)) for m, n in itertools.pairwise(widths)]
     up = picture.probes[:, 1:2]  # unit j of layer i is i j times it: no two layers are alike
     units = [(i * np.arange(1, n + 1) * up) for i, n in enumerate(hidden, 1)]
-    picture.picked = picked
-    picture.choose(weights)
-    picture.look(units, weights, [rng.normal(size=n) for n in widths[1:]], picked)
+    picture.look(units, weights, picked, choose=True)
     picture.trace()
     return picture, weights, units
 
@@ -202,12 +200,12 @@ def test_the_playground_shows_the_network_and_the_output_of_every_rule_and_saves
         if inputs == 2:
             values = units[1][:, 3]
             assert f"Unit 4 of layer 2 goes from {values.min():.2g} to {values.max():.2g}" in picture.description
-        assert f"its weight from 9 is {weights[1][3, 8]:.3g}" in picture.description
+        assert f"its weight from 9 is {weights[1][3, 9]:.3g}" in picture.description
         assert "1 of layer 1 are left out" in picture.description
         assert ("no plane holds the points" in picture.description) == (inputs == 64)
         drawn = dict(zip(picture.units, picture.edges.get_linewidth()))
-        assert (drawn[1, 8, 3] > drawn[1, 8, 0]) == (abs(weights[1][3, 8]) > abs(weights[1][0, 8]))
-        least = np.abs(weights[1][:, :8]).sum(axis=0).argmin()
+        assert (drawn[1, 8, 3] > drawn[1, 8, 0]) == (abs(weights[1][3, 9]) > abs(weights[1][0, 9]))
+        least = np.abs(weights[1][:, 1:]).sum(axis=0).argmin()
         assert set(picture.shown[1]) == set(range(9)) - {least}
     with pytest.raises(ValueError, match="kind must be one of png, svg"):
         picture.file("pdf")

@@ -174,9 +174,9 @@ def playground():
     picture = PlaygroundPicture(TRAIN, SET, [2, 9, 1], sets={}, chosen="", **options)
     picture.heading = "signed_xor: a rule"
     picture.record(0, layers)
-    weights, biases = [np.full((9, 2), 0.25), np.ones((1, 9))], [np.ones(9), np.ones(1)]
+    weights = [np.full((9, 3), 0.25), np.ones((1, 10))]
     picture.fill(layers(picture.where))
-    picture.look([steep(picture.probes) * np.arange(1, 10)], weights, biases, (1, 3, 2))
+    picture.look([steep(picture.probes) * np.arange(1, 10)], weights, (1, 3, 2), choose=True)
     picture.trace()
     yield picture
     yield from ("signed_xor: a rule", "2-9-1 units", "1 of layer 1 are left out", "its weight from 2 is 0.25")

@@ -152,7 +152,7 @@ def test_points_are_painted_class_by_class_and_cleared():
         X = torch.cat([points.X for points in panel.state.points()])
         assert sorted(X[:, 0].tolist()) == pytest.approx([-0.5, 0.5, 0.5, 0.9])  # the second one touches the first
         assert panel.own.points.Y.argmax(1).tolist() == [0, 1, 1, 2]
-        assert "data=4 points painted by hand #" in panel.text
+        assert "data=4 painted by hand, 4 points #" in panel.text
         panel.step()
         assert panel.error is None
         assert Playground.from_text(panel.text).race.run.data == panel.state.data
