@@ -98,8 +98,8 @@ class Images(Artist):
     def draw(self, renderer: Any) -> None:
         """Draw all of them."""
         context, figure = renderer.new_gc(), cast(Figure, self.get_figure(root=True))
+        scale = figure.dpi / 100  # a file of lines counts otherwise
         for image, left, bottom in self.placed:
-            scale = figure.dpi / 100  # a file of lines counts otherwise
             renderer.draw_image(context, left * scale, figure.bbox.height - bottom * scale, image)
         context.restore()
 
@@ -135,8 +135,7 @@ class PlaygroundPicture(LayerProgress):
         both = np.concatenate([np.asarray(training_set.X), X, np.ones((1, X.shape[1]))])
         self.grid = Grid(both, size) if self.plane else None
         self.coarse = Grid(both, UNIT) if self.plane else None
-        self.heading = ""  # of the description
-        self.picked, self.span, self.chosen = (1, 1, 1), (0.0, 0.0), chosen
+        self.heading, self.picked, self.span, self.chosen = "", (1, 1, 1), (0.0, 0.0), chosen
         self._draw_data(sets)
         self._draw_network()
         self._draw_output(total, x_label)
@@ -270,11 +269,10 @@ class PlaygroundPicture(LayerProgress):
         self.marks = []
         for field in self.fields:
             for (X, Y), most, hollow in zip(whole[::-1], POINTS[::-1], (True, False)):
-                new = draw_points(X, Y, field.ax, most)
+                new = draw_points(X, Y, field.ax, most, 3.5 if hollow else 4.5)
                 for mark in new:
-                    mark.set(markersize=4.5, animated=field.image.get_animated())
-                    if hollow:
-                        mark.set(markerfacecolor="white", markeredgecolor=mark.get_color(), markersize=3.5)
+                    rim = {"markerfacecolor": "white", "markeredgecolor": mark.get_color()} if hollow else {}
+                    mark.set(animated=field.image.get_animated(), **rim)
                 self.marks += new
         self.changing += self.marks
         self.where = self.grid.points if self.grid else self.sets[1][0]
@@ -283,8 +281,7 @@ class PlaygroundPicture(LayerProgress):
     def fill(self, answers: Sequence[ArrayLike]) -> None:
         """Bring the output's fields up to date: the answers of all layers of each net at the points `where`."""
         self.scores = [np.asarray(scores, dtype=float) for scores in answers]
-        layers = len(self.layers)
-        for field, scores in zip(self.fields, self.scores[layers - 1 :: layers]):
+        for field, scores in zip(self.fields, self.scores[len(self.layers) - 1 :: len(self.layers)]):
             field.update(scores)
 
     def look(self, units: Sequence[ArrayLike], weights: Sequence[Array], picked: Picked, choose: bool) -> None:
@@ -302,20 +299,20 @@ class PlaygroundPicture(LayerProgress):
         outputs = [self.probes, *map(np.asarray, units), 2 * self.scores[len(self.layers) - 1] - 1]
         if not self.plane:
             outputs = [self.probes.mean(0)[:, None], *(preferred_images(o, self.probes) for o in outputs[1:])]
-        self.images.placed = []
+        self.images.placed.clear()
         for c, values in enumerate(outputs):
             for j, tile in enumerate(tiles(values[:, self.shown[c]], self.side[c], self.plane)):
                 chosen = c == layer and self.shown[c][j] == unit - 1
                 self.images.put(tile, self.across[c], self.down[c][j], 3 if chosen else 1)
             if 0 < c < len(weights) and self.plane:
-                answer = decision(self.scores[c - 1], ANSWER)
-                self.images.put(answer, self.across[c], BOTTOM + 10 + ANSWER / 2, 1)
+                self.images.put(decision(self.scores[c - 1], ANSWER), self.across[c], BOTTOM + 10 + ANSWER / 2, 1)
         value = outputs[layer][:, unit - 1]
         self.span = (float(value.min()), float(value.max()))
         side = round(len(value) ** 0.5)
         self.large.set_data(shades(value.reshape(side, side) / (np.abs(value).max() or 1)))
-        first, *drawn = (w[:, 1:] for w in weights)
-        drawn.insert(0, first if self.plane else np.linalg.norm(first, axis=1, keepdims=True))
+        drawn = [
+            w[:, 1:] if c or self.plane else np.linalg.norm(w[:, 1:], axis=1)[:, None] for c, w in enumerate(weights)
+        ]
         self.units = [(c, int(self.shown[c][i]), int(self.shown[c + 1][j])) for c, i, j in self.ends]
         w = np.array([drawn[c][j, i] for c, i, j in self.units])
         strength = np.abs(w) / (1 + np.abs(w))
@@ -346,12 +343,12 @@ class PlaygroundPicture(LayerProgress):
         for text, share in zip(self.titles, shares[len(self.layers) - 1 :: len(self.layers)]):
             text.set_text(f"{'' if self.race else 'output: '}{share} right")
         below: Any = self.shown[layer - 1] if layer > 1 or self.plane else []
-        for i, text in enumerate(self.numbers):
-            drawn = i < len(below)
-            text.set_text(short(float(weights[1 + below[i]])) if drawn else "")
-            if drawn:
-                text.set_position((self.across[layer - 1] + self.side[layer - 1] / 2 + 5, self.down[layer - 1][i]))
-                text.set_fontweight("bold" if below[i] == source - 1 else "normal")
+        beside = self.across[layer - 1] + self.side[layer - 1] / 2 + 5
+        for text in self.numbers:
+            text.set_text("")
+        for text, i, y in zip(self.numbers, below, self.down[layer - 1]):
+            weight = "bold" if i == source - 1 else "normal"
+            text.set(text=short(float(weights[1 + i])), position=(beside, y), fontweight=weight)
         if not self.race:
             self.name.set_text(f"{self.layers[layer - 1]}, unit {unit}")
             weight = f"\nfrom {source}: {short(float(weights[source]))}" * bool(source)
