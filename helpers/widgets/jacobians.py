@@ -160,11 +160,11 @@ def jacobian_panel() -> Explorer:
     panel = Explorer(
         show,
         idle=idle,
-        operation=choice("Operation", list(OPERATIONS), "AX, in X", "200px"),
-        **{name: whole(name, value, low, high, "85px") for name, value, low, high in SIZES},
-        stacking=choice("Vec stacks the", ["columns", "rows"], width="190px"),
-        row=whole("Entry in row", 1, 1, 24, "150px"),
-        column=whole("column", 1, 1, 24, "125px"),
+        operation=choice("Operation", list(OPERATIONS), "AX, in X", "190px"),
+        **{name: whole(f"size {name}", value, low, high, "97px") for name, value, low, high in SIZES},
+        stacking=choice("Vec stacks the", ["columns", "rows"], width="180px"),
+        row=whole("Entry in row", 1, 1, 24, "140px"),
+        column=whole("column", 1, 1, 24, "115px"),
     )
     picture, *words = panel.place.children
     picture.layout.width, picture.layout.max_width, panel.place.layout.flex_flow = "630px", "100%", "row wrap"

@@ -41,7 +41,7 @@ def test_every_control_by_mouse_and_by_keyboard(server, browser, made):
         panel.until("Step 4 of 14")
 
         panel.box.locator("svg rect#v1").click()  # from step 4 on: to its adjoint, and then to its value
-        panel.until("Step 11 of 14: v̄1 \\+= ")
+        panel.until("Step 9 of 14: v̄1 \\+= ")
         panel.box.locator("svg rect#v1").click()
         panel.until("Step 1 of 14")
         panel.choose("Jump to", "value of v4")
