@@ -30,7 +30,7 @@ from tables import Row, judged, table
 from tests.browser.lab import CHROMIUM, Server
 from tests.browser.panels import PANELS
 
-DRAGGED = ("00_tangent",)  # panels whose first handle is a point that goes sideways
+DRAGGED = ("00_tangent", "01_descent")  # panels whose first handle is a point that goes sideways
 
 
 class Lab(NamedTuple):
