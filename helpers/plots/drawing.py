@@ -43,7 +43,7 @@ class Drawing:
         graph = f"<pre>{html.escape(text)}</pre>"
         if svg := self.svg:  # on a narrower page it shrinks as long as it can be read, and is then scrolled
             width, height = (float(svg.partition(f'{side}="')[2].partition("pt")[0]) for side in ("width", "height"))
-            style = f"{fitting(width, 'pt', 5 / 6, 1.0)};max-height:{max(430, 0.8 * height):.0f}pt"
+            style = f"{fitting(width, 'pt', 5 / 6, 1.0)};max-height:{max(415, 0.8 * height):.0f}pt"
             svg = svg.replace("<svg ", f'<svg style="{style}" ', 1)
             words = html.escape(self.description or f"graph, {self.drawn}")
             graph = scrolled(f'role="img" aria-label="{words}"', svg)

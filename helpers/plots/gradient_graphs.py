@@ -88,7 +88,7 @@ class GradientGraph:
     def source(self, saved: bool = False) -> str:
         """Write the graph in the DOT language, each of dE/dy and dn/dW a cluster; ``saved``: with saved tensors."""
         lines = [
-            f'digraph gradient {{ bgcolor="white"; nodesep=0.12; ranksep=0.1; {FONT};',
+            f'digraph gradient {{ bgcolor="white"; nodesep=0.12; ranksep=0.07; {FONT};',
             f'node [{FONT}, fontsize=12.5, style=filled, margin="0.04,0", height=0.23];',
             'edge [color="#333333", arrowsize=0.7];',
         ]
