@@ -3,9 +3,8 @@
 `Dual` is a value and its tangent; every operation computes both. `jvp` pushes one direction through a function,
 `derivative` is the case of one number, `jacobian` pushes the unit vectors, one after the other. All of them nest.
 
-A Dual carries whatever the table of rules takes: floats, NumPy arrays (float32 stays float32), a `Symbol` (which
-makes forward mode symbolic differentiation), or an `Array` or a `Scalar` (and ``backward()`` from the tangent gives
-second derivatives).
+A Dual carries whatever the table of rules takes: floats, NumPy arrays (float32 stays float32), a `Symbol` (this is then
+symbolic differentiation), or an `Array` or a `Scalar` (``backward()`` from the tangent gives second derivatives).
 """
 
 from __future__ import annotations
@@ -29,8 +28,7 @@ class Dual(Indexed):
     ``value`` and ``tangent``, the primal x and its rate of change x_dot, have one shape. ``level`` says to which
     differentiation the tangent belongs: each `jvp` has its own, so that derivatives nest.
 
-    >>> x = Dual(3.0, 1.0)
-    >>> x * x + 1
+    >>> Dual(3.0, 1.0) * Dual(3.0, 1.0) + 1
     Dual(10.0, 6.0)
     """
 
@@ -48,10 +46,12 @@ class Dual(Indexed):
 
     @classmethod
     def apply(cls, rule: Rule, *operands: Any) -> Dual:
-        """Carry out an operation: the tangent is the sum of local derivative times tangent over the operands."""
+        """Carry out an operation: add local derivative times tangent over the operands; a factor 1 costs nothing."""
         level, values, tangents = _apart(operands)
         value = apply(rule, *values)
-        return _dual(value, [local_derivative(rule, i, value, values) * x_dot for i, x_dot in tangents], level)
+        pairs = [(local_derivative(rule, i, value, values), x_dot) for i, x_dot in tangents]
+        addends = [x if type(a) is int and a == 1 and not isinstance(x, np.ndarray) else a * x for a, x in pairs]
+        return _dual(value, addends, level)
 
     # What is linear in an operand does to its tangent what it does to its value.
 

@@ -215,7 +215,7 @@ def plot_curves(
     curves.update(xs, values)
     if len(xs) < 12:
         for i, line in enumerate(curves.lines.values()):
-            line.set_marker(MARKERS[i % 10])
+            line.set(marker=MARKERS[i % 10], clip_on=False)
     label(ax, "", x_label, y_label, grid="both", legend={})
     curves.look_for = look_for
     return curves

@@ -8,6 +8,7 @@ import torch
 
 from helpers.diff.forward import Dual, cos, derivative, exp, jacobian, jvp, log, relu, sin, sqrt, tanh
 from helpers.diff.rules import DomainError
+from helpers.diff.symbolic import Symbol, differentiate, operations
 
 
 def example(x1, x2):
@@ -114,3 +115,13 @@ def test_comparison_is_by_value():
 def test_bad_input(call, error, words):
     with pytest.raises(error, match=words):
         call()
+
+
+def test_a_factor_1_is_no_operation_on_symbols_and_no_alias_on_arrays():
+    x = Symbol("x")
+    y, y_dot = jvp(lambda x: exp(x) + x, x, 1.0)
+    assert repr(y_dot) == "exp(x) * 1 + 1"
+    assert operations(y, y_dot) == operations(y, differentiate(y, x))
+    x_dot = np.ones(3)
+    jvp(lambda x: x + 1, np.zeros(3), x_dot)[1][:] = 7
+    assert x_dot.tolist() == [1, 1, 1]
