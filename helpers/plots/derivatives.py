@@ -122,11 +122,7 @@ class SecantPicture(Picture):
     """
 
     def __init__(self, steps: ArrayLike, precisions: Sequence[str]) -> None:
-        look_for = (
-            "left: the solid line turns onto the dashed one; a click on the second point looks ten times closer, until "
-            "the stairs of rounding show. Right: the dots fall with h (truncation), and rise again (rounding)."
-        )
-        super().__init__(new_figure(9.6, 4.3), look_for)
+        super().__init__(new_figure(9.6, 4.3))
         self.steps = np.asarray(steps, dtype=float)
         left, ax = self.figure.subplots(1, 2, width_ratios=(1, 1.25))
         (self.curve,) = left.plot([], [], color=GREY, linewidth=2, label="f", gid=PIECES)
@@ -152,7 +148,7 @@ class SecantPicture(Picture):
             where = {"transform": ax.transAxes, "fontsize": TEXT + 1, "color": style["color"], "fontweight": "bold"}
             self.texts[name] = ax.text(0.03, 0.03 + 0.08 * (len(precisions) - 1 - i), "", **where)
         ax.plot([], [], color=GREY, linestyle="--", label="estimated by theory")
-        ax.set(xscale="log", yscale="log", xlim=(self.steps[0] / 3, self.steps[-1] * 3), ylim=(LOW / 1000, HIGH))
+        ax.set(xscale="log", yscale="log", xlim=(self.steps[0] / 3, self.steps[-1] * 3), ylim=(LOW / 1e5, HIGH))
         label(ax, "", "step h", "error of the derivative", grid="both", legend=ABOVE)
         self.slow = [self.curve, self.tangent, *self.dashed.values(), *self.dots.values()]
         self.changing = [self.secant, self.fixed, self.second, self.mark, *self.chosen.values()]
@@ -171,8 +167,12 @@ class SecantPicture(Picture):
         ]
 
     def sweep(self, errors: Mapping[str, ArrayLike], expected: Mapping[str, ArrayLike], name: str) -> None:
-        """Show other errors over the steps, and those that theory estimates; ``name`` begins the description."""
-        self.name = name
+        """Show other errors over the steps, and those that theory estimates; ``name`` ends with the method."""
+        left = (
+            "left: the solid line turns onto the dashed one. Click the second point to look closer, until stairs show."
+        )
+        right = "stay low, since nothing cancels" if name.endswith("complex") else "rise again (rounding)"
+        self.look_for, self.name = f"{left} Right: the dots fall with h (truncation), and {right}.", name
         for one, dots in self.dots.items():
             self.errors[one] = np.asarray(errors[one], dtype=float)
             dots.set_data(self.steps, to_edge(dots, self.errors[one], 1.3 * LOW, HIGH / 1.3))

@@ -245,11 +245,11 @@ def drawn(y: Expression, slope: Expression, share: bool, words: str) -> Drawing:
 
 OPERATIONS: dict[str, tuple[str, Callable[..., Any], Callable[..., str]]] = {
     "x": ("x", lambda v: v["x"], lambda v: "The input x has the slope 1: x changes as fast as itself."),
-    "a": ("a = exp x", lambda v: _through(v["x"], exp, exp), lambda v: _chain("exp x", "x", v["x"], v["a"])),
-    "b": ("b = a²", lambda v: v["a"] * v["a"], lambda v: _chain("2a", "a", v["a"], v["b"])),
+    "a": ("a = exp x", lambda v: _through(v["x"], exp, exp), lambda v: _chain("exp x", "x", exp, v["x"], v["a"])),
+    "b": ("b = a²", lambda v: v["a"] * v["a"], lambda v: _chain("2a", "a", lambda a: 2 * a, v["a"], v["b"])),
     "c": ("c = a + b", lambda v: v["a"] + v["b"], lambda v: _sum("a", "b", v["a"], v["b"], v["c"])),
-    "d": ("d = exp c", lambda v: _through(v["c"], exp, exp), lambda v: _chain("exp c", "c", v["c"], v["d"])),
-    "e": ("e = sin c", lambda v: _through(v["c"], sin, cos), lambda v: _chain("cos c", "c", v["c"], v["e"])),
+    "d": ("d = exp c", lambda v: _through(v["c"], exp, exp), lambda v: _chain("exp c", "c", exp, v["c"], v["d"])),
+    "e": ("e = sin c", lambda v: _through(v["c"], sin, cos), lambda v: _chain("cos c", "c", cos, v["c"], v["e"])),
     "f": ("f = d + e", lambda v: v["d"] + v["e"], lambda v: _sum("d", "e", v["d"], v["e"], v["f"])),
 }
 PLACES = {"x": (0, 1), "a": (1, 1), "b": (2, 0), "c": (3, 1), "d": (4, 0), "e": (4, 2), "f": (5, 1)}
@@ -265,15 +265,21 @@ def _slope(u: Any) -> Any:
     return u.slope if hasattr(u, "slope") else u.tangent
 
 
-def _chain(factor: str, name: str, before: Any, after: Any) -> str:
-    a, b = _slope(before), _slope(after)
-    words = f"slope = {factor} · slope of {name} = {b / a:.3g} · {a:.3g} = {b:.3g}"
-    return words.replace("-", "−")
+def _chain(factor: str, name: str, rule: Callable[[Any], Any], before: Any, after: Any) -> str:
+    local, a = rule(before.value), _slope(before)
+    return _said(f"{factor} · slope of {name} = {local:.3g} · {a:.3g}", local * a, _slope(after))
 
 
 def _sum(one: str, other: str, *terms: Any) -> str:
     a, b, total = map(_slope, terms)
-    return f"slope = slope of {one} + slope of {other} = {a:.3g} + {b:.3g} = {total:.3g}"
+    return _said(f"slope of {one} + slope of {other} = {a:.3g} + {b:.3g}", a + b, total)
+
+
+def _said(rule: str, right: float, found: float) -> str:
+    """Say what the rule gives, and what a reader's own number has instead, if it is something else."""
+    words = f"slope = {rule} = {right:.3g}"
+    words += "" if np.isclose(found, right, rtol=1e-6) else f". But this number has the slope {found:.3g}."
+    return words.replace("-", "−")
 
 
 def dual_panel(number: Callable[[float, float], Any] = Dual) -> Explorer:

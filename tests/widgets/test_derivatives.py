@@ -142,6 +142,18 @@ def test_in_float32_a_small_window_shows_stairs_and_in_float64_none():
     assert heights[1] > 400
 
 
+def test_the_caption_says_that_the_complex_step_does_not_rise_again_and_no_dot_lies_on_the_texts():
+    panel = panels.secant_panel()
+    for method in METHODS:
+        picture = panel.run(method=method)[1]
+        assert ("rise again" in picture.look_for) == (method != "complex")
+        for text in picture.texts.values():
+            box = text.get_window_extent(picture.figure.canvas.get_renderer())
+            for dots in picture.dots.values():
+                spots = dots.axes.transData.transform(dots.get_xydata())
+                assert not any(box.contains(*spot) for spot in spots), (method, text.get_text())
+
+
 def test_a_step_downhill_is_the_rate_times_the_slope_and_a_click_takes_it():
     panel = panels.descent_panel()
     words, picture = panel.run(weight=0.4, rate=0.3, model="w x")
@@ -212,7 +224,8 @@ def test_a_readers_own_class_drives_the_panel_and_its_bug_is_seen_or_said():
         def __mul__(self, other):
             return Wrong(self.value * other.value, self.slope)
 
-    picture = panels.dual_panel(Wrong).run(done=2)[1]
+    words, picture = panels.dual_panel(Wrong).run(done=2)
+    assert words.endswith("2a · slope of a = 0.736 · 0.368 = 0.271. But this number has the slope 0.368.")
     (left, low), (right, high) = picture.slopes["b"].get_xydata()
     assert (high - low) / (right - left) == pytest.approx(math.exp(-1))  # no tangent: that has 2 exp(-2)
 
