@@ -18,9 +18,13 @@ def three_ways(book: Mapping[str, Any]) -> None:
     printed: dict[str, Any] = {}
     exec(book["with_slopes"](book["grow"]), printed)
     assert printed["grow"](1.5, 1.0) == book["jvp"](book["grow"], 1.5, 1.0) == (243.69140625, 965.875)
-    assert all(abs(z.slope - exact) < 1e-12 * abs(exact) for z, exact in book["runs"].values())
+    *good, (cancelled, exact) = book["runs"].values()
+    assert all(abs(z.slope - exact) < 1e-12 * abs(exact) for z, exact in good)
+    assert abs(cancelled.slope + 88.9) < 0.1
+    assert abs(exact) < 1e-7
     assert abs(book["twice"] - book["school"]) < 1e-12
-    assert max(book["costs"]["reverse mode"]) < 5 < 100 < min(book["costs"][way][-1] for way in list(book["costs"])[:2])
+    assert all(2.5 < ratio < 2.7 for ratio in book["costs"]["reverse mode"])
+    assert min(book["costs"][way][-1] for way in ("forward difference", "forward mode")) > 100
     assert [row["the loop"] for row in book["rows"]].count("refused") == 1
 
 
