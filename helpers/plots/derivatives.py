@@ -228,7 +228,7 @@ class DualPicture(Picture):
         curves: Mapping[str, ArrayLike],
     ) -> None:
         look_for = (
-            "each operation takes the height and the slope of its inputs, and nothing else. No step h occurs anywhere."
+            "each operation takes the height and the slope of its inputs, and no step h. Each box has its own scale."
         )
         super().__init__(new_figure(9.6, 4.4, layout=None), look_for)
         xs, columns = np.asarray(x, dtype=float), 1 + max(column for column, _ in places.values())
@@ -280,7 +280,7 @@ class DualPicture(Picture):
             ends = [x - self.half, x + self.half] if known else []
             self.slopes[name].set_data(ends, [value + slope * (end - x) for end in ends])
             text = f"{value:.3g}\nslope {slope:.3g}".replace("-", "−")
-            self.texts[name].set_text(text if known else "?")
+            self.texts[name].set_text(text if known else "not done yet")
 
     @property
     def words(self) -> str:

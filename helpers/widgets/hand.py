@@ -33,7 +33,8 @@ GROUND = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 2}  #
 def invitation(handles: Sequence[Handle]) -> str:
     """Say, as HTML, what can be dragged and what can be clicked in a picture; and how the pointer shows it."""
     kinds = {"Drag": [h.name for h in handles if h.drag], "Click": [h.name for h in handles if h.click]}
-    words = [f"{kind} {', '.join(names[:3])}{', ...' * (len(names) > 3)}." for kind, names in kinds.items() if names]
+    more = {kind: f" and {len(names) - 3} more" * (len(names) > 3) for kind, names in kinds.items()}
+    words = [f"{kind} {', '.join(names[:3])}{more[kind]}." for kind, names in kinds.items() if names]
     return html.escape(f" {' '.join(words)}") + "<style>.touching{cursor:pointer}</style>" if words else ""
 
 
