@@ -215,7 +215,9 @@ def plot_curves(
     curves.update(xs, values)
     if len(xs) < 12:
         for i, line in enumerate(curves.lines.values()):
-            line.set(marker=MARKERS[i % 10], clip_on=False)
+            line.set_marker(MARKERS[i % 10])
+        ends = ax.transData.inverted().transform(ax.transAxes.transform([(-0.02, 0), (1.02, 0)]))
+        ax.set_xlim(*ends[:, 0])  # the first and the last marker are whole
     label(ax, "", x_label, y_label, grid="both", legend={})
     curves.look_for = look_for
     return curves

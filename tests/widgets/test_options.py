@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from helpers import widgets
-from helpers.training.runs import Run
 from helpers.widgets.controls import option_of
 from helpers.widgets.states import State
 
@@ -24,7 +23,7 @@ SMALL: dict[str, dict[str, Any]] = {
 ELSEWHERE = {"Explorer", "Stepper", "predict", "predictions", "table", "tangent_panel"}  # made of functions and texts
 PANELS = [name for name in widgets.HOMES if name not in ELSEWHERE]
 OF_A_RUN = {
-    "TrainingPanel": ["rule", "size", *(f.name for f in fields(Run) if f.name != "rules")],
+    "TrainingPanel": ["rule", "size", "noise", "normalize", "data"],  # the others go the way of the playground's
     "Playground": [f.name for f in fields(State)],
 }
 WITHOUT = {  # options: only `run` sets their controls
