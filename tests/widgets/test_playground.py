@@ -56,6 +56,7 @@ def test_equal_texts_give_equal_pictures_by_hand_or_without(state):
 
     async def with_buttons():
         panel = Playground()
+        panel.fast.value = True
         panel.apply(first.text)
         await until(lambda: panel.race.run == panel.state and panel.phase == "ready")
         panel.start()
